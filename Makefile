@@ -1,0 +1,88 @@
+# The graph: notebook -> executed notebook -> next notebook. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PRESET ?= open
+VENV ?= .venv
+# `make paper PY=python` uses the environment that is active (conda, say) instead of making .venv.
+PY ?= $(VENV)/bin/python
+BUILD := $(abspath $(or $(BLINDLIB_BUILD),build))/$(PRESET)
+FIGURES := $(or $(BLINDLIB_FIGURES),figures)/$(PRESET)
+# `make paper LFW=/path/to/lfw` reads a data set that lies elsewhere.
+ifdef LFW
+export BLINDLIB_LFW := $(abspath $(LFW))
+endif
+export PYTHONHASHSEED := 0
+export CUBLAS_WORKSPACE_CONFIG := :4096:8
+export PYDEVD_DISABLE_FILE_VALIDATION := 1
+
+STAMP := $(if $(filter $(VENV)/bin/python,$(PY)),$(VENV)/.installed)
+RUN = $(PY) -m blindlib run $< --preset $(PRESET)
+
+.PHONY: help setup paper stages lab data lint test unit notebooks clean data-here FORCE
+
+help:  ## show this list
+	@echo "make TARGET [PRESET=open|smoke] [LFW=/path/to/lfw] [-j2]"
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: $(STAMP)  ## make the environment in .venv (the other targets do it when it is missing)
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@bash scripts/setup.sh $(VENV)
+	@touch $@
+
+paper: data-here  ## run every notebook that is out of date; tables and figures go to figures/PRESET
+	@$(MAKE) --no-print-directory stages PRESET=$(PRESET)
+	@echo "$(FIGURES): $$(ls $(FIGURES) | wc -l) files up to date; read $(FIGURES)/table1.md"
+
+data-here: $(STAMP)
+	@$(PY) -m blindlib data check $(PRESET)
+
+stages: $(FIGURES)/run.json
+
+# Rewritten only when another data folder is named, so that a change of data runs everything again.
+$(BUILD)/inputs: FORCE
+	@mkdir -p $(BUILD) && chmod 700 $(BUILD)
+	@echo "$${BLINDLIB_LFW:-$${BLINDLIB_DATA:-default}}" | cmp -s - $@ || echo "$${BLINDLIB_LFW:-$${BLINDLIB_DATA:-default}}" > $@
+
+$(BUILD)/01_data_prep.ipynb: notebooks/01_data_prep.ipynb $(BUILD)/inputs $(STAMP)
+	@$(RUN)
+$(BUILD)/02_baseline.ipynb: notebooks/02_baseline.ipynb $(BUILD)/01_data_prep.ipynb
+	@$(RUN)
+$(BUILD)/03_sensitivenets.ipynb: notebooks/03_sensitivenets.ipynb $(BUILD)/02_baseline.ipynb
+	@$(RUN)
+$(BUILD)/04_lntl.ipynb: notebooks/04_lntl.ipynb $(BUILD)/02_baseline.ipynb
+	@$(RUN)
+$(BUILD)/05_probes.ipynb: notebooks/05_probes.ipynb $(BUILD)/03_sensitivenets.ipynb $(BUILD)/04_lntl.ipynb
+	@$(RUN)
+$(FIGURES)/run.json: $(BUILD)/05_probes.ipynb
+	@$(PY) -m blindlib record --preset $(PRESET)
+
+# Which modules of blindlib each executed notebook used, as the run itself wrote them down.
+-include $(wildcard $(BUILD)/*.d)
+
+lab: $(STAMP)  ## open the notebooks in JupyterLab
+	@$(PY) -m jupyter lab notebooks
+
+data: $(STAMP)  ## show which data sets are here and how to get the others
+	@$(PY) -m blindlib data status
+
+lint: $(STAMP)  ## ruff on code and notebooks
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
+
+unit: $(STAMP)  ## the unit tests alone, under a minute
+	@$(PY) -m pytest -q -m "not slow and not realdata"
+
+test: $(STAMP)  ## lint, smoke run end to end, all tests, nbval on the notebooks
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
+	@$(MAKE) --no-print-directory paper PRESET=smoke
+	@$(PY) -m pytest --nbval-lax --nbval-cell-timeout=300 tests notebooks
+
+notebooks: $(STAMP)  ## execute notebooks/ in place with preset smoke; keep only the checked outputs
+	@for n in notebooks/0*.ipynb; do $(PY) -m nbconvert --to notebook --inplace --execute $$n; done
+	@$(PY) -m nbstripout --extra-keys "metadata.language_info cell.metadata.execution" notebooks/*.ipynb
+
+clean:  ## remove build/ (executed notebooks, embeddings, heads) and nothing else
+	rm -rf build

@@ -1,0 +1,5 @@
+"""`python -m blindlib`: the command line."""
+
+from blindlib.cli import main
+
+main()

@@ -1,0 +1,85 @@
+"""The command line: `blindlib data`, `blindlib run`. One line on bad input, a traceback with --debug."""
+
+import sys
+from pathlib import Path
+
+import typer
+
+from blindlib.errors import InputError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="The companion of 'Learning Emotional-Blinded Face Representations'.",
+)
+data = typer.Typer(no_args_is_help=True, help="The data sets: what is here, what to fetch.")
+app.add_typer(data, name="data")
+
+
+@app.callback()
+def _options(debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error.")) -> None:
+    """Options of every command."""
+
+
+@data.command("status")
+def data_status() -> None:
+    """Show every data set: present, where, how many images and subjects, licence, how to get it."""
+    from blindlib.datasets.catalogue import status
+
+    table = status().fillna({"images": 0, "subjects": 0})
+    for _, row in table.iterrows():
+        size = f" · {row['images']:,} images, {row['subjects']:,} subjects" if row["images"] else ""
+        typer.echo(f"{'✓' if row['present'] else '✗'} {row['name']}{size}")
+        typer.echo(f"    where: {row['where']}\n    licence: {row['licence']}\n    get it: {row['how']}")
+
+
+@data.command("fetch")
+def data_fetch(name: str = typer.Argument(help="lfw, sface or resnet50")) -> None:
+    """Download a data set or weights from the publisher, verified; goes on where an earlier try stopped."""
+    from blindlib.datasets.fetch import fetch
+    from blindlib.paths import data_dir, lfw_dir
+
+    folder = lfw_dir() if name == "lfw" else data_dir() / "weights"
+    fetch(name, folder, typer.echo)
+    typer.echo(f"{name}: complete in {folder}")
+
+
+@data.command("check")
+def data_check(preset: str) -> None:
+    """Stop with one clear message if a preset's data is not here (make runs this first)."""
+    from blindlib.datasets.source import require_source
+    from blindlib.presets import get_preset
+
+    require_source(get_preset(preset))
+
+
+@app.command("run")
+def run(notebook: Path, preset: str = typer.Option("smoke", help="smoke or open")) -> None:
+    """Execute one notebook for a preset (make calls this)."""
+    from blindlib.presets import get_preset
+    from blindlib.stages import run_stage
+
+    get_preset(preset)
+    typer.echo(f"{notebook.stem} ({preset})", err=True)
+    run_stage(notebook, preset)
+
+
+@app.command("record")
+def record(preset: str = typer.Option(..., help="smoke or open")) -> None:
+    """Write run.json beside a preset's tables (make calls this)."""
+    from blindlib.record import write_record
+
+    typer.echo(f"wrote {write_record(preset)}", err=True)
+
+
+def main() -> None:
+    """Entry point: InputError and OSError become one line and exit code 1."""
+    try:
+        app()
+    except (InputError, OSError) as error:
+        if "--debug" in sys.argv:
+            raise
+        where = "" if isinstance(error, InputError) else "blindlib: "
+        typer.echo(f"error: {where}{error}", err=True)
+        sys.exit(1)

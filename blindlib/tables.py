@@ -1,0 +1,177 @@
+"""Result rows -> Table 1, the published value beside ours, as CSV, Markdown and LaTeX."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from blindlib.files import write_csv, write_text
+from blindlib.published import table1 as published_table1
+from blindlib.results import summarise
+
+DOMAINS = ("ID", "Gender", "Ethnicity", "Emotion (NN)", "Emotion (SVM)", "Emotion (RF)")
+REPRESENTATIONS = ("x", "SN", "LNTL", "LNTL demographic", "LEACE", "SN λ=0", "LNTL λ=0", "pixels")
+COLUMNS = (
+    "domain",
+    "representation",
+    "mean",
+    "half_width",
+    "chance",
+    "diff",
+    "diff_half_width",
+    "published",
+    "published_diff",
+    "n_train_subjects",
+    "n_test_subjects",
+    "n_test",
+    "seeds",
+    "data",
+    "protocol",
+)
+
+
+def domain_of(task: str, probe: str) -> str:
+    """The row of Table 1 that a result belongs to."""
+    return {"ID": "ID", "gender": "Gender", "ethnicity": "Ethnicity"}.get(task, f"Emotion ({probe})")
+
+
+def diff(x: float, phi: float, chance: float) -> float:
+    """Share of the above-chance performance that is lost, in percent; NaN where x is at chance.
+
+    Source: not printed on the poster; recomputed from its own columns (see the design of the audit).
+    """
+    return float("nan") if abs(x - chance) < 1e-9 else 100 * (x - phi) / (x - chance)
+
+
+def table1(results: pd.DataFrame) -> pd.DataFrame:
+    """Table 1, tidy: a row for each domain, representation and protocol.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Result rows of `measure`.
+
+    Returns
+    -------
+    DataFrame
+        Percentages. `half_width`: 95 % t-interval over rotations (or folds), each of other people. `diff_half_width`:
+        the same of Diff, paired by rotation. A domain without data has a row for x, SN and LNTL with empty numbers.
+    """
+    kept = results[(results["metric"] == "balanced_accuracy") & results["representation"].isin(REPRESENTATIONS)]
+    kept = kept.assign(domain=[domain_of(t, p) for t, p in zip(kept["task"], kept["probe"], strict=True)])
+    cells = summarise(kept, ["domain", "representation", "protocol", "kind"])
+    rows = [_row(cell, cells, kept) for _, cell in cells.iterrows()]
+    rows += [
+        {"domain": domain, "representation": name, "protocol": "B", **_published(domain, name)}
+        for domain in DOMAINS
+        if domain not in set(cells["domain"])
+        for name in ("x", "SN", "LNTL")
+    ]
+    table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+    order = {name: n for n, name in enumerate((*DOMAINS, *REPRESENTATIONS))}
+    table = table.sort_values(
+        ["domain", "protocol", "representation"],
+        key=lambda c: c.map(order).fillna(0) if c.name != "protocol" else c.map({"B": 0, "A": 1}),
+        ignore_index=True,
+        kind="stable",
+    )
+    counts = ["n_train_subjects", "n_test_subjects", "n_test", "seeds"]
+    return table.astype(dict.fromkeys(counts, "Int64"))
+
+
+def _published(domain: str, representation: str) -> dict:
+    printed = published_table1().loc[domain]
+    return {
+        "published": printed.get(representation, np.nan),
+        "published_diff": printed.get(f"{representation}_diff", np.nan),
+    }
+
+
+def _row(cell: pd.Series, cells: pd.DataFrame, kept: pd.DataFrame) -> dict:
+    lost, lost_half_width = np.nan, np.nan
+    if cell["representation"] != "x":
+        lost, lost_half_width = _paired_diff(cell, kept)
+    return {
+        **cell.drop("kind").to_dict(),
+        "data": cell["kind"],
+        "diff": lost,
+        "diff_half_width": lost_half_width,
+        **_published(cell["domain"], cell["representation"]),
+    }
+
+
+def _paired_diff(cell: pd.Series, kept: pd.DataFrame) -> tuple[float, float]:
+    """Diff of the means, and the half-width over rotations of the drop, as a share of what x has above chance."""
+    rows = kept[(kept["domain"] == cell["domain"]) & (kept["protocol"] == cell["protocol"])]
+    by = rows.groupby(["representation", "rotation"])["value"].mean().unstack("representation")
+    if "x" not in by or cell["representation"] not in by:
+        return np.nan, np.nan
+    paired = by[["x", cell["representation"]]].dropna()
+    drop = pd.DataFrame(
+        {
+            "rotation": paired.index.to_numpy(),
+            "seed": 0,
+            "value": (paired["x"] - paired[cell["representation"]]).to_numpy(),
+            "cell": 0,
+            "chance": 0,
+            "n_train_subjects": 0,
+            "n_test_subjects": 0,
+            "n_test": 0,
+        }
+    )
+    half = summarise(drop, ["cell"])["half_width"].iloc[0]
+    x = paired["x"].mean()
+    return diff(x, paired[cell["representation"]].mean(), cell["chance"]), 100 * half / abs(x - cell["chance"])
+
+
+def readable(table: pd.DataFrame, protocol: str = "B") -> pd.DataFrame:
+    """Table 1 as the poster lays it out: domains down, representations across, ours with interval, published beside."""
+    shown = table[table["protocol"] == protocol]
+    rows = []
+    for domain in DOMAINS:
+        cells = shown[shown["domain"] == domain].set_index("representation")
+        row = {"Domain": domain, "Chance": _number(cells["chance"].iloc[0]) if len(cells) else "no data"}
+        for name in [r for r in REPRESENTATIONS if r in set(shown["representation"])]:
+            row[name] = _cell(cells, name)
+            if name in ("SN", "LNTL"):
+                row[f"Diff {name}"] = _difference(cells, name)
+        known = cells.dropna(subset=["mean"])
+        row["Subjects"] = f"{known['n_test_subjects'].iloc[0]:,}" if len(known) else "no data"
+        row["Tested"] = (
+            f"{known['n_test'].iloc[0]:,} {'pairs' if domain == 'ID' else 'images'}" if len(known) else "no data"
+        )
+        row["Data"] = known["data"].iloc[0] if len(known) else "no data"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _number(value: float) -> str:
+    return "no data" if pd.isna(value) else f"{value:.1f}"
+
+
+def _cell(cells: pd.DataFrame, name: str) -> str:
+    if name not in cells.index:
+        return ""
+    cell = cells.loc[name]
+    ours = "no data" if pd.isna(cell["mean"]) else f"{cell['mean']:.1f} ± {cell['half_width']:.1f}"
+    return ours if pd.isna(cell["published"]) else f"{ours} [{cell['published']:.1f}]"
+
+
+def _difference(cells: pd.DataFrame, name: str) -> str:
+    if name not in cells.index or pd.isna(cells.loc[name, "diff"]):
+        return f"no data [{cells.loc[name, 'published_diff']:g}]" if name in cells.index else ""
+    cell = cells.loc[name]
+    return f"{cell['diff']:.1f} ± {cell['diff_half_width']:.1f} [{cell['published_diff']:g}]"
+
+
+def save_table(table: pd.DataFrame, laid_out: pd.DataFrame, folder: Path, name: str, caption: str) -> None:
+    """Write `name`.csv (tidy), `name`.md and `name`.tex (laid out, booktabs), each atomically."""
+    write_csv(folder / f"{name}.csv", table, float_format="%.1f")
+    write_text(folder / f"{name}.md", f"{caption}\n\n{laid_out.to_markdown(index=False, disable_numparse=True)}\n")
+    swaps = {"λ": r"$\lambda$", "±": r"$\pm$"}
+    tex = laid_out.to_latex(
+        index=False, escape=True, caption=caption.replace("%", r"\%"), label=f"tab:{name}", position="ht"
+    )
+    for mark, command in swaps.items():
+        tex = tex.replace(mark, command)
+    write_text(folder / f"{name}.tex", tex)

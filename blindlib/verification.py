@@ -1,0 +1,86 @@
+"""Are two faces the same person? LFW's k-fold protocol on Euclidean distance, ROC, EER, TAR at a FAR."""
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_curve
+
+
+def pair_distances(features: np.ndarray, pairs: pd.DataFrame, rotation_of: np.ndarray) -> np.ndarray:
+    """Euclidean distance of every pair, each by the head that was trained without its people.
+
+    Parameters
+    ----------
+    features : float array (R, N, D)
+        φ of every image by each rotation's head; R = 1 for a representation that is not trained here.
+    pairs : DataFrame
+        `fold`, `left`, `right`.
+    rotation_of : int array (pairs,)
+        The rotation that tests each pair.
+
+    Returns
+    -------
+    float64 array (pairs,)
+    """
+    r = rotation_of % len(features)
+    difference = features[r, pairs["left"]].astype(np.float64) - features[r, pairs["right"]]
+    return np.sqrt(np.square(difference).sum(1))
+
+
+def best_threshold(distance: np.ndarray, same: np.ndarray) -> float:
+    """The threshold t for which `distance <= t` is right most often; midway between the two distances around it."""
+    order = np.argsort(distance, kind="stable")
+    sorted_distance, hits = distance[order], np.cumsum(np.where(same[order], 1, -1))
+    ends = np.flatnonzero(np.append(np.diff(sorted_distance) > 0, True))  # a threshold cannot part equal distances
+    best = ends[np.argmax(hits[ends])]
+    if hits[best] <= 0:
+        return float(np.nextafter(sorted_distance[0], -np.inf))
+    upper = sorted_distance[min(best + 1, len(order) - 1)]
+    return float((sorted_distance[best] + upper) / 2)
+
+
+def fold_accuracies(distance: np.ndarray, same: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """LFW's accuracy: each fold by the threshold that is best on all the others.
+
+    Parameters
+    ----------
+    distance : float array (pairs,)
+    same : bool array (pairs,)
+    fold : int array (pairs,)
+
+    Returns
+    -------
+    float array (folds,)
+        Percent, in order of the fold numbers.
+
+    Source: Huang et al. 2007, View 2.
+    """
+    out = []
+    for k in np.unique(fold):
+        held = fold == k
+        threshold = best_threshold(distance[~held], same[~held])
+        out.append(100 * np.mean((distance[held] <= threshold) == same[held]))
+    return np.array(out)
+
+
+def roc(distance: np.ndarray, same: np.ndarray) -> pd.DataFrame:
+    """ROC over all pairs: columns `far` and `tar` (shares of 1) and `threshold`, by rising FAR."""
+    far, tar, threshold = roc_curve(same, -distance, drop_intermediate=True)
+    return pd.DataFrame({"far": far, "tar": tar, "threshold": -threshold})
+
+
+def equal_error_rate(curve: pd.DataFrame) -> float:
+    """EER in percent: where the false accept rate meets the false reject rate, by linear interpolation."""
+    gap = (1 - curve["tar"] - curve["far"]).to_numpy()
+    k = int(np.argmax(gap <= 0))
+    if k == 0:
+        return float(100 * curve["far"].iloc[0])
+    weight = gap[k - 1] / (gap[k - 1] - gap[k])
+    return float(100 * (curve["far"].iloc[k - 1] + weight * (curve["far"].iloc[k] - curve["far"].iloc[k - 1])))
+
+
+def tar_at_far(curve: pd.DataFrame, far: float = 1e-3) -> float:
+    """Largest true accept rate, in percent, at a false accept rate of at most `far` (a share of 1).
+
+    With n different pairs a FAR below 1/n means no false accept at all.
+    """
+    return float(100 * curve.loc[curve["far"] <= far, "tar"].max())

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Make the environment: a Python of 3.11 to 3.13 that can make environments, then exactly requirements.lock.
+set -euo pipefail
+venv=$1
+fits='import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'
+for python in ${PYTHON:-python3.11 python3.12 python3.13 python3}; do
+    if "$python" -c "$fits" >/dev/null 2>&1; then
+        echo "Setting up $venv with $("$python" --version) and requirements.lock (PyTorch is large: some minutes)"
+        "$python" -m venv --clear "$venv"
+        "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar on -q -r requirements.lock
+        "$venv/bin/python" -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+        exit 0
+    fi
+done
+echo "error: no Python 3.11, 3.12 or 3.13 with the venv module → install one (Debian: apt install python3 python3-venv), or name it: make setup PYTHON=/path/to/python3" >&2
+exit 1
