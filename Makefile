@@ -17,6 +17,7 @@ endif
 export PYTHONHASHSEED := 0
 export CUBLAS_WORKSPACE_CONFIG := :4096:8
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
+export OMP_WAIT_POLICY := PASSIVE
 
 STAMP := $(if $(filter $(VENV)/bin/python,$(PY)),$(VENV)/.installed)
 RUN = $(PY) -m blindlib run $< --preset $(PRESET)

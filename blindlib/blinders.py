@@ -1,4 +1,4 @@
-"""The blinders with scikit-learn's face: fit, transform, save, load. Each returns as many dimensions as it was given."""
+"""The blinders with scikit-learn's face: fit, transform, save, load. What goes in comes out in the same shape."""
 
 import dataclasses
 import json

@@ -1,5 +1,7 @@
 """Closed-form erasers beside the trained heads: LEACE (Belrose et al. 2023), from the package concept-erasure."""
 
+import warnings
+
 import numpy as np
 import torch
 
@@ -21,8 +23,9 @@ def fit_leace(x: np.ndarray, expression: np.ndarray, classes: int) -> dict[str, 
 
     Source: arXiv 2306.03819, theorem 4.3. It stops linear probes on data like the training data, and no others.
     """
-    from concept_erasure import LeaceFitter
-
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package still uses torch.jit.script, which PyTorch deprecates
+        from concept_erasure import LeaceFitter
     rows = expression >= 0
     features = torch.as_tensor(np.asarray(x[rows], dtype=np.float64))
     onehot = torch.nn.functional.one_hot(torch.as_tensor(expression[rows]), classes).double()

@@ -92,6 +92,9 @@ def make_facetable(frame: pd.DataFrame, root: Path, *, name: str, kind: str, not
     InputError
         If a column is unknown, an image is repeated or a label is outside the vocabulary.
     """
+    unknown = set(frame.columns) - set(SCHEMA.columns)
+    if unknown:
+        raise InputError(root, f"data set '{name}' has the unknown columns {sorted(unknown)}", "rename or drop them")
     frame = frame.reindex(columns=[*frame.columns, *(a for a in ATTRIBUTES if a not in frame)])
     try:
         frame = SCHEMA.validate(frame, lazy=False)

@@ -4,6 +4,8 @@ A sweep over splits, seeds and strengths trains H heads of the same shape. Train
 the overhead of small operations; stacked along a leading axis H they share each batched product.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -107,7 +109,7 @@ class Classifiers(nn.Module):
         sizes = (dim, *widths, classes)
         self.weights = nn.ParameterList(
             torch.randn(1, a, b, generator=generator).mul_((2 / a) ** 0.5).expand(count, -1, -1).clone()
-            for a, b in zip(sizes, sizes[1:], strict=False)
+            for a, b in pairwise(sizes)
         )
         self.biases = nn.ParameterList(torch.zeros(count, 1, b) for b in sizes[1:])
         self.register_buffer("centre", torch.zeros(count, 1, dim))

@@ -1,19 +1,21 @@
 """Learning Not to Learn (arXiv 1812.10352): a head that serves a task while a predictor of expression is unlearnt.
 
 min over f, g of CE(g(f(x)), y) + λ_e · E[Σ_b P_h(b|f) log P_h(b|f)], and min over h, max over f of CE(h(f(x)), b)
-through a gradient reversal. The entropy term moves f alone; the reversal moves f and h. The authors take the two steps
-in turn; we add their gradients in one step, which under plain gradient descent is the same to first order (**decision**).
+through a gradient reversal. The entropy term moves f alone; the reversal moves f and h. The authors take the two
+steps in turn; we add their gradients in one, the same to first order under plain gradient descent (**decision**).
 """
 
 import numpy as np
 import torch
 
 from blindlib.heads import Classifiers, ResidualHeads
+from blindlib.judge import Judge, record
 from blindlib.losses import cross_entropy, negative_entropy, reverse_gradient
 from blindlib.presets import LNTLConfig
 from blindlib.progress import track
 from blindlib.sampling import GroupSampler
-from blindlib.training import Judge, TrainingSet, derive_seed, record, spread, start_heads
+from blindlib.seeds import derive_seed
+from blindlib.training import TrainingSet, spread, start_heads
 
 
 def fit_lntl(
@@ -68,7 +70,8 @@ def fit_lntl(
         [
             {"params": heads.parameters(), "lr": config.rate, "weight_decay": config.decay},
             {"params": [*g.parameters(), *h.parameters()], "lr": config.predictor_rate, "weight_decay": 1e-4},
-        ]
+        ],
+        fused=True,
     )
     look = Judge(data, settings, len(classes), derive_seed(seed, "lntl", task, "judge")) if judge else None
     expression = data.on_device(data.expression)

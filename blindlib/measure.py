@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 
 from blindlib.facetable import FaceTable
+from blindlib.judge import balanced_accuracy
 from blindlib.presets import Preset
 from blindlib.probes import PROBES, Task, run_probes
 from blindlib.results import tidy
 from blindlib.splits import Split
 from blindlib.training import encode
-from blindlib.verification import equal_error_rate, fold_accuracies, pair_distances, roc, tar_at_far
+from blindlib.verification import equal_error_rate, fold_thresholds, pair_distances, roc, tar_at_far
 
 PROBE_METRICS = ("balanced_accuracy", "accuracy", "top_share")
 
@@ -20,21 +21,32 @@ def make_tasks(faces: FaceTable, preset: Preset) -> list[Task]:
     return [Task(name, *encode(faces.frame[name], classes)) for name, classes in columns.items() if faces.has(name)]
 
 
-def _seed_groups(splits: list[Split]) -> dict[int, list[int]]:
-    groups: dict[int, list[int]] = {}
-    for number, split in enumerate(splits):
-        groups.setdefault(split.seed, []).append(number)
-    return groups
+def relative_distances(
+    features: np.ndarray, pairs: pd.DataFrame, splits: list[Split], faces: FaceTable
+) -> dict[int, np.ndarray]:
+    """Per seed the distance of every pair (pairs,), by a head that has not seen its people, over its fold's threshold.
 
-
-def seed_distances(features: np.ndarray, pairs: pd.DataFrame, splits: list[Split]) -> dict[int, np.ndarray]:
-    """Per seed the distance of every pair (pairs,), each by a head that was trained without its people."""
+    At most 1 is "the same person". Heads of different rotations have scales of their own; in units of the threshold,
+    which the pair's own fold did not set, their distances can stand in one ROC.
+    """
+    same, fold = pairs["same"].to_numpy(), pairs["fold"].to_numpy()
+    identity = faces.frame["identity"].to_numpy()
     out = {}
-    for seed, numbers in _seed_groups(splits).items():
-        numbers = sorted(numbers, key=lambda n: splits[n].rotation)
-        own = features if len(features) == 1 else features[numbers]
-        out[seed] = pair_distances(own, pairs, pairs["fold"].to_numpy() % len(numbers))
+    for seed in dict.fromkeys(split.seed for split in splits):
+        own = {split.rotation: (n, split) for n, split in enumerate(splits) if split.seed == seed}
+        of_fold = [own[k % len(own)] for k in np.unique(fold)]
+        distance = np.stack([pair_distances(features[n % len(features)], pairs) for n, _ in of_fold])
+        trained = len(features) > 1
+        seen = np.stack([_meets(identity, pairs, split.head) & trained for _, split in of_fold])
+        threshold = fold_thresholds(distance, same, fold, seen)
+        out[seed] = distance[fold, np.arange(len(pairs))] / threshold[fold]
     return out
+
+
+def _meets(identity: np.ndarray, pairs: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
+    """Whether a person of each pair is among the people of some rows: bool (pairs,)."""
+    people = np.unique(identity[rows])
+    return np.isin(identity[pairs["left"]], people) | np.isin(identity[pairs["right"]], people)
 
 
 def measure_verification(
@@ -47,29 +59,25 @@ def measure_verification(
     same, fold = pairs["same"].to_numpy(), pairs["fold"].to_numpy()
     identity = faces.frame["identity"].to_numpy()
     people = [len(np.unique(identity[pairs.loc[fold == k, ["left", "right"]].to_numpy()])) for k in np.unique(fold)]
+    fewest = min(len(np.unique(identity[split.head])) for split in splits)
+    common = {"task": "ID", "probe": "verification", "protocol": "B", "chance": 50.0, "n_train_subjects": fewest}
     rows = []
-    for seed, distance in seed_distances(features, pairs, splits).items():
+    for seed, distance in relative_distances(features, pairs, splits, faces).items():
+        for k, tested in enumerate(people):
+            held = fold == k
+            rows.append(
+                {
+                    **common,
+                    "seed": seed,
+                    "rotation": k,
+                    "metric": "balanced_accuracy",
+                    "value": balanced_accuracy(same[held], distance[held] <= 1),
+                    "n_test_subjects": tested,
+                    "n_test": int(held.sum()),
+                }
+            )
         curve = roc(distance, same)
-        common = {
-            "task": "ID",
-            "probe": "verification",
-            "protocol": "B",
-            "seed": seed,
-            "chance": 50.0,
-            "n_train_subjects": min(len(np.unique(identity[s.head])) for s in splits),
-        }
-        rows += [
-            {
-                **common,
-                "rotation": k,
-                "metric": "balanced_accuracy",
-                "value": value,
-                "n_test_subjects": people[k],
-                "n_test": int((fold == k).sum()),
-            }
-            for k, value in enumerate(fold_accuracies(distance, same, fold))
-        ]
-        whole = {**common, "rotation": -1, "n_test_subjects": sum(people), "n_test": len(pairs)}
+        whole = {**common, "seed": seed, "rotation": -1, "n_test_subjects": sum(people), "n_test": len(pairs)}
         rows += [
             {**whole, "metric": "eer", "value": equal_error_rate(curve)},
             {**whole, "metric": "tar_at_far_1e-3", "value": tar_at_far(curve)},

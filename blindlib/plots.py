@@ -1,67 +1,23 @@
 """DataFrame -> Figure: one style, one colour a representation, intervals drawn, published values as hollow markers."""
 
-from pathlib import Path
-
 import matplotlib as mpl
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from blindlib.files import atomic_path, write_csv
+from blindlib.plotstyle import COLOURS, new_figure, save_figure, style
 
-# Okabe & Ito's palette: told apart by colour-blind readers, and in this order by their lightness on paper.
-COLOURS = {
-    "x": "#000000",
-    "SN": "#0072B2",
-    "LNTL": "#D55E00",
-    "LEACE": "#009E73",
-    "SN λ=0": "#56B4E9",
-    "LNTL λ=0": "#E69F00",
-    "LNTL demographic": "#CC79A7",
-    "pixels": "#999999",
-}
-STYLE = {
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.labelsize": 9,
-    "legend.fontsize": 8,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.25,
-    "figure.constrained_layout.use": True,
-    "legend.frameon": False,
-    "svg.hashsalt": "blindlib",
-    "savefig.dpi": 200,
-    "figure.dpi": 100,
-}
-_WIDTH = 7.0  # inches: two columns of a paper
-
-
-def style() -> None:
-    """Use the companion's style for all figures of this process."""
-    mpl.rcParams.update(STYLE)
-
-
-def _figure(columns: int = 1, rows: int = 1, height: float = 2.8, **options) -> tuple[Figure, np.ndarray]:
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(rows, columns, figsize=(_WIDTH, height), squeeze=False, **options)
-    plt.close(figure)
-    return figure, axes.ravel()
-
-
-def save_figure(figure: Figure, data: pd.DataFrame, folder: Path, name: str) -> None:
-    """Write a figure as PNG and PDF beside the CSV that it was drawn from; the same figure gives the same bytes."""
-    empty = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer": None, "Creator": None}}
-    for suffix, metadata in empty.items():
-        with atomic_path(folder / f"{name}.{suffix}") as temporary:
-            figure.savefig(temporary, format=suffix, metadata=metadata)
-            temporary.chmod(0o644)
-    write_csv(folder / f"{name}.csv", data, float_format="%.4f")
+__all__ = [
+    "dataset_overview",
+    "distance_histogram",
+    "frontier",
+    "roc_curves",
+    "save_figure",
+    "selection",
+    "style",
+    "table1_figure",
+    "training_curves",
+]
 
 
 def dataset_overview(counts: pd.DataFrame) -> Figure:
@@ -72,7 +28,7 @@ def dataset_overview(counts: pd.DataFrame) -> Figure:
     counts : DataFrame
         `panel` (`emotion` or `images of a person`), `group`, `count`.
     """
-    figure, axes = _figure(2, width_ratios=(3, 2))
+    figure, axes = new_figure(2, width_ratios=(3, 2))
     for axis, (panel, unit) in zip(axes, {"emotion": "images", "images of a person": "people"}.items(), strict=True):
         rows = counts[counts["panel"] == panel]
         axis.bar(rows["group"], rows["count"], color=COLOURS["SN"])
@@ -85,7 +41,7 @@ def dataset_overview(counts: pd.DataFrame) -> Figure:
 
 def distance_histogram(distances: pd.DataFrame) -> Figure:
     """Distances of same and of different pairs: columns `distance`, `pair` (`same person`, `different people`)."""
-    figure, (axis,) = _figure(height=2.4)
+    figure, (axis,) = new_figure(height=2.4)
     sns.histplot(
         distances,
         x="distance",
@@ -96,13 +52,13 @@ def distance_histogram(distances: pd.DataFrame) -> Figure:
         palette=[COLOURS["SN"], COLOURS["LNTL"]],
         hue_order=["same person", "different people"],
     )
-    axis.set(xlabel="Euclidean distance of the two embeddings", ylabel="pairs")
+    axis.set(xlabel="Euclidean distance of the two embeddings / threshold of the other folds", ylabel="pairs")
     return figure
 
 
 def roc_curves(curves: pd.DataFrame) -> Figure:
     """ROC by representation on a logarithmic FAR: columns `representation`, `far`, `tar` (shares of 1)."""
-    figure, axes = _figure(2, height=2.9)
+    figure, axes = new_figure(2, height=2.9)
     for name, rows in curves.groupby("representation", sort=False):
         for axis in axes:
             axis.plot(
@@ -138,7 +94,7 @@ def training_curves(history: pd.DataFrame, losses: dict[str, str]) -> Figure:
         "emotion": "fresh probe, validation people:\nbalanced accuracy, %",
         "identity": "verification, validation people:\naccuracy, %",
     }
-    figure, axes = _figure(3, 2, height=4.6, sharex=True)
+    figure, axes = new_figure(3, 2, height=4.6, sharex=True)
     strengths = sorted(history["strength"].unique())
     colours = dict(zip(strengths, sns.color_palette("viridis", len(strengths)), strict=True))
     for axis, (column, label) in zip(axes, panels.items(), strict=False):
@@ -164,7 +120,7 @@ def training_curves(history: pd.DataFrame, losses: dict[str, str]) -> Figure:
 
 def selection(table: pd.DataFrame, budget: float) -> Figure:
     """Validation people only: what each λ costs and hides, and how often it was chosen. Columns of `study.choose`."""
-    figure, axes = _figure(2, height=2.6, width_ratios=(3, 2))
+    figure, axes = new_figure(2, height=2.6, width_ratios=(3, 2))
     mean = table.groupby("strength")[["diff", "emotion"]].agg(["mean", "std"])
     picks = table.groupby("strength")["chosen"].sum()
     colours = sns.color_palette("viridis", len(mean))
@@ -197,7 +153,7 @@ def table1_figure(table: pd.DataFrame) -> Figure:
     shown = table[(table["protocol"] == "B") & table["mean"].notna()]
     domains = list(dict.fromkeys(shown["domain"]))
     names = [name for name in COLOURS if name in set(shown["representation"])]
-    figure, (axis,) = _figure(height=0.62 * len(domains) + 1.0)
+    figure, (axis,) = new_figure(height=0.62 * len(domains) + 1.0)
     for d, domain in enumerate(domains):
         rows = shown[shown["domain"] == domain].set_index("representation")
         chance = rows["chance"].iloc[0]
@@ -230,7 +186,7 @@ def table1_figure(table: pd.DataFrame) -> Figure:
 
 def frontier(points: pd.DataFrame) -> Figure:
     """λ against ID and emotion on test people: columns `method`, `strength`, `id`, `id_hw`, `emotion`, `emotion_hw`."""
-    figure, (axis,) = _figure(height=3.2)
+    figure, (axis,) = new_figure(height=3.2)
     for method, rows in points.groupby("method", sort=False):
         axis.errorbar(
             rows["id"],
@@ -255,6 +211,6 @@ def frontier(points: pd.DataFrame) -> Figure:
                     color=COLOURS[method],
                 )
     axis.axhline(points["chance"].iloc[0], color="#bbbbbb", ls=":", lw=1, label="chance of the probe")
-    axis.set(xlabel="verification accuracy, %", ylabel="fresh NN probe of emotion: balanced accuracy, %")
-    axis.legend(title="labels: λ")
+    axis.set(xlabel="verification accuracy, %", ylabel="fresh NN probe of emotion, %")
+    axis.legend(title="numbers: λ", loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -15,11 +15,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from blindlib.heads import Classifiers
+from blindlib.judge import balanced_accuracy
 from blindlib.losses import cross_entropy
 from blindlib.presets import ProbeConfig
 from blindlib.sampling import GroupSampler
+from blindlib.seeds import derive_seed
 from blindlib.splits import Split
-from blindlib.training import derive_seed
 
 PROBES = ("NN", "SVM", "RF")
 
@@ -40,11 +41,6 @@ class Task:
     name: str
     codes: np.ndarray
     classes: list[str]
-
-
-def balanced_accuracy(truth: np.ndarray, guess: np.ndarray) -> float:
-    """Mean recall over the classes that occur in `truth`, in percent; chance is 100 / their number."""
-    return float(100 * np.mean([(guess[truth == c] == c).mean() for c in np.unique(truth)]))
 
 
 def run_probes(
@@ -174,7 +170,9 @@ def _fit_neural(features, task, splits, config, protocol, width) -> tuple[np.nda
         model.standardise(x[base + sampler.draw(None, 8 * each, generator)])
     deciders = [labelled(split.test if protocol == "A" else split.validation, task) for split in splits]
     tests = [labelled(split.test, task) for split in splits]
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.0 if protocol == "A" else 0.01)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=1e-3 if protocol == "A" else 3e-3, weight_decay=0.0 if protocol == "A" else 0.01
+    )
     best, guesses = np.full(count, -1.0), [np.empty(0, np.int64)] * count
     for epoch in range(config.nn_epochs):
         for _ in range(steps):

@@ -1,4 +1,4 @@
-"""SensitiveNets (arXiv 1902.00334): a head that keeps identity while one fixed answer is asked of an expression detector.
+"""SensitiveNets (arXiv 1902.00334): a head keeps identity while an expression detector is taught one answer for all.
 
 Objective of a head: triplet(φ_A, φ_P, φ_N) + λ · log(1 + |0.9 − P(target | φ(x))|). Detector and head are trained in
 turn; the detector is new in every round, so it is never one that the head has already fooled (**decision**).
@@ -8,11 +8,13 @@ import numpy as np
 import torch
 
 from blindlib.heads import Classifiers, ResidualHeads
+from blindlib.judge import Judge, record
 from blindlib.losses import sensitivity, triplet
 from blindlib.presets import SensitiveNetsConfig
 from blindlib.progress import track
 from blindlib.sampling import GroupSampler
-from blindlib.training import Judge, TrainingSet, blind, derive_seed, fit_classifiers, record, spread, start_heads
+from blindlib.seeds import derive_seed
+from blindlib.training import TrainingSet, blind, fit_classifiers, spread, start_heads
 
 
 def fit_sensitivenets(
@@ -48,7 +50,7 @@ def fit_sensitivenets(
     draws = torch.Generator(device).manual_seed(derive_seed(seed, "sn", "draws"))
     rng = np.random.default_rng(derive_seed(seed, "sn", "tables"))
     heads = start_heads(data, settings, config.hidden, cpu)
-    optimiser = torch.optim.AdamW(heads.parameters(), lr=config.rate, weight_decay=config.decay)
+    optimiser = torch.optim.AdamW(heads.parameters(), lr=config.rate, weight_decay=config.decay, fused=True)
     strength = torch.tensor(config.strengths, device=device).repeat(len(data.head))  # (H,)
     look = Judge(data, settings, len(classes), derive_seed(seed, "sn", "judge")) if judge else None
     expression, identity = data.on_device(data.expression), data.on_device(data.identity)

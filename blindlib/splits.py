@@ -9,7 +9,7 @@ from blindlib.errors import InputError
 from blindlib.facetable import FaceTable
 from blindlib.files import atomic_path
 from blindlib.presets import Preset
-from blindlib.training import derive_seed
+from blindlib.seeds import derive_seed
 
 ROLES = ("head", "validation", "probe", "test")
 

@@ -57,7 +57,7 @@ def choose(history: list[dict], budget: float) -> pd.DataFrame:
     """
     frame = pd.DataFrame(history)
     start = frame[frame["round"] == 0].groupby("split")["identity"].mean()
-    late = frame[frame["round"] > frame["round"].max() - 3]
+    late = frame[frame["round"] > max(0, frame["round"].max() - 3)]
     table = late.groupby(["split", "strength"], as_index=False)[["emotion", "identity"]].mean()
     x = table["split"].map(start)
     table["diff"] = 100 * (x - table["identity"]) / (x - 50)
@@ -103,7 +103,13 @@ class Bank:
 
 
 def load_bank(path: Path) -> Bank:
-    """The bank that notebook 03 or 04 saved; `InputError` if it is absent or damaged."""
+    """The bank that notebook 03 or 04 saved.
+
+    Raises
+    ------
+    InputError
+        If it is absent or damaged.
+    """
     heads, meta = load_heads(path)
     if len(heads.down) != len(meta["strengths"]) * len(meta["chosen"]):
         raise InputError(path, f"weights of the wrong shape: {len(heads.down)} heads", "run its notebook again")
@@ -142,7 +148,7 @@ def sweep(x: EmbeddingSet, banks: dict[str, Bank]) -> Iterator[tuple[str, np.nda
 
 
 def frontier_points(results: pd.DataFrame) -> pd.DataFrame:
-    """Result rows of a sweep -> points: `method`, `strength`, `id`, `id_hw`, `emotion`, `emotion_hw`, `chance` (percent)."""
+    """Result rows of a sweep -> points: `method`, `strength`, `id`, `emotion`, `chance` and half-widths, in %."""
     kept = results[(results["metric"] == "balanced_accuracy") & (results["protocol"] == "B")]
     cells = summarise(kept[kept["probe"].isin(["NN", "verification"])], ["representation", "task"])
     rows = []

@@ -5,24 +5,9 @@ import pandas as pd
 from sklearn.metrics import roc_curve
 
 
-def pair_distances(features: np.ndarray, pairs: pd.DataFrame, rotation_of: np.ndarray) -> np.ndarray:
-    """Euclidean distance of every pair, each by the head that was trained without its people.
-
-    Parameters
-    ----------
-    features : float array (R, N, D)
-        φ of every image by each rotation's head; R = 1 for a representation that is not trained here.
-    pairs : DataFrame
-        `fold`, `left`, `right`.
-    rotation_of : int array (pairs,)
-        The rotation that tests each pair.
-
-    Returns
-    -------
-    float64 array (pairs,)
-    """
-    r = rotation_of % len(features)
-    difference = features[r, pairs["left"]].astype(np.float64) - features[r, pairs["right"]]
+def pair_distances(features: np.ndarray, pairs: pd.DataFrame) -> np.ndarray:
+    """Euclidean distance of every pair: features (N, D), pairs with rows `left` and `right` -> float64 (pairs,)."""
+    difference = features[pairs["left"]].astype(np.float64) - features[pairs["right"]]
     return np.sqrt(np.square(difference).sum(1))
 
 
@@ -38,32 +23,33 @@ def best_threshold(distance: np.ndarray, same: np.ndarray) -> float:
     return float((sorted_distance[best] + upper) / 2)
 
 
-def fold_accuracies(distance: np.ndarray, same: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """LFW's accuracy: each fold by the threshold that is best on all the others.
+def fold_thresholds(distance: np.ndarray, same: np.ndarray, fold: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """LFW's protocol: for each fold the threshold that is best on the other folds.
+
+    A head that was trained here has its own scale of distances and has seen some of the other folds' people. So each
+    fold brings the distances of *its* head for all pairs, and pairs with a person whom that head has seen are left out.
 
     Parameters
     ----------
-    distance : float array (pairs,)
+    distance : float array (folds, pairs)
+        Row k by the head that is tested on the k-th fold.
     same : bool array (pairs,)
     fold : int array (pairs,)
+    seen : bool array (folds, pairs)
+        Whether the k-th fold's head was trained on a person of the pair.
 
     Returns
     -------
     float array (folds,)
-        Percent, in order of the fold numbers.
 
-    Source: Huang et al. 2007, View 2.
+    Source: Huang et al. 2007, View 2; the second sentence is ours (**decision**).
     """
-    out = []
-    for k in np.unique(fold):
-        held = fold == k
-        threshold = best_threshold(distance[~held], same[~held])
-        out.append(100 * np.mean((distance[held] <= threshold) == same[held]))
-    return np.array(out)
+    usable = (fold != np.unique(fold)[:, None]) & ~seen
+    return np.array([best_threshold(d[u], same[u]) for d, u in zip(distance, usable, strict=True)])
 
 
 def roc(distance: np.ndarray, same: np.ndarray) -> pd.DataFrame:
-    """ROC over all pairs: columns `far` and `tar` (shares of 1) and `threshold`, by rising FAR."""
+    """ROC over pairs of comparable distances: columns `far` and `tar` (shares of 1) and `threshold`, by rising FAR."""
     far, tar, threshold = roc_curve(same, -distance, drop_intermediate=True)
     return pd.DataFrame({"far": far, "tar": tar, "threshold": -threshold})
 

@@ -9,7 +9,7 @@ from blindlib.paths import data_dir, lfw_dir
 
 
 def _count(folder: Path) -> tuple[int, int]:
-    images = [path for path in folder.glob("*/*.jp*g")]
+    images = list(folder.glob("*/*.jp*g"))
     return len(images), len({path.parent for path in images})
 
 

@@ -1,0 +1,129 @@
+"""A fresh look at heads in training: probes that they have not met, on people whom they have not seen."""
+
+import numpy as np
+import torch
+
+from blindlib.heads import Classifiers, ResidualHeads
+from blindlib.sampling import GroupSampler
+from blindlib.seeds import derive_seed
+from blindlib.training import TrainingSet, blind, fit_classifiers, spread
+
+
+class Judge:
+    """A fresh look at every head on its split's validation people, whom no head was trained on.
+
+    The expression probe is new each time, trained on one half of the validation people and tested on the other, both
+    ways; the verification figure is the best accuracy over thresholds on validation pairs. Both serve to choose
+    settings and to draw curves, never as a result.
+
+    Parameters
+    ----------
+    data : TrainingSet
+    settings : int
+        Heads per split.
+    classes : int
+        Expressions.
+    seed : int
+    steps : int
+        Training steps of a probe.
+    """
+
+    def __init__(self, data: TrainingSet, settings: int, classes: int, seed: int, steps: int = 150):
+        self.data, self.settings, self.classes, self.seed, self.steps = data, settings, classes, seed, steps
+        rng = np.random.default_rng(derive_seed(seed, "judge"))
+        halves = [self._halves(rows, rng) for rows in data.validation]
+        self.samplers = [
+            GroupSampler(
+                [h[k] for h in halves], data.expression, cap=512, at_least=1, generator=rng, device=data.device
+            )
+            for k in (0, 1)
+        ]
+        self.tests = [[self._labelled(h[k]) for h in halves] for k in (1, 0)]
+        self.pairs = [self._pairs(rows, rng) for rows in data.validation]
+
+    def _halves(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        people = rng.permutation(np.unique(self.data.identity[rows]))
+        first = np.isin(self.data.identity[rows], people[: len(people) // 2])
+        return rows[first], rows[~first]
+
+    def _labelled(self, rows: np.ndarray) -> np.ndarray:
+        return rows[self.data.expression[rows] >= 0]
+
+    def _pairs(self, rows: np.ndarray, rng: np.random.Generator, most: int = 1000) -> tuple[np.ndarray, ...]:
+        identity = self.data.identity[rows]
+        left, right = np.triu_indices(len(rows), 1)
+        same = identity[left] == identity[right]
+        kept = []
+        for value in (True, False):
+            where = np.flatnonzero(same == value)
+            kept.append(rng.choice(where, min(most, len(where), int(same.sum())), replace=False))
+        kept = np.concatenate(kept)
+        return rows[left[kept]], rows[right[kept]], same[kept]
+
+    def __call__(self, heads: ResidualHeads, turn: int) -> tuple[np.ndarray, np.ndarray]:
+        """Balanced accuracy of fresh expression probes and of verification, in percent: two arrays (H,)."""
+        emotion = np.mean([self._probe(heads, k, turn) for k in (0, 1)], axis=0)
+        return emotion, self._verify(heads)
+
+    def _probe(self, heads: ResidualHeads, k: int, turn: int) -> np.ndarray:
+        data, count = self.data, len(self.data.head) * self.settings
+        cpu = torch.Generator().manual_seed(derive_seed(self.seed, "probe", turn, k))
+        draws = torch.Generator(data.device).manual_seed(derive_seed(self.seed, "probe draws", turn, k))
+        probe = Classifiers(count, data.x.shape[1], (64,), self.classes, cpu).to(data.device)
+        fit_classifiers(
+            probe,
+            lambda index: blind(heads, data.x, index),
+            data.on_device(data.expression),
+            lambda: spread(self.samplers[k].draw(None, 32, draws), self.settings),
+            steps=self.steps,
+            rate=3e-3,
+        )
+        with torch.no_grad():
+            guess = probe(blind(heads, data.x, self._padded(self.tests[k]))).argmax(-1).cpu().numpy()
+        return np.array(
+            [
+                balanced_accuracy(data.expression[rows], guess[h, : len(rows)])
+                for h, rows in enumerate(rows for rows in self.tests[k] for _ in range(self.settings))
+            ]
+        )
+
+    def _padded(self, rows: list[np.ndarray]) -> torch.Tensor:
+        """Rows of every split, repeated to one length, for each of its heads: (H, W)."""
+        width = max(map(len, rows))
+        return spread(self.data.on_device(np.stack([np.resize(r, width) for r in rows])), self.settings)
+
+    def _verify(self, heads: ResidualHeads) -> np.ndarray:
+        left, right = (self._padded([pairs[side] for pairs in self.pairs]) for side in (0, 1))
+        distance = (blind(heads, self.data.x, left) - blind(heads, self.data.x, right)).norm(dim=-1).cpu().numpy()
+        sames = [same for _, _, same in self.pairs for _ in range(self.settings)]
+        return np.array([_best_accuracy(distance[h, : len(same)], same) for h, same in enumerate(sames)])
+
+
+def balanced_accuracy(truth: np.ndarray, guess: np.ndarray) -> float:
+    """Mean recall over the classes that occur in `truth`, in percent; chance is 100 / their number."""
+    return float(100 * np.mean([(guess[truth == c] == c).mean() for c in np.unique(truth)]))
+
+
+def _best_accuracy(distance: np.ndarray, same: np.ndarray) -> float:
+    """Share of pairs, in percent, that the best threshold of all gets right."""
+    hits = np.cumsum(np.where(same[np.argsort(distance, kind="stable")], 1, -1))
+    return 100 * max(int(hits.max()), 0) / len(same) + 100 * float((~same).mean())
+
+
+def record(
+    data: TrainingSet,
+    strengths: tuple[float, ...],
+    turn: int,
+    losses: dict[str, torch.Tensor],
+    judge: Judge | None,
+    heads: ResidualHeads,
+) -> list[dict]:
+    """One history row for each split and strength: the losses (H,) of this round and what the judge reads."""
+    columns = {name: value.detach().cpu().numpy() for name, value in losses.items()}
+    if judge is not None:
+        columns["emotion"], columns["identity"] = judge(heads, turn)
+    where = [(split, strength) for split in range(len(data.head)) for strength in strengths]
+    return [
+        {"split": split, "strength": strength, "round": turn, **{name: float(v[h]) for name, v in columns.items()}}
+        for h, (split, strength) in enumerate(where)
+    ]

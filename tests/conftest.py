@@ -1,0 +1,73 @@
+"""Shared fixtures: a tiny LFW of drawn faces, and where the real photographs are."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from blindlib.datasets.lfw import FOLDERS
+from blindlib.paths import ROOT, lfw_dir
+
+
+@pytest.fixture(autouse=True)
+def _own_build(tmp_path, monkeypatch):
+    """No test writes into the checkout's build or figures."""
+    monkeypatch.setenv("BLINDLIB_BUILD", str(tmp_path / "build"))
+    monkeypatch.setenv("BLINDLIB_FIGURES", str(tmp_path / "figures"))
+
+
+def save_noise(path: Path, seed: int, side: int = 40) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (side, side, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path, quality=95)
+
+
+@pytest.fixture
+def lfw(tmp_path) -> Path:
+    """LFW's layout with 4 people of 2 images, 2 folds of one same and one different pair, labels."""
+    root = tmp_path / "lfw-root"
+    for n, name in enumerate(("Ann_A", "Bob_B", "Cy_C", "Di_D")):
+        for k in (1, 2):
+            save_noise(root / "lfw" / name / f"{name}_{k:04d}.jpg", 10 * n + k)
+    (root / "pairs.txt").write_text("2\t1\nAnn_A\t1\t2\nAnn_A\t1\tBob_B\t2\nCy_C\t1\t2\nCy_C\t2\tDi_D\t1\n")
+    (root / "legend.csv").write_text(
+        "user.id,image,emotion\n1,Ann_A_0001.jpg,neutral\n1,Ann_A_0001.jpg,NEUTRAL\n2,Ann_A_0002.jpg,Happiness\n"
+        "2,Bob_B_0001.jpg,anger\n2,Bob_B_0001.jpg,fear\n3,facial-expressions_1k.jpg,anger\n"
+    )
+    names = [
+        "#",
+        "person",
+        "imagenum",
+        "Male",
+        "Asian",
+        "White",
+        "Black",
+        "Indian",
+        "Smiling",
+        "Attractive Man",
+        "Attractive Woman",
+    ]
+    rows = [
+        ["Ann A", 1, -1.0, -1, 2, -1, -2, 0.5, -3, 1.5],
+        ["Ann A", 2, 0.4, -1, 2, -1, -2, -0.5, 3, -1.5],
+        ["Bob B", 1, 1.0, -1, -2, -1, 0.3, 0.5, 0.2, -1.5],
+        ["No One", 1, 1, 1, 1, 1, 1, 1, 1, 1],
+    ]
+    lines = ["# scores", "\t".join(names), *("\t".join(map(str, row)) for row in rows)]
+    (root / "lfw_attributes.txt").write_text("\n".join(lines) + "\n")
+    return root
+
+
+@pytest.fixture
+def real_lfw(monkeypatch) -> Path:
+    """The real photographs, or skip."""
+    root = lfw_dir()
+    if not any((root / name).is_dir() for name in FOLDERS):
+        pytest.skip(f"no LFW in {root}: run `blindlib data fetch lfw` or set BLINDLIB_LFW")
+    return root
+
+
+@pytest.fixture(scope="session")
+def notebooks() -> list[Path]:
+    return sorted((ROOT / "notebooks").glob("0*.ipynb"))

@@ -1,0 +1,201 @@
+"""The house rules, held by tests: imports one way, short files, documented functions, notebooks that only tell."""
+
+import ast
+import re
+import tomllib
+
+import nbformat
+import pytest
+
+from blindlib.paths import ROOT
+from blindlib.stages import imports_of, module_file, modules_used
+
+MODULES = sorted((ROOT / "blindlib").rglob("*.py"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
+# A module imports only from modules before it. Folders of one rank may be listed in any order.
+ORDER = [
+    "errors",
+    "paths",
+    "files",
+    "progress",
+    "seeds",
+    "facetable",
+    "presets",
+    "published",
+    "datasets",
+    "images",
+    "backbones",
+    "extraction",
+    "embeddings",
+    "heads",
+    "losses",
+    "sampling",
+    "splits",
+    "training",
+    "judge",
+    "sensitivenets",
+    "lntl",
+    "erasers",
+    "blinders",
+    "probes",
+    "verification",
+    "results",
+    "measure",
+    "study",
+    "tables",
+    "plotstyle",
+    "plots",
+    "stages",
+    "record",
+    "cli",
+    "__main__",
+    "__init__",
+]
+
+
+def rank(path):
+    parts = path.relative_to(ROOT / "blindlib").with_suffix("").parts
+    return ORDER.index(parts[0])
+
+
+def edges():
+    for path in MODULES:
+        for name in imports_of(path.read_text(encoding="utf-8")):
+            target = module_file(name)
+            if target is not None and target != path and target.name != "__init__.py":
+                yield path, target
+
+
+def test_imports_run_one_way():
+    wrong = [f"{a.name} imports {b.name}" for a, b in edges() if rank(a) < rank(b)]
+    assert not wrong
+
+
+def test_no_cycle_within_the_data_sets():
+    inner = {a: {b for c, b in edges() if c == a and b.parent.name == "datasets"} for a in MODULES}
+    done = set()
+    while len(done) < len(MODULES):
+        ready = [m for m in MODULES if m not in done and inner[m] <= done]
+        assert ready, f"a cycle among {[m.name for m in MODULES if m not in done]}"
+        done.update(ready)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
+def test_no_file_is_over_250_lines_and_no_function_over_50(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 250
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+            assert lines <= 60, f"{path.name}:{node.lineno} {node.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
+def test_every_public_name_is_documented(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree), path
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            doc = ast.get_docstring(node)
+            assert doc, f"{path.name}: {node.name}"
+            for inner in node.body if isinstance(node, ast.ClassDef) else []:
+                if isinstance(inner, ast.FunctionDef) and not inner.name.startswith("_"):
+                    assert ast.get_docstring(inner), f"{path.name}: {node.name}.{inner.name}"
+
+
+def test_every_raise_of_a_documented_function_s_own_is_documented():
+    for path in MODULES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and path.stem != "cli":
+                raised = {
+                    n.exc.func.id
+                    for n in ast.walk(node)
+                    if isinstance(n, ast.Raise) and isinstance(n.exc, ast.Call) and isinstance(n.exc.func, ast.Name)
+                }
+                assert not raised or re.search("Raise", ast.get_docstring(node)), f"{path.name}: {node.name} {raised}"
+
+
+def test_nothing_is_unpickled_or_randomised_globally():
+    forbidden = re.compile(
+        r"\bpickle\b(?!;)|joblib\.load|weights_only=False|np\.random\.seed|torch\.manual_seed|allow_pickle=True"
+    )
+    for path in MODULES:
+        code = ast.unparse(ast.parse(path.read_text(encoding="utf-8")))
+        code = re.sub(r'"""[\s\S]*?"""', "", code)
+        assert not forbidden.search(code), path
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_notebook_tells_and_the_package_does(path):
+    cells = nbformat.read(path, as_version=4).cells
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
+    assert len(code) <= 25
+    for cell in code:
+        assert len(cell.source.splitlines()) <= 20, cell.source
+        for node in ast.walk(ast.parse(cell.source)):
+            assert not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda), cell.source
+        assert "sys.path" not in cell.source and "pip " not in cell.source
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_parameters_are_one_tagged_cell_of_literals(path):
+    cells = [c for c in nbformat.read(path, as_version=4).cells if "parameters" in c.metadata.get("tags", [])]
+    assert len(cells) == 1
+    for node in ast.parse(cells[0].source).body:
+        assert isinstance(node, ast.Assign) and node.targets[0].id.isupper()
+        ast.literal_eval(node.value)
+    assert 'PRESET = "smoke"' in cells[0].source
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_committed_notebooks_keep_checked_outputs_and_no_others(path):
+    checked = 0
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type != "code":
+            continue
+        if "NBVAL_CHECK_OUTPUT" in cell.source:
+            checked += 1
+            assert cell.outputs, f"{path.name}: a checked cell without output compares nothing; run `make notebooks`"
+        else:
+            assert not cell.outputs and cell.execution_count is None
+    assert checked
+
+
+def test_the_makefile_runs_every_notebook_with_a_parameter_that_it_has():
+    text = (ROOT / "Makefile").read_text()
+    for path in NOTEBOOKS:
+        assert f"$(BUILD)/{path.name}: notebooks/{path.name}" in text
+    assert "--preset $(PRESET)" in text
+    documented = set(re.findall(r"^([a-z-]+):.*##", text, re.M))
+    assert {"paper", "test", "lint", "lab", "data", "clean", "help"} <= documented
+    readme = (ROOT / "README.md").read_text()
+    assert all(f"make {target}" in readme for target in documented)
+
+
+def test_a_stage_depends_on_the_modules_that_it_uses_and_no_others():
+    names = {p.stem: {m.stem for m in modules_used(p)} for p in NOTEBOOKS}
+    assert "sensitivenets" in names["03_sensitivenets"] and "lfw" in names["01_data_prep"]
+    assert "sensitivenets" not in names["02_baseline"] and "lfw" not in names["02_baseline"]
+    assert "tables" in names["05_probes"] and not any("tables" in names[n] for n in names if n != "05_probes")
+
+
+def test_conda_and_pip_get_the_same_versions():
+    environment = (ROOT / "environment.yml").read_text()
+    lock = (ROOT / "requirements.lock").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "- -r requirements.lock" in environment, "conda installs the lock itself: one list, no second one to drift"
+    python = re.search(r"- python=(\d+)\.(\d+)", environment)
+    assert (3, 11) <= (int(python[1]), int(python[2])) < (3, 14) and project["requires-python"] == ">=3.11,<3.14"
+    pinned = {line.split("==")[0].strip().lower().replace("_", "-") for line in lock.splitlines() if "==" in line}
+    assert all("==" in line for line in lock.splitlines() if line.strip()), "every line is an exact version"
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    missing = [w for w in wanted if re.split(r"[<>=~\[]", w)[0].lower().replace("_", "-") not in pinned]
+    assert not missing
+    assert not re.search(r"https?://|file:|/opt|/work", lock + environment)
+
+
+def test_no_path_of_a_machine_is_committed():
+    for path in [*MODULES, *NOTEBOOKS, ROOT / "Makefile", ROOT / "README.md"]:
+        assert not re.search(r"(?<![\w.])/(work|root|home|Users|tmp)/", path.read_text(encoding="utf-8")), path

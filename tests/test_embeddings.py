@@ -1,0 +1,175 @@
+"""The store: extracted once, private, safe against a kill; and the backbones behind one interface."""
+
+import dataclasses
+import stat
+
+import dlib
+import numpy as np
+import onnx
+import pytest
+import torch
+import torchvision
+from conftest import save_noise
+from onnx import TensorProto, helper
+from PIL import Image
+
+from blindlib import backbones, embeddings, extraction
+from blindlib.backbones import BACKBONES, encode_onnx, get_backbone
+from blindlib.datasets.lfw import load_lfw
+from blindlib.embeddings import embed, embedding_key
+from blindlib.errors import InputError
+from blindlib.images import _detector, align, arcface_alignment, decode, detect, dlib_alignment
+from blindlib.paths import store_dir
+
+PIXELS = get_backbone("pixels16")
+
+
+@pytest.fixture
+def faces(lfw):
+    return load_lfw(lfw)
+
+
+def test_extracted_once_then_read_memory_mapped(faces, monkeypatch):
+    first = embed(faces, PIXELS)
+    monkeypatch.setattr(embeddings, "run_shard", lambda *_: pytest.fail("extracted a second time"))
+    again = embed(faces, PIXELS)
+    assert isinstance(again.x, np.memmap) and not again.x.flags.writeable
+    np.testing.assert_array_equal(first.x, again.x)
+    whole = np.asarray(Image.open(faces.files[3]).convert("L").resize((16, 16), Image.Resampling.BILINEAR)) / 255
+    assert np.abs(again.x[3] - whole.ravel()).max() < 0.02
+
+
+def test_only_the_owner_reads_the_store(faces):
+    folder = store_dir() / embed(faces, PIXELS).key
+    assert stat.S_IMODE(store_dir().stat().st_mode) == stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert not list(store_dir().glob("*.partial")), "nothing half-written stays"
+
+
+def test_the_key_speaks_of_bytes_backbone_and_weights(faces):
+    key = embedding_key(faces, PIXELS)
+    assert key == embedding_key(faces, PIXELS) != embedding_key(faces, get_backbone("pixels32"))
+    assert key != embedding_key(faces, dataclasses.replace(PIXELS, weights=lambda: "others"))
+    frame = faces.frame.assign(sha256=faces.frame["sha256"].iloc[::-1].to_numpy())
+    assert key != embedding_key(dataclasses.replace(faces, frame=frame), PIXELS)
+
+
+def test_an_interrupted_extraction_goes_on_where_it_stopped(faces, monkeypatch):
+    expected = np.array(embed(faces, PIXELS).x)
+    (store_dir() / embedding_key(faces, PIXELS)).rename(store_dir() / "undisturbed")
+    monkeypatch.setattr(embeddings, "SHARD", 3)
+    calls, real = [], extraction.run_shard
+
+    def dies_at_the_third(pool, backbone, files, box, done):
+        calls.append(files)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(pool, backbone, files, box, done)
+
+    monkeypatch.setattr(embeddings, "run_shard", dies_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        embed(faces, PIXELS)
+    assert not (store_dir() / embedding_key(faces, PIXELS)).exists()
+    np.testing.assert_array_equal(embed(faces, PIXELS).x, expected)
+    assert len(calls) == 4, "two shards were kept, one was lost, and that one alone is done again"
+
+
+def test_a_damaged_set_is_named(faces):
+    key = embed(faces, PIXELS).key
+    (store_dir() / key / "x.npy").write_bytes(b"short")
+    with pytest.raises(InputError, match=key):
+        embed(faces, PIXELS)
+
+
+def test_no_face_is_counted_and_gets_the_typical_box(faces):
+    some = dataclasses.replace(faces, frame=faces.frame.iloc[:2])
+    result = embed(some, get_backbone("dlib"))
+    assert result.x.shape == (2, 128) and not result.detected.any()
+    assert 0.5 < np.linalg.norm(result.x[0]) < 3, "the fall-back box was embedded, not left empty"
+
+
+def test_alignment_is_dlib_s_own(tmp_path):
+    save_noise(tmp_path / "a.png", 1, side=200)
+    box = (0.2, 0.25, 0.8, 0.85)
+    chip, _ = align(tmp_path / "a.png", dlib_alignment(150, 0.25), box)
+    image = np.pad(decode(tmp_path / "a.png"), ((40, 40), (40, 40), (0, 0)), mode="edge")
+    shape = _detector()[1](image, dlib.rectangle(*(round(280 * share) for share in box)))
+    reference = dlib.get_face_chip(image, shape, 150, 0.25)
+    assert np.abs(chip.astype(int) - reference.astype(int)).mean() < 1
+
+
+def test_arcface_alignment_puts_the_eyes_where_arcface_does():
+    points = np.array(arcface_alignment(112).points)
+    assert points[0:2].mean(0) == pytest.approx([73.5318, 51.5014], abs=0.15)
+    assert points[2:4].mean(0) == pytest.approx([38.2946, 51.6963], abs=0.15)
+
+
+def test_a_plain_field_holds_no_face_and_grey_becomes_three_channels(tmp_path):
+    Image.new("L", (80, 60), 90).save(tmp_path / "grey.png")
+    image = decode(tmp_path / "grey.png")
+    assert image.shape == (60, 80, 3) and (image == 90).all() and detect(image) is None
+
+
+@pytest.fixture
+def onnx_file(tmp_path):
+    """A network with SFace's interface: the mean of each colour, times one to 128."""
+    nodes = [
+        helper.make_node("ReduceMean", ["data"], ["m"], axes=[2, 3], keepdims=0),
+        helper.make_node("MatMul", ["m", "w"], ["fc1"]),
+    ]
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [3, 128], np.arange(384, dtype=np.float32).ravel())
+    graph = helper.make_graph(
+        nodes,
+        "sface",
+        [helper.make_tensor_value_info("data", TensorProto.FLOAT, [1, 3, 112, 112])],
+        [helper.make_tensor_value_info("fc1", TensorProto.FLOAT, [1, 128])],
+        [weight],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, tmp_path / "sface.onnx")
+    return tmp_path / "sface.onnx"
+
+
+def test_onnx_gets_rgb_planes_of_0_to_255_and_gives_unit_vectors(onnx_file):
+    chips = np.random.default_rng(0).integers(0, 255, (3, 112, 112, 3), dtype=np.uint8)
+    expected = chips.mean((1, 2)) @ np.arange(384).reshape(3, 128)
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(encode_onnx(chips, onnx_file), expected, rtol=1e-4)
+
+
+def test_resnet50_is_torchvision_s_without_its_last_layer(tmp_path, monkeypatch):
+    monkeypatch.setenv("BLINDLIB_DATA", str(tmp_path))
+    backbones._resnet50.cache_clear()
+    torch.manual_seed(0)
+    reference = torchvision.models.resnet50().eval()
+    (tmp_path / "weights").mkdir()
+    torch.save(reference.state_dict(), tmp_path / "weights" / "resnet50-11ad3fa6.pth")
+    chips = np.random.default_rng(0).integers(0, 255, (2, 224, 224, 3), dtype=np.uint8)
+    x = BACKBONES["resnet50"].encode(chips)
+    reference.fc = torch.nn.Identity()
+    planes = torch.from_numpy(chips).permute(0, 3, 1, 2).float() / 255
+    mean, std = (torch.tensor(v)[:, None, None] for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+    with torch.no_grad():
+        expected = torch.nn.functional.normalize(reference((planes - mean) / std)).numpy()
+    np.testing.assert_allclose(x, expected, atol=1e-4)
+    backbones._resnet50.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["sface", "resnet50"])
+def test_absent_weights_say_how_to_fetch_them(faces, name, tmp_path, monkeypatch):
+    monkeypatch.setenv("BLINDLIB_DATA", str(tmp_path / "none"))
+    backbones._resnet50.cache_clear()
+    with pytest.raises(InputError, match=f"blindlib data fetch {name}"):
+        embed(faces, get_backbone(name))
+
+
+def test_weights_that_are_not_the_published_ones_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("BLINDLIB_DATA", str(tmp_path))
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "face_recognition_sface_2021dec.onnx").write_bytes(b"x")
+    with pytest.raises(InputError, match="another SHA-256"):
+        get_backbone("sface").weights()
+
+
+def test_an_unknown_backbone_is_refused_by_name():
+    with pytest.raises(InputError, match="no backbone 'vgg'"):
+        get_backbone("vgg")

@@ -1,0 +1,127 @@
+"""Downloads against a local server: verified, resumed, refused."""
+
+import hashlib
+import io
+import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from blindlib.datasets import fetch as module
+from blindlib.datasets.fetch import Remote, fetch
+from blindlib.errors import InputError
+
+BODY = bytes(range(256)) * 4000
+
+
+def archive(member="lfw/Ann_A/Ann_A_0001.jpg"):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as tar:
+        info = tarfile.TarInfo(member)
+        info.size = 3
+        tar.addfile(info, io.BytesIO(b"jpg"))
+    return stream.getvalue()
+
+
+@pytest.fixture
+def server():
+    files, log = {"/pairs.txt": BODY, "/lfw.tgz": archive(), "/evil.tgz": archive("../../evil.txt")}, []
+
+    class Handler(BaseHTTPRequestHandler):
+        stop_after = None
+
+        def do_GET(self):
+            body, start = files.get(self.path), 0
+            log.append(self.headers.get("Range"))
+            if body is None:
+                return self.send_error(404)
+            if self.headers.get("Range"):
+                start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
+                self.send_response(206)
+            else:
+                self.send_response(200)
+            self.send_header("Content-Length", str(len(body) - start))
+            self.end_headers()
+            end = len(body) if Handler.stop_after is None else start + Handler.stop_after
+            self.wfile.write(body[start:end])
+
+        def log_message(self, *_):
+            pass
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread.start()
+    httpd.base, httpd.handler, httpd.log = f"http://127.0.0.1:{httpd.server_port}", Handler, log
+    yield httpd
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join()
+
+
+def use(monkeypatch, server, name, digest, folder=""):
+    remote = Remote(name, f"{server.base}/{name}", digest, folder)
+    monkeypatch.setattr(module, "COLLECTIONS", {"toy": (remote,)})
+
+
+SHA = hashlib.sha256(BODY).hexdigest()
+
+
+def test_a_download_is_verified_and_not_repeated(server, tmp_path, monkeypatch):
+    use(monkeypatch, server, "pairs.txt", SHA)
+    fetch("toy", tmp_path, lambda _: None)
+    fetch("toy", tmp_path, lambda _: None)
+    assert (tmp_path / "pairs.txt").read_bytes() == BODY and len(server.log) == 1
+
+
+def test_an_interrupted_download_is_resumed(server, tmp_path, monkeypatch):
+    use(monkeypatch, server, "pairs.txt", SHA)
+    server.handler.stop_after = 300_000
+    with pytest.raises(InputError, match="goes on where it stopped"):
+        fetch("toy", tmp_path, lambda _: None)
+    assert not (tmp_path / "pairs.txt").exists()
+    server.handler.stop_after = None
+    fetch("toy", tmp_path, lambda _: None)
+    assert (tmp_path / "pairs.txt").read_bytes() == BODY
+    assert server.log[0] is None and int(server.log[1].removeprefix("bytes=").rstrip("-")) > 0
+
+
+def test_another_file_than_the_published_is_thrown_away(server, tmp_path, monkeypatch):
+    use(monkeypatch, server, "pairs.txt", "0" * 64)
+    with pytest.raises(InputError, match="another SHA-256"):
+        fetch("toy", tmp_path, lambda _: None)
+    assert not (tmp_path / "pairs.txt").exists()
+
+
+def test_without_a_published_checksum_the_first_one_seen_is_held(server, tmp_path, monkeypatch):
+    use(monkeypatch, server, "pairs.txt", None)
+    said = []
+    fetch("toy", tmp_path, said.append)
+    assert any(SHA in line for line in said)
+    (tmp_path / "pairs.txt").write_bytes(b"changed")
+    fetch("toy", tmp_path, lambda _: None)
+    assert (tmp_path / "pairs.txt").read_bytes() == BODY, "a file that no longer matches is fetched again"
+
+
+def test_an_archive_is_unpacked_in_one_step(server, tmp_path, monkeypatch):
+    use(monkeypatch, server, "lfw.tgz", None, "lfw")
+    fetch("toy", tmp_path, lambda _: None)
+    assert (tmp_path / "lfw" / "Ann_A" / "Ann_A_0001.jpg").read_bytes() == b"jpg"
+
+
+def test_an_archive_that_leaves_its_folder_is_refused(server, tmp_path, monkeypatch):
+    use(monkeypatch, server, "evil.tgz", None, "lfw")
+    with pytest.raises(InputError, match="does not unpack"):
+        fetch("toy", tmp_path / "in" / "side", lambda _: None)
+    assert not list(tmp_path.rglob("evil.txt")) and not (tmp_path / "in" / "side" / "lfw").exists()
+
+
+def test_no_server_and_no_file_are_one_line(server, tmp_path, monkeypatch):
+    use(monkeypatch, server, "absent.txt", None)
+    with pytest.raises(InputError, match=r"absent\.txt: could not be fetched"):
+        fetch("toy", tmp_path, lambda _: None)
+    monkeypatch.setattr(module, "COLLECTIONS", {"toy": (Remote("a", "http://127.0.0.1:9/a", None),)})
+    with pytest.raises(InputError, match="could not be fetched"):
+        fetch("toy", tmp_path, lambda _: None)
+    with pytest.raises(InputError, match="there is no 'nothing'"):
+        fetch("nothing", tmp_path, lambda _: None)

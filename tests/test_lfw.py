@@ -1,0 +1,145 @@
+"""LFW's loader on its true layout, and every kind of bad input: one line, file and remedy."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from blindlib.datasets import lfw_labels
+from blindlib.datasets.lfw import load_lfw, read_pairs
+from blindlib.errors import InputError
+
+
+def test_loads_images_labels_and_says_what_it_passed_over(lfw):
+    faces = load_lfw(lfw)
+    by = faces.frame.set_index("image")
+    assert len(faces) == 8 and by["identity"].nunique() == 4
+    assert by.loc["Ann_A/Ann_A_0001.jpg", "emotion"] == "neutral"
+    assert by.loc["Ann_A/Ann_A_0002.jpg", "emotion"] == "happiness"
+    assert pd.isna(by.loc["Bob_B/Bob_B_0001.jpg", "emotion"]), "two labels that differ are no label"
+    assert faces.notes["expressions"] == {
+        "rows": 6,
+        "foreign rows": 1,
+        "rows for absent images": 0,
+        "repeated rows": 1,
+        "conflicting images": 1,
+        "images labelled": 2,
+    }
+    assert faces.notes["attributes"] == {"rows": 4, "rows for absent images": 1}
+
+
+def test_attributes_give_one_gender_a_person_and_smiling_an_image(lfw):
+    by = load_lfw(lfw).frame.set_index("image")
+    ann = by.loc[["Ann_A/Ann_A_0001.jpg", "Ann_A/Ann_A_0002.jpg"]]
+    assert ann["gender"].tolist() == ["female", "female"], "mean score −0.3, though one image scores +0.4"
+    assert ann["ethnicity"].tolist() == ["white", "white"]
+    assert ann["smiling"].tolist() == [True, False]
+    assert ann["attractive"].tolist() == [True, False], "a woman's score is 'Attractive Woman'"
+    bob = by.loc["Bob_B/Bob_B_0001.jpg"]
+    assert (bob["gender"], bob["ethnicity"], bob["attractive"]) == ("male", "black or indian", True)
+    assert pd.isna(by.loc["Cy_C/Cy_C_0001.jpg", "gender"])
+
+
+def test_pairs_are_row_numbers_in_folds(lfw):
+    faces = load_lfw(lfw)
+    pairs = read_pairs(lfw / "pairs.txt", faces)
+    image = faces.frame["image"].to_numpy()
+    assert pairs["fold"].tolist() == [0, 0, 1, 1] and pairs["same"].tolist() == [True, False, True, False]
+    assert image[pairs["right"]].tolist() == [
+        "Ann_A/Ann_A_0002.jpg",
+        "Bob_B/Bob_B_0002.jpg",
+        "Cy_C/Cy_C_0002.jpg",
+        "Di_D/Di_D_0001.jpg",
+    ]
+
+
+def test_funneled_folder_is_lfw_too(lfw):
+    (lfw / "lfw").rename(lfw / "lfw_funneled")
+    assert len(load_lfw(lfw)) == 8
+
+
+def test_the_public_legend_may_name_images_of_a_subset(lfw, monkeypatch):
+    with (lfw / "legend.csv").open("a") as stream:
+        stream.write("9,Elton_John_0001.jpg,happiness\n")
+    monkeypatch.setattr(lfw_labels, "PUBLIC_LEGEND", lfw_labels.sha256(lfw / "legend.csv"))
+    assert load_lfw(lfw).notes["expressions"]["rows for absent images"] == 1
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:300])
+
+
+ANN = "lfw/Ann_A/Ann_A_0001.jpg"
+BAD = {
+    "missing folder": (lambda r: shutil.rmtree(r / "lfw"), "", "blindlib data fetch lfw"),
+    "truncated JPEG": (lambda r: _truncate(r / ANN), ANN, "fetch this file again"),
+    "zero-byte image": (lambda r: (r / ANN).write_bytes(b""), ANN, "empty (0 bytes)"),
+    "text named .jpg": (lambda r: (r / ANN).write_text("hello"), ANN, "does not decode"),
+    "stray image name": (lambda r: (r / ANN).rename(r / "lfw/Ann_A/x.jpg"), "lfw/Ann_A/x.jpg", "not named"),
+    "unknown emotion": (lambda r: _append(r, "legend.csv", "1,Ann_A_0001.jpg,meh\n"), "legend.csv:8", "'meh'"),
+    "legend: unknown image": (
+        lambda r: _append(r, "legend.csv", "1,Zed_Z_0001.jpg,neutral\n"),
+        "legend.csv:8",
+        "Zed_Z_0001.jpg",
+    ),
+    "legend: wrong columns": (
+        lambda r: (r / "legend.csv").write_text("file,mood\na,b\n"),
+        "legend.csv:1",
+        "lacks the columns",
+    ),
+    "legend: empty": (lambda r: (r / "legend.csv").write_text(""), "legend.csv", "empty (0 bytes)"),
+    "attributes: no header": (
+        lambda r: (r / "lfw_attributes.txt").write_text("x\ty\n"),
+        "lfw_attributes.txt:1",
+        "no header line",
+    ),
+    "attributes: no number": (
+        lambda r: _append(r, "lfw_attributes.txt", "\t".join(["Bob B", "2", "oops", *"1234567"]) + "\n"),
+        "lfw_attributes.txt:7",
+        "'oops', not a number",
+    ),
+    "attributes: missing column": (
+        lambda r: (r / "lfw_attributes.txt").write_text("#\tperson\timagenum\tMale\nAnn A\t1\t1\n"),
+        "lfw_attributes.txt:1",
+        "lacks the columns",
+    ),
+}
+
+
+def _append(root: Path, name: str, line: str) -> None:
+    with (root / name).open("a") as stream:
+        stream.write(line)
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_with_file_and_remedy(lfw, case):
+    spoil, where, words = BAD[case]
+    spoil(lfw)
+    before = sorted(lfw.rglob("*"))
+    with pytest.raises(InputError) as error:
+        load_lfw(lfw)
+    message = str(error.value)
+    assert "\n" not in message and str(lfw / where) in message and words in message and "→" in message
+    assert sorted(lfw.rglob("*")) == before, "nothing is written"
+
+
+BAD_PAIRS = {
+    "broken line": ("2\t1\nAnn_A\t1\nAnn_A\t1\tBob_B\t2\nCy_C\t1\t2\nCy_C\t2\tDi_D\t1\n", 2, "expected 'name i j'"),
+    "different as same": ("1\t1\nAnn_A\t1\tBob_B\t2\nAnn_A\t1\tBob_B\t2\n", 2, "expected 'name i j'"),
+    "absent image": ("1\t1\nAnn_A\t1\t2\nAnn_A\t1\tBob_B\t9\n", 3, "Bob_B/Bob_B_0009.jpg"),
+    "no number": ("1\t1\nAnn_A\tone\t2\nAnn_A\t1\tBob_B\t2\n", 2, "expected"),
+    "wrong count": ("1\t2\nAnn_A\t1\t2\nAnn_A\t1\tBob_B\t2\n", 1, "promises 4 pairs, it holds 2"),
+    "no header": ("Ann_A\t1\t2\n", 1, "expected 'folds<TAB>pairs'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_PAIRS)
+def test_bad_pairs_name_their_line(lfw, case):
+    text, line, words = BAD_PAIRS[case]
+    faces = load_lfw(lfw)
+    (lfw / "pairs.txt").write_text(text)
+    with pytest.raises(InputError) as error:
+        read_pairs(lfw / "pairs.txt", faces)
+    message = str(error.value)
+    assert f"pairs.txt:{line}:" in message and words in message and "→" in message and "\n" not in message

@@ -1,0 +1,79 @@
+"""The manifest: anybody's images by a CSV, and what is refused."""
+
+import pandas as pd
+import pytest
+from conftest import save_noise
+
+from blindlib.datasets.manifest import load_manifest
+from blindlib.errors import InputError
+from blindlib.facetable import load_facetable, make_facetable
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for n in range(3):
+        save_noise(tmp_path / "mine" / "pictures" / f"{n}.jpg", n)
+    return tmp_path / "mine"
+
+
+def write(folder, text):
+    (folder / "faces.csv").write_text(text)
+    return folder / "faces.csv"
+
+
+def test_reads_labels_and_leaves_missing_ones_missing(folder):
+    faces = load_manifest(
+        write(
+            folder,
+            "image,identity,emotion,smiling\npictures/1.jpg,b,fear,1\npictures/0.jpg,a,,no\n".replace("no", "false"),
+        )
+    )
+    assert faces.frame["image"].tolist() == ["pictures/0.jpg", "pictures/1.jpg"]
+    assert pd.isna(faces.frame["emotion"][0]) and faces.frame["emotion"][1] == "fear"
+    assert faces.frame["smiling"].tolist() == [False, True] and not faces.has("gender")
+
+
+def test_survives_a_round_trip(folder, tmp_path):
+    faces = load_manifest(write(folder, "image,identity\npictures/1.jpg,b\n"))
+    again = load_facetable(faces.save(tmp_path / "faces.parquet"))
+    pd.testing.assert_frame_equal(again.frame, faces.frame)
+    assert (again.root, again.name, again.kind) == (faces.root, faces.name, faces.kind)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("image,identity\n../../etc/passwd,a\n", 2, "leaves the data folder"),
+        ("image,identity\n/etc/passwd,a\n", 2, "leaves the data folder"),
+        ("picture,person\npictures/0.jpg,a\n", 1, "lacks the columns"),
+        ("image,identity\npictures/0.jpg,a\npictures/0.jpg,b\n", 3, "repeats the image"),
+        ("image,identity\npictures/0.jpg,\n", 2, "no identity"),
+        ("image,identity,smiling\npictures/0.jpg,a,maybe\n", 2, "'maybe'"),
+        ("image,identity\npictures/9.jpg,a\n", None, "9.jpg: image not found"),
+        ("image,identity,emotion\npictures/0.jpg,a,glee\n", None, "'glee'"),
+    ],
+)
+def test_bad_manifests_are_refused_in_one_line(folder, text, line, words):
+    path = write(folder, text)
+    with pytest.raises(InputError) as error:
+        load_manifest(path)
+    message = str(error.value)
+    assert words in message and "\n" not in message and "→" in message
+    assert line is None or f"faces.csv:{line}:" in message
+
+
+def test_a_link_out_of_the_folder_is_refused(folder, tmp_path):
+    save_noise(tmp_path / "secret.jpg", 5)
+    (folder / "pictures" / "link.jpg").symlink_to(tmp_path / "secret.jpg")
+    with pytest.raises(InputError, match="leaves the data folder"):
+        load_manifest(write(folder, "image,identity\npictures/link.jpg,a\n"))
+
+
+def test_a_facetable_refuses_columns_that_it_does_not_know(folder):
+    with pytest.raises(InputError, match="age"):
+        make_facetable(
+            pd.DataFrame({"image": ["a"], "identity": ["b"], "sha256": ["0" * 64], "age": [3]}),
+            folder,
+            name="mine",
+            kind="substitute",
+        )

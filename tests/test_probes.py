@@ -1,0 +1,95 @@
+"""Probes: chance on noise, near 100 on what is plain, subject-disjoint, and a collapsed probe is seen."""
+
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.svm import SVC
+
+from blindlib.judge import balanced_accuracy
+from blindlib.presets import ProbeConfig
+from blindlib.probes import Task, run_probes
+from blindlib.splits import Split
+
+CONFIG = ProbeConfig(nn_hidden=(16,), nn_epochs=300, svm_c=(0.3, 3.0), rf_trees=60, rf_leaf=(1, 5))
+
+
+def world(signal, n=600, classes=3, seed=0):
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, classes, n)
+    codes[:20] = -1
+    x = rng.normal(size=(n, 8)).astype(np.float32)
+    x[:, 0] += signal * codes
+    parts = np.array_split(rng.permutation(n), 4)
+    splits = [Split(0, 0, *parts), Split(1, 0, *parts[::-1])]
+    return x[None], Task("emotion", codes, list("abc")[:classes]), splits, np.arange(n)
+
+
+def scores(signal, **options):
+    x, task, splits, identity = world(signal, **options)
+    rows = run_probes(x, task, splits, CONFIG, identity=identity)
+    return {(r["probe"], r["protocol"]): r["balanced_accuracy"] for r in rows}, rows
+
+
+def test_plain_signal_is_read_by_every_probe_under_both_protocols():
+    got, rows = scores(6.0)
+    assert len(got) == 6 and len(rows) == 12 and min(got.values()) > 80
+
+
+def test_noise_is_read_by_none_except_a_little_by_the_network_that_peeks():
+    got, _ = scores(0.0)
+    assert all(abs(value - 100 / 3) < 10 for (_, protocol), value in got.items() if protocol == "B")
+
+
+def test_rows_carry_chance_and_counts_of_labelled_people():
+    x, task, splits, identity = world(1.0)
+    row = run_probes(x, task, splits, CONFIG, kinds=("SVM",), protocols="B", identity=identity // 2)[0]
+    test = splits[0].test[task.codes[splits[0].test] >= 0]
+    assert row["chance"] == pytest.approx(100 / 3) and row["n_test"] == len(test)
+    assert row["n_test_subjects"] == len(np.unique(test // 2))
+
+
+@pytest.mark.parametrize(
+    ("kind", "model"), [("SVM", SVC()), ("RF", RandomForestClassifier(max_depth=1000, random_state=0))]
+)
+def test_protocol_a_is_the_public_code_s_defaults(kind, model):
+    x, task, splits, identity = world(0.7)
+    row = run_probes(x, task, splits, CONFIG, kinds=(kind,), protocols="A", identity=identity)[0]
+    train, test = (part[task.codes[part] >= 0] for part in (splits[0].probe, splits[0].test))
+    guess = model.fit(x[0][train], task.codes[train]).predict(x[0][test])
+    assert row["balanced_accuracy"] == pytest.approx(100 * balanced_accuracy_score(task.codes[test], guess))
+    assert row["top_share"] == pytest.approx(100 * np.bincount(guess).max() / len(guess))
+
+
+def test_probes_take_each_split_s_own_features():
+    x, task, splits, identity = world(6.0)
+    both = np.concatenate([x, np.zeros_like(x)])
+    rows = run_probes(both, task, splits, CONFIG, protocols="B", identity=identity)
+    for row in rows:
+        assert (
+            row["balanced_accuracy"] > 88
+            if row["rotation"] == 0
+            else row["balanced_accuracy"] == pytest.approx(100 / 3)
+        )
+        assert row["rotation"] == 0 or row["top_share"] == 100, "a dead representation shows as a collapsed probe"
+
+
+def test_test_people_teach_nothing_to_protocol_b():
+    x, task, splits, identity = world(1.0)
+    other = Task("emotion", task.codes.copy(), task.classes)
+    tested = splits[0].test[task.codes[splits[0].test] >= 0]
+    other.codes[tested] = np.random.default_rng(9).permutation(other.codes[tested])
+    moved = x.copy()
+    moved[0, splits[0].head] += 50
+    for kind in ("NN", "SVM", "RF"):
+        a, b = (
+            run_probes(z, t, splits[:1], CONFIG, kinds=(kind,), protocols="B", identity=identity)[0]
+            for z, t in ((x, task), (moved, other))
+        )
+        assert a["top_share"] == b["top_share"], "the guesses are the same whatever the test labels and head people are"
+
+
+def test_balanced_accuracy_is_scikit_learn_s():
+    rng = np.random.default_rng(0)
+    truth, guess = rng.integers(0, 4, 99), rng.integers(0, 4, 99)
+    assert balanced_accuracy(truth, guess) == pytest.approx(100 * balanced_accuracy_score(truth, guess))

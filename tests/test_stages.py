@@ -1,0 +1,219 @@
+"""Whole runs in other processes: make's graph, kills, failing cells, nbval that can fail."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from blindlib import stages
+from blindlib.errors import InputError
+from blindlib.paths import ROOT
+
+pytestmark = pytest.mark.slow
+NAMES = ("01_data_prep", "02_baseline", "03_sensitivenets", "04_lntl", "05_probes")
+
+
+def environment(folder: Path) -> dict:
+    return {**os.environ, "BLINDLIB_BUILD": str(folder / "build"), "BLINDLIB_FIGURES": str(folder / "figures")}
+
+
+def make(folder: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess:
+    done = subprocess.run(
+        ["make", "paper", "PRESET=smoke", f"PY={sys.executable}", *words],
+        cwd=ROOT,
+        text=True,
+        env=environment(folder),
+        capture_output=True,
+    )
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def ran(done: subprocess.CompletedProcess) -> list[str]:
+    return [name for name in NAMES if f"{name} (smoke)" in done.stderr]
+
+
+def tables(folder: Path) -> dict[str, bytes]:
+    files = [*(folder / "figures" / "smoke").glob("*.csv"), *(folder / "build" / "smoke").glob("*.csv")]
+    return {file.name: file.read_bytes() for file in files}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    assert ran(make(folder)) == list(NAMES)
+    return folder
+
+
+def test_a_run_leaves_tables_figures_and_a_record(undisturbed):
+    figures = undisturbed / "figures" / "smoke"
+    for name in ("table1", "table1_figure", "roc", "frontier", "training_sensitivenets", "training_lntl"):
+        suffixes = ("csv", "md", "tex") if name == "table1" else ("csv", "png", "pdf")
+        for suffix in suffixes:
+            assert (figures / f"{name}.{suffix}").stat().st_size > 100, f"{name}.{suffix}"
+    record = json.loads((figures / "run.json").read_text())
+    assert set(record["seconds"]) == {*NAMES, "total"} and record["data"]["people"] == 100
+    assert oct((undisturbed / "build" / "smoke").stat().st_mode)[-3:] == "700"
+
+
+def test_nothing_changed_runs_nothing_and_a_changed_notebook_runs_what_follows(undisturbed, tmp_path):
+    start = time.monotonic()
+    assert ran(make(undisturbed)) == []
+    assert time.monotonic() - start < 20
+    os.utime(undisturbed / "build" / "smoke" / "03_sensitivenets.ipynb", (1, 1))
+    expected = tables(undisturbed)
+    assert ran(make(undisturbed)) == ["03_sensitivenets", "05_probes"]
+    assert tables(undisturbed) == expected, "the same seed on the same machine gives the same bytes"
+
+
+def wait_for(condition, process: subprocess.Popen, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "make ended before it could be killed"
+        assert time.monotonic() < end, "the moment to kill never came"
+        time.sleep(0.005)
+
+
+def cell_is_running(folder: Path, name: str, tag: str) -> bool:
+    """Whether papermill has marked the tagged cell as running."""
+    try:
+        cells = json.loads((folder / "build" / "smoke" / f"{name}.running.ipynb").read_text())["cells"]
+    except (OSError, ValueError):
+        return False
+    return any(
+        tag in cell["metadata"].get("tags", []) and cell["metadata"]["papermill"]["status"] == "running"
+        for cell in cells
+    )
+
+
+def test_killed_in_extraction_and_in_training_it_ends_with_the_same_tables(undisturbed, tmp_path):
+    moments = [
+        lambda: list((tmp_path / "build" / "embeddings").glob("*.partial")),
+        lambda: cell_is_running(tmp_path, "03_sensitivenets", "train"),
+        lambda: cell_is_running(tmp_path, "05_probes", "measure"),
+    ]
+    for moment in moments:
+        process = subprocess.Popen(
+            ["make", "paper", "PRESET=smoke", f"PY={sys.executable}"],
+            cwd=ROOT,
+            env=environment(tmp_path),
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        wait_for(moment, process)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert not (tmp_path / "figures" / "smoke" / "run.json").exists()
+    done = make(tmp_path)
+    assert ran(done) == ["05_probes"], "only the stage that was running is lost"
+    assert tables(tmp_path) == tables(undisturbed)
+    leftovers = [p for p in (tmp_path / "build").rglob("*") if p.suffix in (".partial", ".running")]
+    assert not leftovers
+
+
+def test_executed_copies_show_what_the_committed_notebooks_promise(undisturbed, notebooks):
+    for path in notebooks:
+        copies = nbformat.read(undisturbed / "build" / "smoke" / path.name, as_version=4)
+        shown = {c.source: c.outputs for c in copies.cells if "NBVAL_CHECK_OUTPUT" in c.source}
+        for cell in nbformat.read(path, as_version=4).cells:
+            if "NBVAL_CHECK_OUTPUT" in cell.source:
+                text, promised = (
+                    "".join(o.get("text", "") for o in out if o.get("name") == "stdout")
+                    for out in (shown[cell.source], cell.outputs)
+                )
+                assert text == promised and text, f"{path.name}: run `make notebooks` and read what changed"
+        assert not any("papermill" in part.metadata for part in (copies, *copies.cells))
+
+
+def run_nbval(notebook: Path, folder: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "--nbval-lax",
+            "--nbval-cell-timeout=300",
+            "-p",
+            "no:cacheprovider",
+            str(notebook),
+        ],
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_nbval_turns_red_when_a_stored_number_changes(undisturbed, tmp_path):
+    shutil.copytree(undisturbed / "build", tmp_path / "build")
+    copy = tmp_path / "01_data_prep.ipynb"
+    text = (ROOT / "notebooks" / "01_data_prep.ipynb").read_text()
+    copy.write_text(text)
+    green = run_nbval(copy, tmp_path)
+    assert green.returncode == 0, green.stdout
+    assert "600 images of 100 people" in text
+    copy.write_text(text.replace("600 images of 100 people", "601 images of 100 people"))
+    red = run_nbval(copy, tmp_path)
+    assert red.returncode == 1 and "601 images" in red.stdout and "1 failed" in red.stdout
+
+
+def test_a_failing_cell_is_named_and_its_notebook_left_to_read(tmp_path):
+    cells = [
+        nbformat.v4.new_code_cell('PRESET = "smoke"', metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell("print('before')"),
+        nbformat.v4.new_code_cell("1 / 0"),
+    ]
+    broken = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "p"}})
+    nbformat.write(broken, tmp_path / "09_broken.ipynb")
+    with pytest.raises(InputError, match=r"09_broken.ipynb, cell 4: ZeroDivisionError: division by zero"):
+        stages.run_stage(tmp_path / "09_broken.ipynb", "smoke")
+    folder = tmp_path / "build" / "smoke"
+    assert "before" in (folder / "09_broken.running.ipynb").read_text() and not (folder / "09_broken.ipynb").exists()
+
+
+def test_a_notebook_without_the_parameter_is_refused(tmp_path):
+    nbformat.write(nbformat.v4.new_notebook(), tmp_path / "09_none.ipynb")
+    with pytest.raises(InputError, match="no parameter PRESET"):
+        stages.run_stage(tmp_path / "09_none.ipynb", "smoke")
+
+
+def test_without_data_make_stops_with_one_clear_message(tmp_path):
+    done = subprocess.run(
+        ["make", "paper", "PRESET=open", f"PY={sys.executable}"],
+        cwd=ROOT,
+        text=True,
+        env={**environment(tmp_path), "BLINDLIB_LFW": str(tmp_path / "nowhere")},
+        capture_output=True,
+    )
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert done.returncode != 0 and len(errors) == 1
+    assert "nowhere" in errors[0] and "blindlib data fetch lfw" in errors[0] and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["run", "notebooks/01_data_prep.ipynb", "--preset", "nope"], ["data", "check", "nope"]]
+)
+def test_the_command_line_refuses_an_unknown_preset_in_one_line(words):
+    done = subprocess.run([sys.executable, "-m", "blindlib", *words], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.startswith("error: preset: there is no preset 'nope'")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_data_status_is_a_table_of_every_data_set():
+    done = subprocess.run(
+        [sys.executable, "-m", "blindlib", "data", "status"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "BLINDLIB_LFW": "nowhere"},
+    )
+    assert done.returncode == 0
+    assert all(word in done.stdout for word in ("LFW images", "licence", "where", "blindlib data fetch lfw", "✗"))

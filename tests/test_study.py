@@ -1,0 +1,240 @@
+"""Splits, the choice of λ, result rows and tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from blindlib import tables
+from blindlib.datasets.drawn import make_drawn
+from blindlib.datasets.lfw import load_lfw, read_pairs
+from blindlib.errors import InputError
+from blindlib.files import write_text
+from blindlib.measure import id_data_kind, measure_collapse, measure_verification, relative_distances
+from blindlib.presets import PRESETS, get_preset
+from blindlib.published import table1 as published
+from blindlib.results import COLUMNS, interval, load_results, save_results, summarise
+from blindlib.splits import ROLES, Split, deal, load_splits, save_splits
+from blindlib.study import choose, frontier_points
+
+SMOKE = PRESETS["smoke"]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    root = make_drawn(tmp_path_factory.mktemp("d") / "drawn", people=40, pairs=4, folds=5, seed=0)
+    faces = load_lfw(root, kind="synthetic")
+    return faces, read_pairs(root / "pairs.txt", faces)
+
+
+def test_the_drawn_data_are_the_same_bytes_for_a_seed(tmp_path):
+    roots = [make_drawn(tmp_path / f"{n}", people=3, pairs=1, folds=1, seed=s) for n, s in enumerate((0, 0, 1))]
+    one, same, other = ([p.read_bytes() for p in sorted(root.rglob("*.*"))] for root in roots)
+    assert one == same != other
+
+
+def test_no_person_has_two_roles_and_everyone_is_tested_once(drawn, tmp_path):
+    faces, pairs = drawn
+    save_splits(deal(faces, pairs, SMOKE), tmp_path / "s.parquet")
+    splits = load_splits(tmp_path / "s.parquet", faces)
+    identity = faces.frame["identity"].to_numpy()
+    assert len(splits) == 10
+    for split in splits:
+        people = [set(identity[getattr(split, role)]) for role in ROLES]
+        assert all(people) and sum(map(len, people)) == 40
+        fold = pairs[pairs["fold"] % 5 == split.rotation]
+        assert set(identity[fold["left"]]) | set(identity[fold["right"]]) <= people[3], "the fold's people are tested"
+    for seed in SMOKE.seeds:
+        tested = [p for s in splits if s.seed == seed for p in set(identity[s.test])]
+        assert len(tested) == len(set(tested)) == 40
+    assert set(identity[splits[0].head]) != set(identity[splits[5].head]), "another seed deals anew"
+
+
+def test_a_split_that_shares_a_person_is_refused(drawn, tmp_path):
+    faces, pairs = drawn
+    table = deal(faces, pairs, SMOKE)
+    table.loc[0, "r0s0"] = "probe" if table.loc[0, "r0s0"] != "probe" else "head"
+    save_splits(table, tmp_path / "s.parquet")
+    with pytest.raises(InputError, match="two roles"):
+        load_splits(tmp_path / "s.parquet", faces)
+
+
+def test_a_person_in_two_folds_is_refused(drawn):
+    faces, pairs = drawn
+    with pytest.raises(InputError, match="two rotations"):
+        deal(faces, pairs.assign(left=pairs["left"].iloc[0]), SMOKE)
+
+
+def test_lambda_is_the_blindest_within_the_budget_by_validation_alone():
+    rows = [{"split": 0, "round": 0, "strength": s, "emotion": 70.0, "identity": 98.0} for s in (0, 1, 2, 3)]
+    for s, emotion, identity in ((0, 40, 98), (1, 65, 98), (2, 60, 97), (3, 50, 90)):
+        rows.append({"split": 0, "round": 1, "strength": s, "emotion": emotion, "identity": identity})
+    table = choose(rows, budget=3).set_index("strength")
+    assert table.index[table["chosen"]].tolist() == [2], "not 0, which is no blinder; not 3, which costs too much"
+    assert table.loc[3, "diff"] == pytest.approx(100 * 8 / 48)
+    assert choose(rows, budget=-1).set_index("strength").query("chosen").index.tolist() == [1]
+
+
+def test_interval_is_student_s():
+    values = np.array([3.0, 4, 5, 9, 1])
+    low, high = stats.t.interval(0.95, 4, values.mean(), stats.sem(values))
+    mean, half = interval(values)
+    assert (mean - half, mean + half) == pytest.approx((low, high))
+    assert np.isnan(interval(np.array([1.0]))[1])
+
+
+def result_rows():
+    rows = []
+    for name, shift in (("x", 0), ("SN", -10), ("pixels", 5)):
+        for rotation in range(5):
+            for seed in (0, 1):
+                common = {
+                    "preset": "t",
+                    "dataset": "d",
+                    "kind": "substitute",
+                    "representation": name,
+                    "seed": seed,
+                    "rotation": rotation,
+                    "n_train_subjects": 9,
+                    "n_test_subjects": 10,
+                    "n_test": 20,
+                    "metric": "balanced_accuracy",
+                }
+                rows.append(
+                    {
+                        **common,
+                        "task": "emotion",
+                        "probe": "NN",
+                        "protocol": "B",
+                        "chance": 50.0,
+                        "value": 75.0 + shift + rotation + seed,
+                    }
+                )
+                rows.append(
+                    {
+                        **common,
+                        "task": "ID",
+                        "probe": "verification",
+                        "protocol": "B",
+                        "chance": 50.0,
+                        "value": 98.0 + shift / 10,
+                    }
+                )
+    return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+
+
+def test_table1_is_the_contract_with_diff_interval_counts_and_published():
+    table = tables.table1(result_rows()).set_index(["domain", "representation"])
+    row = table.loc[("Emotion (NN)", "SN")]
+    assert row["mean"] == pytest.approx(67.5) and row["diff"] == pytest.approx(100 * 10 / 27.5)
+    assert row["diff_half_width"] == pytest.approx(0, abs=1e-9), "paired: the same drop in every rotation"
+    assert row["half_width"] == pytest.approx(interval(np.arange(5.0))[1])
+    assert (row["n_test_subjects"], row["n_test"], row["seeds"]) == (50, 100, 2)
+    assert (row["published"], row["published_diff"]) == (59.6, 40)
+    assert pd.isna(table.loc[("Gender", "LNTL"), "mean"]), "a cell without data is empty"
+    assert table.loc[("Gender", "LNTL"), "published"] == 72.7
+    wanted = {
+        "domain",
+        "representation",
+        "mean",
+        "half_width",
+        "chance",
+        "diff",
+        "published",
+        "published_diff",
+        "n_train_subjects",
+        "n_test_subjects",
+        "n_test",
+        "seeds",
+        "data",
+        "protocol",
+    }
+    assert wanted <= set(tables.table1(result_rows()).columns)
+
+
+def test_the_readable_table_says_no_data_and_keeps_published_in_brackets(tmp_path):
+    table = tables.table1(result_rows())
+    laid_out = tables.readable(table).set_index("Domain")
+    assert laid_out.loc["Gender", "x"] == "no data [99.2]" and laid_out.loc["Gender", "Data"] == "no data"
+    assert laid_out.loc["Emotion (NN)", "SN"] == "67.5 ± 2.0 [59.6]"
+    tables.save_table(table, tables.readable(table), tmp_path, "table1", "Table 1: in %")
+    tex = (tmp_path / "table1.tex").read_text()
+    assert r"\toprule" in tex and r"$\pm$" in tex and r"in \%" in tex
+    assert (tmp_path / "table1.csv").read_text().splitlines()[0].startswith("domain,representation,mean,half_width")
+
+
+def test_diff_is_the_poster_s_formula():
+    assert tables.diff(88.1, 59.6, 16.667) == pytest.approx(39.9, abs=0.05)
+    assert np.isnan(tables.diff(50, 50, 50))
+
+
+def test_published_numbers_are_the_poster_s():
+    printed = published()
+    assert printed.loc["ID", ["x", "SN", "LNTL"]].tolist() == [96.8, 96.3, 59.4] and len(printed) == 6
+
+
+def test_results_survive_a_round_trip_and_others_are_refused(tmp_path):
+    frame = result_rows()
+    pd.testing.assert_frame_equal(load_results(save_results(frame, tmp_path / "r.csv")), frame, check_dtype=False)
+    write_text(tmp_path / "r.csv", "a,b\n1,2\n")
+    with pytest.raises(InputError, match="has the columns"):
+        load_results(tmp_path / "r.csv")
+    with pytest.raises(InputError, match="no results here"):
+        load_results(tmp_path / "absent.csv")
+
+
+def test_only_all_six_thousand_pairs_count_as_the_paper_s_data():
+    assert (
+        id_data_kind(pd.DataFrame(index=range(6000))) == "real"
+        and id_data_kind(pd.DataFrame(index=range(2700))) == "substitute"
+    )
+
+
+def test_each_fold_is_verified_by_its_own_head_in_its_own_scale(drawn, tmp_path):
+    """Heads that differ in scale alone verify as one: no fold's threshold comes from another head's distances."""
+    faces, pairs = drawn
+    save_splits(deal(faces, pairs, SMOKE), tmp_path / "s.parquet")
+    splits = load_splits(tmp_path / "s.parquet", faces)[:5]
+    x = np.random.default_rng(0).normal(size=(len(faces), 6))
+    x += 3 * np.random.default_rng(1).normal(size=(40, 6))[np.arange(len(faces)) // 6]
+    scaled = np.stack([x * (1 + 10 * n) for n in range(5)])
+    one = relative_distances(np.stack([x] * 5), pairs, splits, faces)[0]
+    np.testing.assert_allclose(relative_distances(scaled, pairs, splits, faces)[0], one, rtol=1e-9)
+    accuracy = np.mean([r["value"] for r in measure_verification(scaled, pairs, splits, faces) if r["rotation"] >= 0])
+    assert accuracy > 85
+
+
+def test_a_dead_representation_is_seen_as_dead():
+    rng = np.random.default_rng(0)
+    alive = rng.normal(size=(1, 200, 16))
+    dead = np.ones((1, 200, 16)) + 1e-9 * alive
+    dead[..., 0] += rng.normal(size=200)
+    split = [Split(0, 0, *[np.arange(200)] * 4)]
+    rank = [
+        next(r["value"] for r in measure_collapse(z, split) if r["metric"] == "effective_rank") for z in (alive, dead)
+    ]
+    assert rank[0] > 14 and rank[1] < 1.1
+
+
+def test_frontier_points_are_named_by_method_and_strength():
+    rows = result_rows()
+    swept = [rows[rows["representation"] == "SN"].assign(representation=name) for name in ("SN@0.3", "SN λ=0", "LEACE")]
+    points = frontier_points(pd.concat([rows, *swept]))
+    assert list(zip(points["method"], points["strength"], strict=True)) == [
+        ("LEACE", 0),
+        ("SN", 0),
+        ("SN", 0.3),
+        ("x", 0),
+    ]
+
+
+def test_an_unknown_preset_is_refused_by_name():
+    with pytest.raises(InputError, match="no preset 'paper2'"):
+        get_preset("paper2")
+
+
+def test_summaries_average_seeds_before_rotations():
+    cells = summarise(result_rows().query("task == 'emotion'"), ["representation"]).set_index("representation")
+    assert cells.loc["x", "mean"] == pytest.approx(77.5) and cells.loc["x", "half_width"] == pytest.approx(
+        interval(np.arange(5.0))[1]
+    )
