@@ -22,7 +22,7 @@ export OMP_WAIT_POLICY := PASSIVE
 STAMP := $(if $(filter $(VENV)/bin/python,$(PY)),$(VENV)/.installed)
 RUN = $(PY) -m blindlib run $< --preset $(PRESET)
 
-.PHONY: help setup paper stages lab data lint test unit notebooks clean data-here FORCE
+.PHONY: help setup paper stages lab data lint test unit notebooks bench clean data-here
 
 help:  ## show this list
 	@echo "make TARGET [PRESET=open|smoke] [LFW=/path/to/lfw] [-j2]"
@@ -30,7 +30,7 @@ help:  ## show this list
 
 setup: $(STAMP)  ## make the environment in .venv (the other targets do it when it is missing)
 
-$(VENV)/.installed: requirements.lock pyproject.toml
+$(VENV)/.installed: requirements.lock scripts/setup.sh
 	@bash scripts/setup.sh $(VENV)
 	@touch $@
 
@@ -38,15 +38,12 @@ paper: data-here  ## run every notebook that is out of date; tables and figures 
 	@$(MAKE) --no-print-directory stages PRESET=$(PRESET)
 	@echo "$(FIGURES): $$(ls $(FIGURES) | wc -l) files up to date; read $(FIGURES)/table1.md"
 
+# Stops here without data; rewrites inputs when other data is named, so that a change of data runs everything again.
 data-here: $(STAMP)
-	@$(PY) -m blindlib data check $(PRESET)
+	@mkdir -p $(BUILD) && chmod 700 $(BUILD)
+	@$(PY) -m blindlib data check $(PRESET) --stamp $(BUILD)/inputs
 
 stages: $(FIGURES)/run.json
-
-# Rewritten only when another data folder is named, so that a change of data runs everything again.
-$(BUILD)/inputs: FORCE
-	@mkdir -p $(BUILD) && chmod 700 $(BUILD)
-	@echo "$${BLINDLIB_LFW:-$${BLINDLIB_DATA:-default}}" | cmp -s - $@ || echo "$${BLINDLIB_LFW:-$${BLINDLIB_DATA:-default}}" > $@
 
 $(BUILD)/01_data_prep.ipynb: notebooks/01_data_prep.ipynb $(BUILD)/inputs $(STAMP)
 	@$(RUN)
@@ -84,6 +81,9 @@ test: $(STAMP)  ## lint, smoke run end to end, all tests, nbval on the notebooks
 notebooks: $(STAMP)  ## execute notebooks/ in place with preset smoke; keep only the checked outputs
 	@for n in notebooks/0*.ipynb; do $(PY) -m nbconvert --to notebook --inplace --execute $$n; done
 	@$(PY) -m nbstripout --extra-keys "metadata.language_info cell.metadata.execution" notebooks/*.ipynb
+
+bench: $(STAMP)  ## how much faster banks of heads train than heads one by one: ratios, no verdict
+	@$(PY) scripts/bench.py
 
 clean:  ## remove build/ (executed notebooks, embeddings, heads) and nothing else
 	rm -rf build

@@ -68,6 +68,7 @@ class _HeadBlinder:
     """A blinder that is one residual head."""
 
     name = ""
+    task = "identity"
 
     def __init__(self, strength: float = 1.0, *, config=None, seed: int = 0, device: str = "auto"):
         self.strength, self.seed, self.device = float(strength), seed, device
@@ -151,6 +152,7 @@ class _HeadBlinder:
             "method": self.name,
             "strength": self.strength,
             "seed": self.seed,
+            "task": self.task,
             "config": dataclasses.asdict(self.config),
             "history": self.history,
         }
@@ -167,7 +169,7 @@ class _HeadBlinder:
                 f"load it with the class of {meta.get('method')!r}",
             )
         blinder = cls(meta["strength"], config=cls._restore(meta["config"]), seed=meta["seed"])
-        blinder.heads, blinder.history = heads, meta["history"]
+        blinder.heads, blinder.history, blinder.task = heads, meta["history"], meta["task"]
         return blinder
 
     @classmethod
@@ -183,8 +185,8 @@ class SensitiveNets(_HeadBlinder):
     _default = staticmethod(SensitiveNetsConfig)
 
     def _fit(self, data, config, classes, judge):
-        target = config.target if config.target in classes else classes[0]
-        config = dataclasses.replace(config, target=target)
+        if config.target not in classes:
+            raise ValueError(f"the penalty's class {config.target!r} is not among the expressions {classes}")
         return fit_sensitivenets(data, config, classes, seed=self.seed, judge=judge)
 
 
@@ -193,7 +195,6 @@ class LNTL(_HeadBlinder):
 
     name = "LNTL"
     _default = staticmethod(LNTLConfig)
-    task = "identity"
 
     def _fit(self, data, config, classes, judge):
         self.task = "demographic" if (data.demographic >= 0).any() else "identity"

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -46,12 +47,15 @@ def data_fetch(name: str = typer.Argument(help="lfw, sface or resnet50")) -> Non
 
 
 @data.command("check")
-def data_check(preset: str) -> None:
+def data_check(preset: str, stamp: Annotated[Path, typer.Option(help="Rewritten when the data changed.")]) -> None:
     """Stop with one clear message if a preset's data is not here (make runs this first)."""
-    from blindlib.datasets.source import require_source
+    from blindlib.datasets.source import source_state
+    from blindlib.files import write_text
     from blindlib.presets import get_preset
 
-    require_source(get_preset(preset))
+    state = source_state(get_preset(preset))
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != state:
+        write_text(stamp, state)
 
 
 @app.command("run")

@@ -12,7 +12,7 @@ from blindlib.backbones import Backbone
 from blindlib.errors import InputError
 from blindlib.extraction import run_shard, workers
 from blindlib.facetable import FaceTable
-from blindlib.files import atomic_folder, atomic_path, digest
+from blindlib.files import atomic_folder, atomic_path, digest, sha256
 from blindlib.images import TYPICAL_BOX
 from blindlib.paths import private_dir, store_dir
 from blindlib.progress import track
@@ -72,6 +72,7 @@ def embed(faces: FaceTable, backbone: Backbone) -> EmbeddingSet:
 
 
 def _extract(faces: FaceTable, backbone: Backbone, folder: Path) -> None:
+    _require_unchanged(faces)
     partial_folder = private_dir(folder.with_suffix(".partial"))
     files = [str(file) for file in faces.files]
     boxes = np.full((len(files), 4), np.nan)
@@ -95,6 +96,15 @@ def _extract(faces: FaceTable, backbone: Backbone, folder: Path) -> None:
             x[missed] = block[:, 4:]
     _store(folder, x, np.ones(len(x), bool) if backbone.alignment is None else ~np.isnan(boxes[:, 0]), backbone)
     shutil.rmtree(partial_folder, ignore_errors=True)
+
+
+def _require_unchanged(faces: FaceTable) -> None:
+    """Raise InputError unless every image still holds the bytes that the face table was made from."""
+    for file, expected in zip(faces.files, faces.frame["sha256"], strict=True):
+        if not file.is_file() or sha256(file) != expected:
+            raise InputError(
+                file, "is gone or has changed since notebook 01", "run 01_data_prep again: touch its notebook"
+            )
 
 
 def _store(folder: Path, x: np.ndarray, detected: np.ndarray, backbone: Backbone) -> None:

@@ -13,9 +13,8 @@ from torch import nn
 class ResidualHeads(nn.Module):
     """H blinding heads φ_h(x) = ‖x‖ · u / ‖u‖ with u = x + s · relu(x̃ V_h + c_h) U_h and x̃ = (x − m) / s.
 
-    U starts at zero, so every head starts as the identity, and weight decay pulls it back there: a head that is asked
-    for nothing (λ = 0) changes little. The norm of x is kept, so the head cannot blind by shrinking (**decision**;
-    the poster does not say what its heads look like).
+    U starts at zero, so every head starts as the identity map. The norm of x is kept, so the head cannot blind
+    by shrinking (**decision**; the poster does not say what its heads look like).
 
     Parameters
     ----------

@@ -1,12 +1,15 @@
 """A fresh look at heads in training: probes that they have not met, on people whom they have not seen."""
 
 import numpy as np
+import pandas as pd
 import torch
 
 from blindlib.heads import Classifiers, ResidualHeads
 from blindlib.sampling import GroupSampler
 from blindlib.seeds import derive_seed
 from blindlib.training import TrainingSet, blind, fit_classifiers, spread
+
+_PROBE_STEPS = 150
 
 
 class Judge:
@@ -24,12 +27,10 @@ class Judge:
     classes : int
         Expressions.
     seed : int
-    steps : int
-        Training steps of a probe.
     """
 
-    def __init__(self, data: TrainingSet, settings: int, classes: int, seed: int, steps: int = 150):
-        self.data, self.settings, self.classes, self.seed, self.steps = data, settings, classes, seed, steps
+    def __init__(self, data: TrainingSet, settings: int, classes: int, seed: int):
+        self.data, self.settings, self.classes, self.seed = data, settings, classes, seed
         rng = np.random.default_rng(derive_seed(seed, "judge"))
         halves = [self._halves(rows, rng) for rows in data.validation]
         self.samplers = [
@@ -49,15 +50,17 @@ class Judge:
     def _labelled(self, rows: np.ndarray) -> np.ndarray:
         return rows[self.data.expression[rows] >= 0]
 
-    def _pairs(self, rows: np.ndarray, rng: np.random.Generator, most: int = 1000) -> tuple[np.ndarray, ...]:
-        identity = self.data.identity[rows]
+    def _pairs(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """At most 1,000 same and as many different pairs; a person brings 10 images at most, so that none dominates."""
+        rows = rng.permutation(rows)
+        rank = pd.Series(self.data.identity[rows]).groupby(self.data.identity[rows]).cumcount().to_numpy()
+        rows = rows[rank < 10]
         left, right = np.triu_indices(len(rows), 1)
-        same = identity[left] == identity[right]
-        kept = []
-        for value in (True, False):
-            where = np.flatnonzero(same == value)
-            kept.append(rng.choice(where, min(most, len(where), int(same.sum())), replace=False))
-        kept = np.concatenate(kept)
+        same = self.data.identity[rows][left] == self.data.identity[rows][right]
+        count = min(1000, int(same.sum()))
+        kept = np.concatenate(
+            [rng.choice(np.flatnonzero(same == value), count, replace=False) for value in (True, False)]
+        )
         return rows[left[kept]], rows[right[kept]], same[kept]
 
     def __call__(self, heads: ResidualHeads, turn: int) -> tuple[np.ndarray, np.ndarray]:
@@ -75,7 +78,7 @@ class Judge:
             lambda index: blind(heads, data.x, index),
             data.on_device(data.expression),
             lambda: spread(self.samplers[k].draw(None, 32, draws), self.settings),
-            steps=self.steps,
+            steps=_PROBE_STEPS,
             rate=3e-3,
         )
         with torch.no_grad():

@@ -39,7 +39,8 @@ def relative_distances(
         trained = len(features) > 1
         seen = np.stack([_meets(identity, pairs, split.head) & trained for _, split in of_fold])
         threshold = fold_thresholds(distance, same, fold, seen)
-        out[seed] = distance[fold, np.arange(len(pairs))] / threshold[fold]
+        own_distance = distance[fold, np.arange(len(pairs))]
+        out[seed] = own_distance / np.maximum(threshold, 1e-12)[fold]  # a constant φ has threshold 0
     return out
 
 
@@ -60,7 +61,13 @@ def measure_verification(
     identity = faces.frame["identity"].to_numpy()
     people = [len(np.unique(identity[pairs.loc[fold == k, ["left", "right"]].to_numpy()])) for k in np.unique(fold)]
     fewest = min(len(np.unique(identity[split.head])) for split in splits)
-    common = {"task": "ID", "probe": "verification", "protocol": "B", "chance": 50.0, "n_train_subjects": fewest}
+    common = {
+        "task": "ID",
+        "probe": "verification",
+        "protocol": "B",
+        "chance": 50.0,
+        "n_train_subjects": fewest if len(features) > 1 else None,
+    }
     rows = []
     for seed, distance in relative_distances(features, pairs, splits, faces).items():
         for k, tested in enumerate(people):

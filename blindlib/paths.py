@@ -7,7 +7,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def _folder(variable: str, default: Path) -> Path:
-    return Path(os.environ[variable]).expanduser().resolve() if os.environ.get(variable) else default
+    """The variable's folder, or the default; a relative one starts from the repository, whoever asks."""
+    return (ROOT / Path(os.environ[variable]).expanduser()).resolve() if os.environ.get(variable) else default
 
 
 def data_dir() -> Path:

@@ -21,7 +21,7 @@ class SensitiveNetsConfig:
     images: int = 2  # K; most people of LFW with more than one image have two
     expressions: int = 32  # images of each expression in a step of the penalty; our choice, balanced
     rate: float = 3e-4  # our choice: of 1e-3 and 3e-4 the one that cost validation people less identity
-    decay: float = 0.1  # decoupled; our choice: pulls the head to the identity map
+    decay: float = 0.1  # decoupled; our choice: a light pull to the identity map
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Preset:
     rotations : int
         Subject-disjoint rotations of who is tested: every person is a test subject once.
     seeds : tuple of int
-        Each seed deals the people anew within every rotation and starts every network anew.
+        Each seed deals the people anew within every rotation; its heads see other batches and other people.
     shares : tuple of float
         Of the people who are not tested: those who train the blinder, those who validate, those who train probes.
     id_budget : float
@@ -81,7 +81,7 @@ class Preset:
     ceiling: str = "pixels32"  # our choice: the pixels beside which x is read
     emotions: tuple[str, ...] = ("neutral", "happiness")
     rotations: int = 5  # the pack has five of View 2's folds; the full set's ten give two folds a rotation
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[int, ...] = (0, 1)  # our choice: the rotations bring the intervals, a second seed their stability
     shares: tuple[float, float, float] = (0.45, 0.20, 0.35)  # our choice: blinder and probes need people most
     id_budget: float = 3.0  # our choice: claim C1 allows 5 on test people, 3 leaves room
     sensitivenets: SensitiveNetsConfig = SensitiveNetsConfig()

@@ -160,12 +160,13 @@ def _fit_neural(features, task, splits, config, protocol, width) -> tuple[np.nda
     base = torch.arange(count)[:, None] * images if len(features) > 1 else torch.zeros(count, 1, dtype=torch.int64)
     code = torch.as_tensor(task.codes)
     train = [labelled(split.probe, task) for split in splits]
-    sampler = GroupSampler(train, task.codes, cap=2048, at_least=1, generator=rng, device=x.device)
+    groups = task.codes if protocol == "B" else np.where(task.codes >= 0, 0, -1)  # A does not balance
+    sampler = GroupSampler(train, groups, cap=2048, at_least=1, generator=rng, device=x.device)
     model = Classifiers(
         count, dim, (width,), len(task.classes), generator, torch.sigmoid if protocol == "A" else torch.relu
     )
-    each = max(1, 128 // len(task.classes))  # batches of 128, balanced
-    steps = max(1, round(np.mean([len(rows) for rows in train]) / (each * len(task.classes))))
+    each = max(1, 128 // sampler.fewest)  # batches of 128
+    steps = max(1, round(np.mean([len(rows) for rows in train]) / 128))
     if protocol == "B":
         model.standardise(x[base + sampler.draw(None, 8 * each, generator)])
     deciders = [labelled(split.test if protocol == "A" else split.validation, task) for split in splits]

@@ -70,7 +70,8 @@ def interval(values: np.ndarray) -> tuple[float, float]:
 def summarise(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Mean and interval of `value` over rotations, each rotation the mean of its seeds.
 
-    The rotations test different people, so the interval speaks of other people as well as of other trainings.
+    The rotations test different people, so the interval speaks of other people as well as of other trainings. They
+    share training people, so it is somewhat too narrow, as every interval from cross-validation is.
 
     Parameters
     ----------

@@ -48,6 +48,7 @@ class GroupSampler:
                 index[s, g, : len(members)] = members
         self.index = torch.as_tensor(index, device=device)  # (S, G, W), −1 where empty
         self.count = (self.index >= 0).sum(-1)  # (S, G)
+        self.fewest = min(map(len, tables))
 
     @staticmethod
     def _table(rows, labels, cap, at_least, generator) -> list[np.ndarray]:
@@ -62,7 +63,7 @@ class GroupSampler:
         Parameters
         ----------
         groups : int or None
-            P groups without replacement (at most those there are); None takes every group.
+            P groups without replacement, at most as many as the split with the fewest has; None takes that many.
         members : int
             K rows of each, without replacement as far as the group reaches.
         generator : torch.Generator
@@ -74,10 +75,9 @@ class GroupSampler:
         """
         splits, all_groups, width = self.index.shape
         device = self.index.device
-        score = torch.rand(splits, all_groups, generator=generator, device=device)
-        wanted = int((self.count > 0).sum(1).min()) if groups is None else groups
-        score = score.masked_fill(self.count == 0, -1)
-        chosen = score.topk(min(wanted, all_groups), dim=1).indices  # (S, P)
+        score = torch.rand(splits, all_groups, generator=generator, device=device).masked_fill(self.count == 0, -1)
+        wanted = self.fewest if groups is None else min(groups, self.fewest)
+        chosen = score.topk(wanted, dim=1).indices  # (S, P)
         table = self.index.gather(1, chosen[..., None].expand(-1, -1, width))  # (S, P, W)
         count = self.count.gather(1, chosen)[..., None].clamp_min(1)  # (S, P, 1)
         order = torch.rand(table.shape, generator=generator, device=device).masked_fill(table < 0, 2).argsort(-1)

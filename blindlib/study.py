@@ -124,9 +124,9 @@ def leace_features(embeddings: EmbeddingSet, faces: FaceTable, splits: list[Spli
     )
 
 
-def load_banks(build: Path) -> dict[str, Bank]:
-    """The banks that notebooks 03 and 04 left in a preset's build folder, by method."""
-    names = ["bank_sn", "bank_lntl"] + ["bank_lntl_demographic"] * (build / "bank_lntl_demographic.json").exists()
+def load_banks(build: Path, faces: FaceTable) -> dict[str, Bank]:
+    """The banks that notebooks 03 and 04 left in a preset's build folder for these faces, by method."""
+    names = ["bank_sn", "bank_lntl"] + ["bank_lntl_demographic"] * (faces.has("gender") and faces.has("ethnicity"))
     banks = [load_bank(build / name) for name in names]
     return {bank.method: bank for bank in banks}
 

@@ -38,7 +38,7 @@ def domain_of(task: str, probe: str) -> str:
 def diff(x: float, phi: float, chance: float) -> float:
     """Share of the above-chance performance that is lost, in percent; NaN where x is at chance.
 
-    Source: not printed on the poster; recomputed from its own columns (see the design of the audit).
+    Source: not printed on the poster; its own columns give back its printed ones by it, within rounding.
     """
     return float("nan") if abs(x - chance) < 1e-9 else 100 * (x - phi) / (x - chance)
 

@@ -12,11 +12,22 @@ def pair_distances(features: np.ndarray, pairs: pd.DataFrame) -> np.ndarray:
 
 
 def best_threshold(distance: np.ndarray, same: np.ndarray) -> float:
-    """The threshold t for which `distance <= t` is right most often; midway between the two distances around it."""
+    """The threshold t of `distance <= t` with the best balanced accuracy, midway between the distances around it.
+
+    Balanced, so that a set with more pairs of one kind sets no more lenient threshold; plain accuracy for
+    equal numbers.
+
+    Parameters
+    ----------
+    distance : float array (pairs,)
+    same : bool array (pairs,)
+        Both kinds occur.
+    """
     order = np.argsort(distance, kind="stable")
-    sorted_distance, hits = distance[order], np.cumsum(np.where(same[order], 1, -1))
+    gain = np.where(same[order], 1 / same.sum(), -1 / (~same).sum())
+    sorted_distance, hits = distance[order], np.cumsum(gain)
     ends = np.flatnonzero(np.append(np.diff(sorted_distance) > 0, True))  # a threshold cannot part equal distances
-    best = ends[np.argmax(hits[ends])]
+    best = ends[np.argmax(hits[ends].round(12))]
     if hits[best] <= 0:
         return float(np.nextafter(sorted_distance[0], -np.inf))
     upper = sorted_distance[min(best + 1, len(order) - 1)]
@@ -52,6 +63,18 @@ def roc(distance: np.ndarray, same: np.ndarray) -> pd.DataFrame:
     """ROC over pairs of comparable distances: columns `far` and `tar` (shares of 1) and `threshold`, by rising FAR."""
     far, tar, threshold = roc_curve(same, -distance, drop_intermediate=True)
     return pd.DataFrame({"far": far, "tar": tar, "threshold": -threshold})
+
+
+def mean_roc(distances: list[np.ndarray], same: np.ndarray) -> pd.DataFrame:
+    """Mean of several ROCs at fixed FAR (k false accepts of n different pairs): columns `far`, `tar`, shares of 1.
+
+    Curves are averaged, not distances: averaging the distances of several heads would measure their ensemble.
+    """
+    grid = np.arange((~same).sum() + 1) / (~same).sum()
+    curves = [roc(distance, same) for distance in distances]
+    at = [np.searchsorted(curve["far"], grid + 1e-9, side="right") - 1 for curve in curves]
+    tar = np.mean([curve["tar"].to_numpy()[k] for curve, k in zip(curves, at, strict=True)], axis=0)
+    return pd.DataFrame({"far": grid, "tar": tar})
 
 
 def equal_error_rate(curve: pd.DataFrame) -> float:

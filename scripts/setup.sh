@@ -2,6 +2,10 @@
 # Make the environment: a Python of 3.11 to 3.13 that can make environments, then exactly requirements.lock.
 set -euo pipefail
 venv=$1
+if [ -n "$(ls -A "$venv" 2>/dev/null)" ] && [ ! -f "$venv/pyvenv.cfg" ]; then
+    echo "error: $venv: is a folder but no environment → name another: make setup VENV=.venv" >&2
+    exit 1
+fi
 fits='import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'
 for python in ${PYTHON:-python3.11 python3.12 python3.13 python3}; do
     if "$python" -c "$fits" >/dev/null 2>&1; then

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
 from blindlib.blinders import BLINDERS, LEACE, LNTL, SensitiveNets, load_arrays
@@ -160,3 +161,14 @@ def test_cuda_trains_by_the_same_code(world):
     x, who, emotion, train = world
     z = SensitiveNets(3.0, config=SN, device="cuda").fit(x[train], who[train], emotion[train]).transform(x)
     assert read_emotion(z, emotion, train) < read_emotion(x, emotion, train) - 8
+
+
+def test_leace_leaves_a_linear_probe_at_chance_on_its_own_people_and_others_near_it(world):
+    x, _, emotion, train = world
+    z = fit("LEACE", world).transform(x)
+    a, b = np.flatnonzero(train), np.flatnonzero(~train)
+    before = balanced_accuracy(emotion[b], LogisticRegression(max_iter=500).fit(x[a], emotion[a]).predict(x[b]))
+    after = balanced_accuracy(emotion[b], LogisticRegression(max_iter=500).fit(z[a], emotion[a]).predict(z[b]))
+    assert before > 75 and abs(after - 50) < 6
+    happy = emotion[a] == "happiness"
+    np.testing.assert_allclose(z[a][happy].mean(0), z[a][~happy].mean(0), atol=1e-4)

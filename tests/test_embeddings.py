@@ -80,6 +80,14 @@ def test_a_damaged_set_is_named(faces):
         embed(faces, PIXELS)
 
 
+@pytest.mark.parametrize("spoil", [lambda f: f.unlink(), lambda f: save_noise(f, 99)])
+def test_an_image_that_is_gone_or_changed_stops_the_extraction(faces, spoil):
+    spoil(faces.files[3])
+    with pytest.raises(InputError, match=r"Bob_B_0002\.jpg: is gone or has changed"):
+        embed(faces, PIXELS)
+    assert not list(store_dir().iterdir())
+
+
 def test_no_face_is_counted_and_gets_the_typical_box(faces):
     some = dataclasses.replace(faces, frame=faces.frame.iloc[:2])
     result = embed(some, get_backbone("dlib"))

@@ -89,6 +89,12 @@ BAD = {
         "lacks the columns",
     ),
     "legend: empty": (lambda r: (r / "legend.csv").write_text(""), "legend.csv", "empty (0 bytes)"),
+    "legend: a line with too many cells": (
+        lambda r: _append(r, "legend.csv", "1,a.jpg,neutral,extra,more\n"),
+        "legend.csv",
+        "does not read as a table",
+    ),
+    "legend: not UTF-8": (lambda r: (r / "legend.csv").write_bytes(b"\xff\xfe\xfa"), "legend.csv", "not UTF-8"),
     "attributes: no header": (
         lambda r: (r / "lfw_attributes.txt").write_text("x\ty\n"),
         "lfw_attributes.txt:1",

@@ -115,7 +115,7 @@ def test_killed_in_extraction_and_in_training_it_ends_with_the_same_tables(undis
     done = make(tmp_path)
     assert ran(done) == ["05_probes"], "only the stage that was running is lost"
     assert tables(tmp_path) == tables(undisturbed)
-    leftovers = [p for p in (tmp_path / "build").rglob("*") if p.suffix in (".partial", ".running")]
+    leftovers = [p for p in (tmp_path / "build").rglob("*") if p.name.endswith((".partial", ".running.ipynb"))]
     assert not leftovers
 
 
@@ -200,7 +200,8 @@ def test_without_data_make_stops_with_one_clear_message(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words", [["run", "notebooks/01_data_prep.ipynb", "--preset", "nope"], ["data", "check", "nope"]]
+    "words",
+    [["run", "notebooks/01_data_prep.ipynb", "--preset", "nope"], ["data", "check", "nope", "--stamp", "unwritten"]],
 )
 def test_the_command_line_refuses_an_unknown_preset_in_one_line(words):
     done = subprocess.run([sys.executable, "-m", "blindlib", *words], cwd=ROOT, capture_output=True, text=True)

@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from blindlib.verification import equal_error_rate, fold_thresholds, pair_distances, roc, tar_at_far
+from blindlib.verification import (
+    best_threshold,
+    equal_error_rate,
+    fold_thresholds,
+    mean_roc,
+    pair_distances,
+    roc,
+    tar_at_far,
+)
 
 
 def world(seed, n=60):
@@ -13,14 +21,33 @@ def world(seed, n=60):
     return np.round(rng.normal(size=n) + 1.2 * ~same, 1), same, np.arange(n) % 5
 
 
+def balanced(guess, same):
+    return (guess[same].mean() + (~guess[~same]).mean()) / 2
+
+
+def test_more_pairs_of_one_kind_set_no_more_lenient_threshold():
+    distance, same, _ = world(3, 300)
+    many = np.concatenate([np.flatnonzero(same)] * 5 + [np.flatnonzero(~same)])
+    assert best_threshold(distance[many], same[many]) == pytest.approx(best_threshold(distance, same))
+
+
+def test_the_mean_roc_averages_curves_not_distances():
+    distance, same, _ = world(4, 200)
+    curve = roc(distance, same)
+    one, twice = mean_roc([distance], same), mean_roc([distance, 10 * distance], same)
+    pd.testing.assert_frame_equal(one, twice)
+    for far, tar in one.itertuples(index=False):
+        assert tar == pytest.approx(curve.loc[curve["far"] <= far + 1e-9, "tar"].max())
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_fold_s_threshold_is_the_slow_search_over_the_other_folds(seed):
     distance, same, fold = world(seed)
     got = fold_thresholds(np.tile(distance, (5, 1)), same, fold, np.zeros((5, 60), bool))
     for k, threshold in enumerate(got):
         train = fold != k
-        best = max(np.mean((distance[train] <= t) == same[train]) for t in [-99.0, *distance[train]])
-        assert np.mean((distance[train] <= threshold) == same[train]) == pytest.approx(best)
+        best = max(balanced(distance[train] <= t, same[train]) for t in [-99.0, *distance[train]])
+        assert balanced(distance[train] <= threshold, same[train]) == pytest.approx(best)
 
 
 def test_neither_a_fold_s_own_pairs_nor_people_seen_by_its_head_set_its_threshold():

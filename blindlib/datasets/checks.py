@@ -2,6 +2,7 @@
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +26,24 @@ def require_file(path: Path, what: str, remedy: str) -> Path:
     if path.stat().st_size == 0:
         raise InputError(path, f"{what} is empty (0 bytes)", remedy)
     return path
+
+
+def read_text(path: Path) -> str:
+    """A file's UTF-8 text. Raises InputError if it is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(path, "is not UTF-8 text", "fetch the file again, or save it as UTF-8") from None
+
+
+def read_csv(path: Path, **options) -> pd.DataFrame:
+    """`pandas.read_csv` with every cell a string. Raises InputError for a file that is no table."""
+    try:
+        return pd.read_csv(StringIO(read_text(path)), dtype=str, **options)
+    except pd.errors.ParserError as error:
+        raise InputError(
+            path, f"does not read as a table ({str(error).splitlines()[0][:90]})", "mend that line"
+        ) from None
 
 
 def require_columns(path: Path, found: list[str], wanted: list[str]) -> None:

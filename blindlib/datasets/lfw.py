@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from blindlib.datasets.checks import check_images, require_file
+from blindlib.datasets.checks import check_images, read_text, require_file
 from blindlib.datasets.lfw_labels import read_attributes, read_expressions
 from blindlib.errors import InputError
 from blindlib.facetable import FaceTable, make_facetable
 
 FOLDERS = ("lfw", "lfw_funneled", "lfw-deepfunneled")
-FULL_PAIRS = 6000
 _IMAGE = re.compile(r"^(?P<name>.+)_(?P<number>\d{4})\.jpe?g$", re.IGNORECASE)
 _FETCH = "run `blindlib data fetch lfw`, or set BLINDLIB_LFW to the folder that holds lfw/ and pairs.txt"
 
@@ -49,7 +48,7 @@ def _find_images(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["image", "identity"])
 
 
-def load_lfw(root: Path, *, kind: str = "substitute") -> FaceTable:
+def load_lfw(root: Path, *, name: str = "LFW", kind: str = "substitute") -> FaceTable:
     """Load LFW's images with whatever label files lie beside them.
 
     Parameters
@@ -57,8 +56,9 @@ def load_lfw(root: Path, *, kind: str = "substitute") -> FaceTable:
     root : Path
         Holds `lfw/Name/Name_0001.jpg`; optionally `legend.csv` (expressions; most likely a machine's labels) and
         `lfw_attributes.txt` (gender, ethnicity, Smiling, attractiveness; a machine's scores, not labels).
-    kind : str
-        What its rows count as in a table; LFW's labels for anything but identity are never the paper's.
+    name, kind : str
+        The data set's name in tables, and what its rows count as there: LFW's labels for anything but identity are
+        never the paper's.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def load_lfw(root: Path, *, kind: str = "substitute") -> FaceTable:
     if (root / "lfw_attributes.txt").exists():
         labels, notes["attributes"] = read_attributes(root / "lfw_attributes.txt", frame)
         frame = frame.join(labels, on="image")
-    return make_facetable(frame, folder, name="LFW", kind=kind, notes=notes)
+    return make_facetable(frame, folder, name=name, kind=kind, notes=notes)
 
 
 def read_pairs(path: Path, faces: FaceTable) -> pd.DataFrame:
@@ -109,7 +109,7 @@ def read_pairs(path: Path, faces: FaceTable) -> pd.DataFrame:
 
     Source: Huang et al. 2007, View 2; http://vis-www.cs.umass.edu/lfw/README.txt.
     """
-    lines = require_file(path, "pairs file", _FETCH).read_text(encoding="utf-8").splitlines()
+    lines = read_text(require_file(path, "pairs file", _FETCH)).splitlines()
     try:
         folds, size = (int(word) for word in lines[0].split())
     except ValueError:

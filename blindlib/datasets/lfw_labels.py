@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from blindlib.datasets.checks import require_columns, require_file
+from blindlib.datasets.checks import read_csv, read_text, require_columns, require_file
 from blindlib.errors import InputError
 from blindlib.facetable import EMOTIONS
 from blindlib.files import sha256
@@ -41,7 +41,7 @@ def read_expressions(path: Path, images: pd.DataFrame) -> tuple[pd.DataFrame, di
     Source: github.com/muxspace/facial_expressions at 5fb9c13.
     """
     require_file(path, "expression labels", "run `blindlib data fetch lfw`")
-    legend = pd.read_csv(path, dtype=str, keep_default_na=False)
+    legend = read_csv(path, keep_default_na=False)
     require_columns(path, list(legend.columns), ["user.id", "image", "emotion"])
     legend["emotion"] = legend["emotion"].str.strip().str.lower()
     unknown = ~legend["emotion"].isin(EMOTIONS)
@@ -102,7 +102,7 @@ def read_attributes(path: Path, images: pd.DataFrame) -> tuple[pd.DataFrame, dic
     Source: Kumar et al., ICCV 2009. The scores are predictions; no one asked the people. The three ethnic groups
     follow DiveFace's coarse ones (decision): Asian, White, and Black or Indian.
     """
-    lines = require_file(path, "attribute scores", "see DATA.md").read_text(encoding="utf-8").splitlines()
+    lines = read_text(require_file(path, "attribute scores", "see DATA.md")).splitlines()
     header_at = next((n for n, line in enumerate(lines[:5]) if line.startswith("#\tperson\t")), None)
     if header_at is None:
         raise InputError(
@@ -110,7 +110,7 @@ def read_attributes(path: Path, images: pd.DataFrame) -> tuple[pd.DataFrame, dic
         )
     names = lines[header_at].split("\t")[1:]
     require_columns(path, names, ["person", "imagenum", *_SCORES])
-    table = pd.read_csv(path, sep="\t", skiprows=header_at + 1, names=names, dtype=str, index_col=False)
+    table = read_csv(path, sep="\t", skiprows=header_at + 1, names=names, index_col=False)
     for column in ("imagenum", *_SCORES):
         numbers = pd.to_numeric(table[column], errors="coerce")
         if numbers.isna().any():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from blindlib.datasets.checks import check_images, inside, require_columns, require_file
+from blindlib.datasets.checks import check_images, inside, read_csv, require_columns, require_file
 from blindlib.errors import InputError
 from blindlib.facetable import ATTRIBUTES, FaceTable, make_facetable
 
@@ -26,7 +26,7 @@ def load_manifest(path: Path, *, name: str | None = None, kind: str = "substitut
     """
     path = Path(path)
     require_file(path, "manifest", "write one: image,identity[,emotion,gender,ethnicity,smiling,attractive]")
-    frame = pd.read_csv(path, dtype=str)
+    frame = read_csv(path)
     require_columns(path, list(frame.columns), ["image", "identity"])
     frame = frame[["image", "identity", *(a for a in ATTRIBUTES if a in frame)]]
     empty = frame[["image", "identity"]].isna().any(axis=1)

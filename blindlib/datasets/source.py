@@ -4,7 +4,9 @@ import pandas as pd
 
 from blindlib.datasets.drawn import make_drawn
 from blindlib.datasets.lfw import image_folder, load_lfw, read_pairs
+from blindlib.errors import InputError
 from blindlib.facetable import FaceTable
+from blindlib.files import digest
 from blindlib.paths import build_dir, lfw_dir
 from blindlib.presets import Preset
 
@@ -17,20 +19,28 @@ def load_source(preset: Preset) -> tuple[FaceTable, pd.DataFrame]:
     InputError
         Where files are missing or wrong; see the loaders.
     """
-    root = lfw_dir()
+    root, name = lfw_dir(), "LFW"
     if preset.dataset == "drawn":
-        root = make_drawn(
-            build_dir(preset.name) / "drawn",
-            people=preset.drawn_people,
-            pairs=preset.drawn_pairs,
-            folds=preset.rotations,
-            seed=0,
+        size = {"people": preset.drawn_people, "pairs": preset.drawn_pairs, "folds": preset.rotations, "seed": 0}
+        root, name = make_drawn(build_dir(preset.name) / f"drawn-{digest(size)[:8]}", **size), "drawn faces"
+    faces = load_lfw(root, name=name, kind=preset.kind)
+    if not faces.frame["emotion"].isin(preset.emotions).any():
+        raise InputError(
+            root / "legend.csv", "no image here carries an expression label", "run `blindlib data fetch lfw`"
         )
-    faces = load_lfw(root, kind=preset.kind)
     return faces, read_pairs(root / "pairs.txt", faces)
 
 
-def require_source(preset: Preset) -> None:
-    """Raise InputError, saying what to fetch and where it goes, if the preset's data set is absent."""
-    if preset.dataset == "lfw":
-        image_folder(lfw_dir())
+def source_state(preset: Preset) -> str:
+    """Which data a preset would read, as text that changes when a folder or a label file does; opens no image.
+
+    Raises
+    ------
+    InputError
+        If the data set is absent: says what to fetch and where it goes.
+    """
+    if preset.dataset == "drawn":
+        return "drawn faces\n"
+    root = lfw_dir()
+    files = [image_folder(root), *(root / name for name in ("pairs.txt", "legend.csv", "lfw_attributes.txt"))]
+    return "".join(f"{file} {file.stat().st_mtime_ns if file.exists() else 'absent'}\n" for file in files)
