@@ -62,7 +62,7 @@ $(FIGURES)/run.json: $(BUILD)/05_probes.ipynb
 -include $(wildcard $(BUILD)/*.d)
 
 lab: $(STAMP)  ## open the notebooks in JupyterLab
-	@$(PY) -m jupyter lab notebooks
+	@$(PY) -m jupyter lab
 
 data: $(STAMP)  ## show which data sets are here and how to get the others
 	@$(PY) -m blindlib data status
