@@ -80,7 +80,7 @@ test: $(STAMP)  ## lint, smoke run end to end, all tests, nbval on the notebooks
 
 notebooks: $(STAMP)  ## execute notebooks/ in place with preset smoke; keep only the checked outputs
 	@for n in notebooks/0*.ipynb; do $(PY) -m nbconvert --to notebook --inplace --execute $$n; done
-	@$(PY) -m nbstripout --extra-keys "metadata.language_info cell.metadata.execution" notebooks/*.ipynb
+	@$(PY) -m nbstripout --keep-count --extra-keys "metadata.language_info cell.metadata.execution" notebooks/*.ipynb
 
 bench: $(STAMP)  ## how much faster banks of heads train than heads one by one: ratios, no verdict
 	@$(PY) scripts/bench.py

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 
 from blindlib.heads import Classifiers, ResidualHeads
@@ -21,7 +22,8 @@ def encode(labels, classes: tuple[str, ...] | None = None) -> tuple[np.ndarray, 
 
     Parameters
     ----------
-    labels : array-like of str or missing, (N,)
+    labels : array-like (N,)
+        Strings or numbers; None or NaN is a missing label.
     classes : tuple of str, optional
         The vocabulary in order; by default the sorted labels that occur.
 
@@ -30,7 +32,7 @@ def encode(labels, classes: tuple[str, ...] | None = None) -> tuple[np.ndarray, 
     codes : int64 array (N,)
     classes : list of str
     """
-    labels = [label if isinstance(label, str) else None for label in labels]
+    labels = [None if pd.isna(label) else str(label) for label in labels]
     classes = list(classes) if classes is not None else sorted({label for label in labels if label is not None})
     code = {label: n for n, label in enumerate(classes)}
     return np.array([code.get(label, -1) for label in labels], dtype=np.int64), classes

@@ -172,3 +172,11 @@ def test_leace_leaves_a_linear_probe_at_chance_on_its_own_people_and_others_near
     assert before > 75 and abs(after - 50) < 6
     happy = emotion[a] == "happiness"
     np.testing.assert_allclose(z[a][happy].mean(0), z[a][~happy].mean(0), atol=1e-4)
+
+
+def test_identities_may_be_numbers_and_an_expression_may_be_missing(world):
+    x, who, emotion, _ = world
+    few = np.where(np.arange(len(x)) % 3 == 0, None, emotion)
+    config = dataclasses.replace(SN, rounds=1)
+    a, b = (SensitiveNets(config=config, device="cpu").fit(x, ids, few).transform(x) for ids in (who, who.astype(int)))
+    assert a.shape == b.shape == x.shape and np.isfinite(a).all()

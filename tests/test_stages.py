@@ -172,7 +172,9 @@ def test_a_failing_cell_is_named_and_its_notebook_left_to_read(tmp_path):
         nbformat.v4.new_code_cell("print('before')"),
         nbformat.v4.new_code_cell("1 / 0"),
     ]
-    broken = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "p"}})
+    broken = nbformat.v4.new_notebook(
+        cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "p", "language": "python"}}
+    )
     nbformat.write(broken, tmp_path / "09_broken.ipynb")
     with pytest.raises(InputError, match=r"09_broken.ipynb, cell 4: ZeroDivisionError: division by zero"):
         stages.run_stage(tmp_path / "09_broken.ipynb", "smoke")

@@ -12,7 +12,10 @@ from blindlib.facetable import FaceTable, make_facetable
 
 FOLDERS = ("lfw", "lfw_funneled", "lfw-deepfunneled")
 _IMAGE = re.compile(r"^(?P<name>.+)_(?P<number>\d{4})\.jpe?g$", re.IGNORECASE)
-_FETCH = "run `blindlib data fetch lfw`, or set BLINDLIB_LFW to the folder that holds lfw/ and pairs.txt"
+_FETCH = (
+    "fetch it: `.venv/bin/blindlib data fetch lfw`; or name a copy that holds lfw/, pairs.txt and legend.csv: "
+    "`make paper LFW=/path/to/it`; or try the path on drawn faces: `make paper PRESET=smoke`"
+)
 
 
 def image_name(person: str, number: int) -> str:
