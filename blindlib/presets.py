@@ -54,6 +54,21 @@ class ProbeConfig:
 
 
 @dataclass(frozen=True)
+class SynthConfig:
+    """How many people and photographs each role of SynthFaces has; see `blindlib.synthfaces.roles`."""
+
+    demographics: int = 600  # people, a multiple of 6; DiveFace's balanced training set has 24,000
+    demographics_images: int = 4  # of each; DiveFace: 3 or more
+    emotion: int = 230  # subjects; as CFEE
+    folds: int = 10  # as LFW, View 2
+    fold_people: int = 60  # our choice: 600 people, as many as View 2's order of size
+    verification_images: int = 4  # of each; LFW: 2.3
+    fold_pairs: int = 300  # of each kind in each fold; as LFW
+    attractive: int = 1500  # people; CelebA: 10,177
+    attractive_images: int = 4  # of each; CelebA: 20
+
+
+@dataclass(frozen=True)
 class Preset:
     """One complete run.
 

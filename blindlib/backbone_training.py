@@ -1,0 +1,127 @@
+"""`make backbone`: trains CompactNet to tell SynthFaces people apart, and writes its weights and its model card."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from blindlib.compactnet import DIM, WEIGHTS, CompactNet, embed_frames, load_compactnet, to_input
+from blindlib.files import atomic_path, sha256, write_text
+from blindlib.presets import SynthConfig
+from blindlib.progress import track
+from blindlib.seeds import derive_seed
+from blindlib.synthfaces.render import render
+from blindlib.synthfaces.roles import make_pairs, make_roles, make_training_people
+from blindlib.verification import fold_thresholds, pair_distances
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the backbone is trained; each number is our choice."""
+
+    people: int = 1800  # 300 of each gender and group
+    images: int = 16  # of each
+    epochs: int = 14  # by then the held-out photographs' accuracy is flat
+    batch: int = 128
+    rate: float = 0.2  # SGD with momentum 0.9, one cycle
+    decay: float = 5e-4
+    smoothing: float = 0.1
+    seed: int = 20200904  # the day the paper appeared on arXiv, so that no preset's seed meets it
+
+
+def render_people(recipe: Recipe) -> tuple[torch.Tensor, torch.Tensor]:
+    """The training photographs (N, 3, 112, 112), uint8, and their people (N,), int64."""
+    album = make_training_people(recipe.people, recipe.images, recipe.seed)
+    with track((), "rendering the backbone's people", total=len(album), unit="face") as bar:
+        frames = render(album, done=bar.update)
+    people = np.unique(album["identity"], return_inverse=True)[1]
+    return torch.as_tensor(frames).permute(0, 3, 1, 2), torch.as_tensor(people)
+
+
+def train(images: torch.Tensor, people: torch.Tensor, recipe: Recipe) -> CompactNet:
+    """Train on photographs (N, 3, S, S) of people (N,) by softmax over the people; every eighth is held out to watch.
+
+    The draws and the start come from the recipe's seed; nothing touches a global random state but the initial weights,
+    which are drawn inside a fork of it.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    generator = torch.Generator().manual_seed(derive_seed(recipe.seed, "backbone"))
+    network, classifier = _start(recipe, int(people.max()) + 1)
+    network, classifier = network.to(device, memory_format=torch.channels_last), classifier.to(device)
+    parameters = [*network.parameters(), *classifier.parameters()]
+    optimiser = torch.optim.SGD(parameters, recipe.rate, 0.9, weight_decay=recipe.decay, nesterov=True)
+    held = torch.arange(len(people)) % 8 == 7
+    rows = torch.arange(len(people))[~held]
+    steps = len(rows) // recipe.batch
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, recipe.epochs * steps, pct_start=0.2)
+    loss_of = nn.CrossEntropyLoss(label_smoothing=recipe.smoothing)
+    for epoch in range(recipe.epochs):
+        network.train()
+        order = rows[torch.randperm(len(rows), generator=generator)]
+        with track(range(steps), f"epoch {epoch + 1}/{recipe.epochs}", unit="batch") as bar:
+            for step in bar:
+                index = order[step * recipe.batch : (step + 1) * recipe.batch]
+                loss = _step(network, classifier, images[index], people[index].to(device), loss_of, generator, device)
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                optimiser.step()
+                schedule.step()
+        print(f"epoch {epoch + 1}: loss {loss.item():.2f}, held-out accuracy {_accuracy(network, classifier, images[held], people[held]):.1f} %", flush=True)
+    return network.eval().cpu()
+
+
+def _start(recipe: Recipe, count: int) -> tuple[CompactNet, nn.Linear]:
+    with torch.random.fork_rng():
+        torch.default_generator.manual_seed(derive_seed(recipe.seed, "start"))
+        return CompactNet(), nn.Linear(DIM, count)
+
+
+def _step(network, classifier, images, people, loss_of, generator, device) -> torch.Tensor:
+    shift = tuple(int(s) for s in torch.randint(-4, 5, (2,), generator=generator))
+    batch = to_input(images.to(device), shift)
+    gain = 1 + 0.15 * torch.randn(len(batch), 1, 1, 1, generator=generator).to(device)
+    batch = (batch * gain).contiguous(memory_format=torch.channels_last)
+    with torch.autocast(device.type, torch.bfloat16):
+        features = network(batch)
+    return loss_of(classifier(features.float()), people)
+
+
+@torch.no_grad()
+def _accuracy(network, classifier, images, people) -> float:
+    network.eval()
+    device = classifier.weight.device
+    guess = [classifier(network(to_input(part.to(device)))).argmax(1).cpu() for part in images.split(256)]
+    return 100 * (torch.cat(guess) == people).float().mean().item()
+
+
+def verify(network: CompactNet, *, seed: int = 0) -> tuple[float, float]:
+    """LFW's protocol on the verification people of a preset's seed: mean accuracy and its standard deviation, in %."""
+    config = SynthConfig()
+    album = make_roles(config, seed).query("role == 'verification'").reset_index(drop=True)
+    with track((), "rendering the verification people", total=len(album), unit="face") as bar:
+        x = np.concatenate([embed_frames(network, part) for part in np.array_split(render(album, done=bar.update), 10)])
+    pairs = make_pairs(album, config.folds, config.fold_pairs, seed)
+    distance, same, fold = pair_distances(x, pairs), pairs["same"].to_numpy(), pairs["fold"].to_numpy()
+    limits = fold_thresholds(np.tile(distance, (config.folds, 1)), same, fold, np.zeros((config.folds, len(pairs)), bool))
+    right = [100 * ((distance[fold == k] <= limits[k]) == same[fold == k]).mean() for k in range(config.folds)]
+    return float(np.mean(right)), float(np.std(right, ddof=1))
+
+
+def main() -> None:
+    """Render, train, verify, write the weights as safetensors (half precision) and the card beside them."""
+    recipe, start = Recipe(), time.monotonic()
+    images, people = render_people(recipe)
+    network = train(images, people, recipe)
+    arrays = {name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()}
+    with atomic_path(WEIGHTS) as temporary:
+        save_file({name: value.contiguous() for name, value in arrays.items()}, temporary)
+        temporary.chmod(0o644)
+    mean, deviation = verify(load_compactnet())
+    print(f"{mean:.2f} ± {deviation:.2f} % in {(time.monotonic() - start) / 60:.0f} min")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""SynthFaces: a parametric face renderer with known ground truth, nobody's face."""

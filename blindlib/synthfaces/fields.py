@@ -1,0 +1,60 @@
+"""The small vocabulary of the renderer: bells, edges, bands and lattice noise, element by element on (B, H, W)."""
+
+import torch
+
+_MASK = 0xFFFFFFFF
+
+
+def bell(x, y, sx, sy):
+    """Gaussian bump exp(−(x/sx)² − (y/sy)²)."""
+    return torch.exp(-((x / sx).square() + (y / sy).square()))
+
+
+def hump(x, width):
+    """Gaussian bump in one coordinate, exp(−(x/width)²)."""
+    return torch.exp(-(x / width).square())
+
+
+def edge(x, width):
+    """Smooth step: 0 below −width, 1 above +width, cubic between."""
+    t = (x * (0.5 / width) + 0.5).clamp(0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def band(x, half, width):
+    """1 where |x| < half, with soft borders of the given width."""
+    return edge(half - x.abs(), width)
+
+
+def scramble(x: torch.Tensor) -> torch.Tensor:
+    """Hash int64 values below 2³² to int64 values below 2³²: the same on every device.
+
+    Source: the output function of PCG (O'Neill 2014), twice over a multiply and add.
+    """
+    x = (x * 747796405 + 2891336453) & _MASK
+    x = (((x >> ((x >> 28) + 4)) ^ x) * 277803737) & _MASK
+    return (x >> 22) ^ x
+
+
+def lattice(seed: torch.Tensor, side: int, channels: int) -> torch.Tensor:
+    """Noise textures: seed (B,) int64 -> (B, channels, side, side), about standard normal."""
+    cell = torch.arange(channels * side * side, device=seed.device).view(1, channels, side, side)
+    return _normal(scramble((cell + scramble(seed.view(-1, 1, 1, 1))) & _MASK))
+
+
+def grain(seed: torch.Tensor, channels: int, height: int, width: int) -> torch.Tensor:
+    """Sensor noise, independent in every pixel and channel: (B, channels, height, width), about standard normal."""
+    cell = torch.arange(channels * height * width, device=seed.device).view(1, channels, height, width)
+    return _normal(scramble((cell + scramble(seed.view(-1, 1, 1, 1) ^ 0x5BD1E995)) & _MASK))
+
+
+def _normal(bits: torch.Tensor) -> torch.Tensor:
+    """Sum of a hash's four bytes, centred and scaled to unit variance."""
+    total = (bits & 255) + ((bits >> 8) & 255) + ((bits >> 16) & 255) + (bits >> 24)
+    return (total.float() - 510) / 147.8  # variance of four uniform bytes: 4 (256² − 1) / 12
+
+
+def look_up(texture: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Texture (B, C, S, S) at coordinates in [−1, 1], bilinear: (B, C, H, W)."""
+    grid = torch.stack([x.expand_as(y), y.expand_as(x)], -1)
+    return torch.nn.functional.grid_sample(texture, grid, align_corners=True, padding_mode="border")

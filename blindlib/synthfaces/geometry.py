@@ -1,0 +1,133 @@
+"""From pixels to the face: camera, pose, the head's surface, its bumps and its normals.
+
+Coordinates. Camera: p right, q up, in units of half a face's width. Face: X to the viewer's right, Y up, Z towards the
+viewer, origin between the eyes' height and the nose's root. A pixel's ray is met with the head's ellipsoid in closed
+form; what stands out from it (nose, brow, cheeks, lips, chin) moves the meeting point along the ray, so that noses turn.
+"""
+
+import math
+
+import torch
+
+from blindlib.synthfaces.fields import bell, edge, hump
+
+HALF_VIEW = 1.98  # units from the image's centre to its border
+
+
+def camera(f: dict, size: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Camera coordinates p, q of every pixel, shift, scale and roll undone: (B, size, size) each."""
+    line = ((torch.arange(size, device=device) + 0.5) / size * 2 - 1) * HALF_VIEW
+    u, v = line.view(1, 1, -1) - f["shift_x"], -line.view(1, -1, 1) - f["shift_y"]
+    c, s = torch.cos(f["roll"] * math.pi / 180) / f["scale"], torch.sin(f["roll"] * math.pi / 180) / f["scale"]
+    return u * c + v * s, v * c - u * s
+
+
+def meet(f: dict, p: torch.Tensor, q: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Where rays meet the head.
+
+    Returns
+    -------
+    dict of Tensor (B, H, W)
+        `X`, `Y` on the face, camera `depth` of the surface with its bumps, `head` (1 inside the silhouette),
+        and the ray's slant `dx`, `dy` in the face's frame.
+    """
+    yaw, pitch = f["yaw"] * math.pi / 180, f["pitch"] * math.pi / 180
+    cy, sy, ct, st = torch.cos(yaw), torch.sin(yaw), torch.cos(pitch), torch.sin(pitch)
+    # A point at camera (p, q, r) is x = x0 − r ct sy, y = q ct + r st, z = z0 + r ct cy in the face's frame.
+    x0, z0 = p * cy + q * (st * sy), p * sy - q * (st * cy)
+    level = q * ct + 0.75 * st
+    below = edge(-level, 0.08)
+    chin = f["chin_y"] - 0.2 * f["jaw_drop"]
+    b = f["skull"] + below * (-chin - f["skull"])
+    a = (
+        f["head_width"] * (1 - 0.03 * below) + 0.10 * hump(level - 0.95, 0.45)
+        + f["jaw"] * hump(level + 0.95, 0.38)
+        + f["cheekbone"] * hump(level + 0.25, 0.3)
+        + (f["chin_width"] - 0.24) * edge(-level - 1.15, 0.2)
+    )
+    c = 1.02
+    qa = (ct * sy / a).square() + (st / b).square() + (ct * cy / c).square()
+    qb = -x0 * ct * sy / (a * a) + q * ct * st / (b * b) + z0 * ct * cy / (c * c)
+    qc = (x0 / a).square() + (q * ct / b).square() + (z0 / c).square() - 1
+    disc = (qb * qb - qa * qc) * (c * c)
+    r = (-qb + torch.sqrt(disc.clamp_min(1e-6)) / c) / qa
+    dx, dy = -sy / cy, st / (ct * cy)
+    x, y = x0 - r * ct * sy, q * ct + r * st
+    height = _protrusion(f, x, y)
+    x, y = x + height * dx, y + height * dy
+    return {
+        "X": x,
+        "Y": y,
+        "depth": r + bumps(f, x, y) * (ct * cy),
+        "head": edge(disc - 0.02, 0.045),
+        "chin": chin,
+        "rim": disc,
+    }
+
+
+def _protrusion(f: dict, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """The large part of the relief, nose and brows, for the parallax: (B, H, W)."""
+    along = ((y - 0.25) / (f["nose_y"] - 0.25)).clamp(0, 1.15)
+    return (f["nose_bridge"] + (f["nose_tip"] - f["nose_bridge"]) * along) * bell(x, y + 0.15, 0.2, 0.34)
+
+
+def bumps(f: dict, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Relief over the ellipsoid, towards the viewer: (B, H, W)."""
+    ax = x.abs()
+    along = ((y - 0.3) / (f["nose_y"] - 0.3)).clamp(0, 1)
+    under = edge(y - f["nose_y"] + 0.05, 0.14)
+    top = edge(0.42 - y, 0.2)
+    ridge = (f["nose_bridge"] * 0.55 + (f["nose_tip"] - 0.3 * f["nose_bridge"]) * along * along) * under * top
+    bend = f["nose_bend"] * hump(y + 0.02, 0.12)
+    nose = (ridge + bend) * hump(x - f["lean_nose"] * along * 2, f["nose_ridge"] + 0.07 * along)
+    wings = 0.085 * bell(ax - f["nose_width"] * 0.82, y - f["nose_y"] + 0.01, 0.07, 0.085)
+    tip = 0.05 * bell(x - f["lean_nose"] * 2, y - f["nose_y"] - 0.015, 0.1, 0.09)
+    sockets = -f["eye_depth"] * bell(ax - f["eye_x"], y - f["eye_y"] - 0.03, 0.27, 0.16)
+    balls = 0.075 * bell(ax - f["eye_x"], y - f["eye_y"], 0.17, 0.12)
+    brow = 0.05 * bell(ax - 0.36, y - f["brow_y"] - 0.05, 0.3, 0.1)
+    lift = 0.10 * f["au12"] + 0.05 * f["au06"]
+    apples = (f["cheek_fullness"] + lift * 0.75) * bell(
+        ax - 0.55, y + 0.36 - 0.6 * lift, 0.26, 0.24 - 0.5 * lift
+    )
+    fold_at = f["nose_width"] + 0.08 + (f["nose_y"] - y).clamp(0, 0.6) * (0.42 + 0.22 * f["au12"])
+    fold_deep = 0.012 + 0.05 * f["au12"] + 0.05 * f["au09"] + 0.035 * f["au10"] + 0.0007 * (f["age"] - 25).clamp_min(0)
+    folds = -fold_deep * hump(ax - fold_at, 0.065) * hump(y - f["nose_y"] + 0.22, 0.24)
+    mouth = f["mouth_y"] - 0.1 * f["jaw_drop"]
+    muzzle = 0.07 * bell(x, y - mouth, 0.38, 0.3)
+    lips = 0.04 * bell(x, y - f["mouth_y"] - 0.06, f["mouth_width"] * 0.8, 0.05) + 0.05 * bell(
+        x, y - f["mouth_y"] + 0.09 + 0.24 * f["jaw_drop"], f["mouth_width"] * 0.62, 0.07
+    )
+    drop = 0.2 * f["jaw_drop"]
+    groove = -0.05 * bell(x, y - f["mouth_y"] + 0.23 + drop, 0.26, 0.06)
+    chin = (f["chin_depth"] + 0.04 * f["au17"]) * bell(
+        x, y - f["mouth_y"] + 0.42 + drop - 0.05 * f["au17"], f["chin_width"] * 0.95, 0.17
+    )
+    philtrum = -0.015 * bell(x, y - f["mouth_y"] - 0.19, 0.035, 0.08)
+    return (
+        nose + wings + tip + sockets + balls + brow + apples + folds + muzzle + lips + groove + chin + philtrum
+        + _wrinkles(f, ax, y)
+    )
+
+
+def _wrinkles(f: dict, ax: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Lines of the skin: forehead (AU 1, 2, age), between the brows (AU 4), nose root (AU 9), crow's feet (AU 6)."""
+    old = ((f["age"] - 30) / 45).clamp(0, 1)
+    fore = (0.5 * old + 0.75 * f["au01"] + 0.5 * f["au02"]) * torch.cos((y - 0.3 * ax * ax) * 48)
+    fore = fore * bell(ax, y - f["brow_y"] - 0.34, 0.5, 0.16)
+    frown = -(f["au04"] * 1.2 + 0.3 * old) * bell(ax - 0.075, y - f["brow_y"] - 0.02, 0.022, 0.11)
+    root = f["au09"] * torch.cos((y - 0.35 * ax) * 60) * bell(ax - 0.07, y - 0.12, 0.12, 0.12)
+    crow = (f["au06"] + 0.4 * old) * torch.cos((y - f["eye_y"]) * 62 + ax * 6)
+    crow = crow * bell(ax - f["eye_x"] - 0.31, y - f["eye_y"] + 0.02, 0.08, 0.13)
+    bags = -(0.8 * old + 0.5 * f["au06"]) * bell(
+        ax - f["eye_x"], y - f["eye_y"] + 0.17 + 0.3 * (ax - f["eye_x"]).square(), 0.2, 0.03
+    )
+    return 0.013 * (fore + 1.6 * frown + 0.8 * root + 0.8 * crow + 1.2 * bags)
+
+
+def normals(depth: torch.Tensor, step: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Unit normals of a height field in the camera's frame by central differences: nx, ny, nz, (B, H, W) each."""
+    padded = torch.nn.functional.pad(depth[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
+    gx = (padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]) / (2 * step)
+    gy = (padded[:, :-2, 1:-1] - padded[:, 2:, 1:-1]) / (2 * step)
+    nz = torch.rsqrt(1 + gx * gx + gy * gy)
+    return -gx * nz, -gy * nz, nz

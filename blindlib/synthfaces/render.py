@@ -1,0 +1,152 @@
+"""Factors -> photographs: batched tensors on CPU or CUDA, the same bytes for the same factors and seeds."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import torch
+
+from blindlib.errors import InputError
+from blindlib.synthfaces import features, geometry, light, scene, sensor, skin
+from blindlib.synthfaces.factors import FACTORS
+from blindlib.synthfaces.fields import edge, lattice
+
+RENDERER_VERSION = 1  # raised whenever the same factors would give another picture
+SIZE = 112  # pixels; a multiple of 8
+_CHUNK = {"cpu": 8, "compiled": 32, "cuda": 512}  # images at a time; on a CPU what stays in its caches
+
+
+def compose(vector: torch.Tensor, person: torch.Tensor, shot: torch.Tensor, size: int) -> torch.Tensor:
+    """Photographs as float grey levels, 0 to 255.
+
+    Parameters
+    ----------
+    vector : Tensor (B, F), float32
+        The factors, in the order of `FACTORS`.
+    person, shot : Tensor (B,), int64
+        Seeds below 2³² of the person's skin and hair, and of the photograph's background and noise.
+    size : int
+        Side in pixels, a multiple of 8.
+
+    Returns
+    -------
+    Tensor (B, 3, size, size)
+    """
+    f = {name: vector[:, n].view(-1, 1, 1) for n, name in enumerate(FACTORS)}
+    f["jaw_drop"] = f["au26"]
+    p, q = geometry.camera(f, size, vector.device)
+    hit = geometry.meet(f, p, q)
+    noise = lattice(person, 48, 3)
+    behind, front = scene.hair_masks(f, p, q, hit["X"], hit["Y"], hit["head"])
+    face = _face(f, hit, noise, front, 2 * geometry.HALF_VIEW / size)
+    tone = skin.plain(f) * (f["key"] * 0.75 + f["ambient"])[:, None]
+    hair = skin.hair_colour(f) * scene.hair_shade(f, p, q, noise)[:, None]
+    before_ears = behind * edge(f["hair_length"] - 0.2, 0.3) * edge(p.abs() - 0.9, 0.06)
+    image = scene.background(f, p, q, lattice(shot, 9, 1))
+    image = image + (hair * 0.75 - image) * behind[:, None]
+    image = scene.body(f, p, q, image, tone, hit["chin"])
+    image = scene.ears(f, p, q, image, tone)
+    image = image + (hair * 0.8 - image) * before_ears[:, None]
+    image = image + (face - image) * hit["head"][:, None]
+    image = image + (hair - image) * front[:, None]
+    return sensor.photograph(image, f, shot)
+
+
+def _face(f: dict, hit: dict, noise: torch.Tensor, hair: torch.Tensor, step: float) -> torch.Tensor:
+    """The lit face alone, linear: (B, 3, H, W). `step` is a pixel's side in the face's units."""
+    x, y = hit["X"], hit["Y"]
+    eye, lips = features.eyes(f, x, y, 0.7 * step), features.mouth(f, x, y, 0.7 * step)
+    brow, stubble = features.brows(f, x, y, 0.7 * step), skin.stubble(f, x, y)
+    colour = skin.skin_colour(f, x, y, skin.skin_texture(noise, x, y), brow, stubble)
+    colour = skin.mouth_colour(skin.lip_colour(f, colour, lips), lips)
+    colour = colour * (1 - 0.85 * features.nostrils(f, x, y) - 0.75 * lips["line"])[:, None].clamp(0.08, 1)
+    colour = skin.eye_colour(f, colour, eye)
+    colour = colour * (1 - (0.88 * eye["lash"] + 0.30 * eye["crease"] * (1 - eye["open"])).clamp(0, 0.95))[:, None]
+    nx, ny, nz = geometry.normals(hit["depth"], step)
+    lit = light.irradiance(f, nx, ny, nz) * light.shadows(f, x, y, lips, hair)[:, None]
+    wet = 0.10 * lips["shine"] * (1 - lips["inside"]) + 0.01 * eye["open"]
+    gloss = light.gloss(f, nx, ny, nz, wet) * (1 - eye["open"]) + 0.6 * eye["glint"] * eye["open"]
+    return colour * lit + gloss[:, None]
+
+
+@cache
+def _compiled() -> Callable:
+    return torch.compile(compose, dynamic=False)
+
+
+def render(
+    factors: pd.DataFrame,
+    *,
+    size: int = SIZE,
+    device: str = "cpu",
+    compiled: bool = False,
+    done: Callable[[int], object] = lambda count: None,
+) -> np.ndarray:
+    """Photographs of some factor rows.
+
+    Parameters
+    ----------
+    factors : DataFrame
+        Columns `FACTORS`, and the seeds `person` and `shot`, below 2³².
+    size : int
+        Side in pixels, a multiple of 8.
+    device : str
+        `cpu` or `cuda`.
+    compiled : bool
+        Fuse the element-wise work with torch.compile: needs a C++ compiler, costs a minute or two, then runs about
+        three times as fast.
+    done : callable
+        Called with the number of faces just rendered.
+
+    Returns
+    -------
+    uint8 array (N, size, size, 3), RGB
+        The same rows give the same bytes on the same machine, whatever stands beside them; compiled or not, and on
+        another device, they differ by a grey level at most.
+
+    Raises
+    ------
+    InputError
+        If `size` is not a positive multiple of 8 or a column is missing.
+    """
+    if size <= 0 or size % 8:
+        raise InputError("size", f"is {size}", "use a positive multiple of 8: JPEG works on blocks of 8 x 8")
+    missing = [name for name in (*FACTORS, "person", "shot") if name not in factors]
+    if missing:
+        raise InputError("factors", f"lack the columns {missing[:5]}", "make them with blindlib.synthfaces.roles")
+    vectors = torch.tensor(factors[list(FACTORS)].to_numpy(np.float32))
+    seeds = torch.tensor(factors[["person", "shot"]].to_numpy(np.int64))
+    out = np.empty((len(vectors), size, size, 3), np.uint8)
+    where = torch.device(device)
+    chunk = _CHUNK["compiled" if compiled and where.type == "cpu" else where.type]
+    paint = _compiled() if compiled else compose
+
+    def work(start: int) -> None:
+        rows = torch.arange(start, start + chunk).clamp_max(len(vectors) - 1)  # always whole chunks: the same kernels
+        kept = min(chunk, len(vectors) - start)
+        with torch.inference_mode():
+            image = paint(vectors[rows].to(where), *seeds[rows].to(where).unbind(1), size)
+            out[start : start + kept] = image[:kept].round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        done(kept)
+
+    starts = range(0, len(vectors), chunk)
+    if compiled or where.type != "cpu":
+        for start in starts:
+            work(start)
+    else:
+        _on_all_cores(work, starts)
+    return out
+
+
+def _on_all_cores(work: Callable[[int], None], starts: range) -> None:
+    """One thread a core, each with single-threaded operations: small operations gain nothing from sharing one."""
+    threads = torch.get_num_threads()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            list(pool.map(work, starts))
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,190 @@
+"""The paper's four data roles, filled from SynthFaces, and the people that train its backbone: nobody has two roles.
+
+    demographics   DiveFace-like: 2 genders x 3 groups, balanced, street photographs; gender and group are labelled
+    emotion        CFEE-like: posed, frontal, one photograph of each expression; the expression is labelled
+    verification   LFW-like: street photographs and pairs in folds; nothing but identity is labelled
+    attractive     CelebA-like: street photographs; `attractive` and `smiling` are labelled
+    backbone       street and posed photographs of other people, for the backbone alone
+"""
+
+import numpy as np
+import pandas as pd
+
+from blindlib.files import digest
+from blindlib.presets import SynthConfig
+from blindlib.seeds import derive_seed
+from blindlib.synthfaces.expressions import BASIC, draw_units, personal_style
+from blindlib.synthfaces.factors import (
+    FACTORS,
+    GROUPS,
+    POSED,
+    STREET,
+    TRAITS,
+    UNITS,
+    Studio,
+    draw_identity,
+    draw_photograph,
+)
+from blindlib.synthfaces.render import RENDERER_VERSION
+
+GENDERS = ("female", "male")
+EVERYDAY = {  # what found photographs show; our choice: most people are photographed smiling or neutral
+    "neutral": 0.42,
+    "happiness": 0.38,
+    "surprise": 0.06,
+    "sadness": 0.05,
+    "anger": 0.04,
+    "disgust": 0.025,
+    "fear": 0.025,
+}
+UNSMILING = {"neutral": 0.72, "surprise": 0.08, "sadness": 0.08, "anger": 0.08, "disgust": 0.04}
+# Attractiveness: weights of visible traits in s.d. of the person's own gender and group, so that no gender and no group
+# is rated higher; smiling has no part in it. Noise is the annotators', in s.d. of the weighted sum.
+BEAUTY = {"age": -1.0, "eye_size": 0.8, "lower_lip": 0.5, "upper_lip": 0.5, "mottle": -0.6, "gloss": 0.3}
+ANNOTATOR_NOISE = 0.55
+_STREET, _POSED = (0.25, 1.0), (0.55, 1.0)  # ranges of an expression's strength
+
+
+def _person(role: str, number: int, seed: int) -> tuple[np.random.Generator, dict, str, str]:
+    """A person's generator, identity factors, gender and group; genders and groups take turns."""
+    rng = np.random.default_rng(derive_seed(seed, "synthfaces", role, number))
+    gender, group = GENDERS[number % 2], GROUPS[number // 2 % 3]
+    return rng, draw_identity(rng, gender, group), gender, group
+
+
+def _album(role: str, people: int, shots: list[tuple[str, Studio]] | int, seed: int, choose=None) -> pd.DataFrame:
+    """Rows of a role: `shots` is what everybody is asked to show, or a number of everyday photographs."""
+    rows = []
+    for number in range(people):
+        rng, traits, gender, group = _person(role, number, seed)
+        style, texture = personal_style(rng), int(rng.integers(2**32))
+        wanted = shots if isinstance(shots, list) else [choose(rng) for _ in range(shots)]
+        for k, (emotion, studio) in enumerate(wanted):
+            units = draw_units(emotion, style, rng, _POSED if studio is POSED else _STREET)
+            rows.append(
+                {
+                    "image": f"{role}/{number:05d}/{k:02d}.png",
+                    "identity": f"{role}-{number:05d}",
+                    "emotion": emotion,
+                    "gender": gender,
+                    "ethnicity": group,
+                    **traits,
+                    **draw_photograph(rng, studio),
+                    **dict(zip(UNITS, units, strict=True)),
+                    "person": texture,
+                    "shot": int(rng.integers(2**32)),
+                }
+            )
+    frame = pd.DataFrame(rows)
+    numbers = frame[list(FACTORS)].astype(np.float32)
+    return pd.concat([frame.drop(columns=list(FACTORS)), numbers], axis=1)
+
+
+def _everyday(rng: np.random.Generator) -> tuple[str, Studio]:
+    return str(rng.choice(list(EVERYDAY), p=list(EVERYDAY.values()))), STREET
+
+
+def _smiling_or_not(rng: np.random.Generator) -> tuple[str, Studio]:
+    if rng.random() < 0.5:
+        return "happiness", STREET
+    return str(rng.choice(list(UNSMILING), p=list(UNSMILING.values()))), STREET
+
+
+def _studio_or_street(rng: np.random.Generator) -> tuple[str, Studio]:
+    if rng.random() < 0.3:
+        return str(rng.choice(list(BASIC))), POSED
+    return _everyday(rng)
+
+
+def rate(album: pd.DataFrame, seed: int) -> np.ndarray:
+    """`attractive` of every row, bool (N,): a weighted sum of visible traits and annotator noise, above 0.
+
+    Each photograph has an annotator of its own, as in CelebA. Smiling and every other expression have no part in it.
+    """
+    side = np.where(album["gender"] == "male", 1, -1)
+    group = album["ethnicity"].map({name: k for name, k in zip(GROUPS, range(3), strict=True)}).to_numpy()
+    score = np.zeros(len(album))
+    for name, weight in BEAUTY.items():
+        trait = TRAITS[name]
+        own = side * trait.male + np.array(trait.groups)[group]
+        score += weight * ((album[name] - trait.mean) / trait.sd - own)
+    scale = np.sqrt(np.square(list(BEAUTY.values())).sum())
+    noise = np.random.default_rng(derive_seed(seed, "synthfaces", "annotators")).normal(size=len(album))
+    return score / scale + ANNOTATOR_NOISE * noise > 0
+
+
+def make_roles(config: SynthConfig, seed: int) -> pd.DataFrame:
+    """Everything that is true of every photograph of the four roles.
+
+    Parameters
+    ----------
+    config : SynthConfig
+        How many people and photographs each role has.
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        A row a photograph: `role`, `image`, `identity`, `emotion`, `gender`, `ethnicity`, `smiling`, `attractive`
+        (missing outside their role), the columns `FACTORS`, the seeds `person` and `shot`, and `sha256` of all that
+        the picture depends on. What a role's data set would not tell stands here too: it is the ground truth.
+    """
+    posed = [(emotion, POSED) for emotion in BASIC]
+    parts = {
+        "demographics": _album("demographics", config.demographics, config.demographics_images, seed, _everyday),
+        "emotion": _album("emotion", config.emotion, posed, seed),
+        "verification": _album(
+            "verification", config.folds * config.fold_people, config.verification_images, seed, _everyday
+        ),
+        "attractive": _album("attractive", config.attractive, config.attractive_images, seed, _smiling_or_not),
+    }
+    album = pd.concat(parts, names=["role"]).reset_index("role").reset_index(drop=True)
+    rated = (album["role"] == "attractive").to_numpy()
+    labels = {"smiling": (album["emotion"] == "happiness").to_numpy(), "attractive": rate(album, seed)}
+    labels = pd.DataFrame(labels, album.index).astype("boolean").where(pd.Series(rated, album.index), axis=0)
+    return _finish(pd.concat([album, labels], axis=1))
+
+
+def make_training_people(people: int, images: int, seed: int) -> pd.DataFrame:
+    """Photographs of the people who train the backbone and appear nowhere else; columns as `make_roles`."""
+    return _finish(_album("backbone", people, images, seed, _studio_or_street).assign(role="backbone"))
+
+
+def _finish(album: pd.DataFrame) -> pd.DataFrame:
+    numbers = album[[*FACTORS]].to_numpy(np.float32)
+    seeds = album[["person", "shot"]].to_numpy()
+    keys = [
+        digest(RENDERER_VERSION, row.tobytes().hex(), pair.tolist()) for row, pair in zip(numbers, seeds, strict=True)
+    ]
+    return pd.concat([album, pd.Series(keys, album.index, name="sha256")], axis=1)
+
+
+def make_pairs(album: pd.DataFrame, folds: int, pairs: int, seed: int) -> pd.DataFrame:
+    """LFW's protocol: folds that share no person, each with as many pairs of one person as of two.
+
+    Parameters
+    ----------
+    album : DataFrame
+        Rows of the role `verification`, with `identity`; its index numbers the face table's rows.
+    folds, pairs : int
+        `pairs` of each kind in each fold.
+
+    Returns
+    -------
+    DataFrame
+        `left`, `right` (row numbers), `same` (bool), `fold`; no pair twice.
+    """
+    rng = np.random.default_rng(derive_seed(seed, "synthfaces", "pairs"))
+    people = [rows.to_numpy() for _, rows in album.groupby("identity", sort=True).groups.items()]
+    rows = []
+    for fold in range(folds):
+        own = people[fold::folds]
+        inside = [(r[i], r[j]) for r in own for i in range(len(r)) for j in range(i + 1, len(r))]
+        same = [inside[k] for k in rng.permutation(len(inside))[:pairs]]
+        different: set[tuple[int, int]] = set()
+        while len(different) < pairs:
+            a, b = rng.choice(len(own), 2, replace=False)
+            different.add((int(rng.choice(own[min(a, b)])), int(rng.choice(own[max(a, b)]))))
+        rows += [(left, right, True, fold) for left, right in same]
+        rows += [(left, right, False, fold) for left, right in sorted(different)]
+    return pd.DataFrame(rows, columns=["left", "right", "same", "fold"])
