@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-PRESET ?= open
+PRESET ?= demo
 VENV ?= .venv
 # `make paper PY=python` uses the environment that is active (conda, say) instead of making .venv.
 PY ?= $(VENV)/bin/python
@@ -22,10 +22,10 @@ export OMP_WAIT_POLICY := PASSIVE
 STAMP := $(if $(filter $(VENV)/bin/python,$(PY)),$(VENV)/.installed)
 RUN = $(PY) -m blindlib run $< --preset $(PRESET)
 
-.PHONY: help setup paper stages lab data lint test unit notebooks bench clean data-here
+.PHONY: help setup paper stages lab data lint test unit notebooks check backbone bench clean data-here
 
 help:  ## show this list
-	@echo "make TARGET [PRESET=open|smoke] [LFW=/path/to/lfw] [-j2]"
+	@echo "make TARGET [PRESET=demo|smoke|open] [LFW=/path/to/lfw] [-j2]"
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: $(STAMP)  ## make the environment in .venv (the other targets do it when it is missing)
@@ -36,7 +36,7 @@ $(VENV)/.installed: requirements.lock scripts/setup.sh
 
 paper: data-here  ## run every notebook that is out of date; tables and figures go to figures/PRESET
 	@$(MAKE) --no-print-directory stages PRESET=$(PRESET)
-	@echo "$(FIGURES): $$(ls $(FIGURES) | wc -l) files up to date; read $(FIGURES)/table1.md"
+	@echo "$(FIGURES): $$(ls $(FIGURES) | wc -l) files up to date; read $(FIGURES)/claims.md, table1.md, table2.md"
 
 # Stops here without data; rewrites inputs when other data is named, so that a change of data runs everything again.
 data-here: $(STAMP)
@@ -55,7 +55,9 @@ $(BUILD)/04_lntl.ipynb: notebooks/04_lntl.ipynb $(BUILD)/02_baseline.ipynb
 	@$(RUN)
 $(BUILD)/05_probes.ipynb: notebooks/05_probes.ipynb $(BUILD)/03_sensitivenets.ipynb $(BUILD)/04_lntl.ipynb
 	@$(RUN)
-$(FIGURES)/run.json: $(BUILD)/05_probes.ipynb
+$(BUILD)/06_celeba_fairness.ipynb: notebooks/06_celeba_fairness.ipynb $(BUILD)/05_probes.ipynb
+	@$(RUN)
+$(FIGURES)/run.json: $(BUILD)/06_celeba_fairness.ipynb
 	@$(PY) -m blindlib record --preset $(PRESET)
 
 # Which modules of blindlib each executed notebook used, as the run itself wrote them down.
@@ -81,6 +83,13 @@ test: $(STAMP)  ## lint, smoke run end to end, all tests, nbval on the notebooks
 notebooks: $(STAMP)  ## execute notebooks/ in place with preset smoke; keep only the checked outputs
 	@for n in notebooks/0*.ipynb; do $(PY) -m nbconvert --to notebook --inplace --execute $$n; done
 	@$(PY) -m nbstripout --keep-count --extra-keys "metadata.language_info cell.metadata.execution" notebooks/*.ipynb
+
+check: $(STAMP)  ## run the preset afresh beside build/ and say where it differs from the committed figures
+	@BLINDLIB_BUILD=build/check BLINDLIB_FIGURES=build/check/figures $(MAKE) --no-print-directory paper PRESET=$(PRESET)
+	@$(PY) -m blindlib compare figures/$(PRESET) build/check/figures/$(PRESET)
+
+backbone: $(STAMP)  ## train the default backbone again (a quarter of an hour); rewrites blindlib/weights/
+	@$(PY) -m blindlib.backbone_training
 
 bench: $(STAMP)  ## how much faster banks of heads train than heads one by one: ratios, no verdict
 	@$(PY) scripts/bench.py

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from blindlib.compactnet import DIM, WEIGHTS, embed_frames, load_compactnet
 from blindlib.errors import InputError
 from blindlib.files import sha256
 from blindlib.images import Alignment, arcface_alignment, dlib_alignment, model_file
@@ -61,6 +62,13 @@ def _encode_dlib(chips: np.ndarray) -> np.ndarray:
 def _encode_pixels(chips: np.ndarray) -> np.ndarray:
     grey = chips.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32) / 255  # ITU-R BT.601 luma
     return grey.reshape(len(chips), -1)
+
+
+@cache
+def _compactnet():
+    import torch
+
+    return load_compactnet().to("cuda" if torch.cuda.is_available() else "cpu", memory_format=torch.channels_last)
 
 
 @cache
@@ -135,6 +143,17 @@ def _resnet50_path() -> Path:
 BACKBONES = {
     b.name: b
     for b in (
+        Backbone(
+            "compactnet",
+            DIM,
+            112,
+            None,
+            lambda frames: embed_frames(_compactnet(), frames),
+            lambda: sha256(WEIGHTS),
+            False,
+            "ten-layer ResNet trained on SynthFaces people of its own; card: blindlib/weights/compactnet.md",
+            "MIT",
+        ),
         Backbone(
             "dlib",
             128,

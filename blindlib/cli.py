@@ -1,4 +1,4 @@
-"""The command line: `blindlib data`, `blindlib run`. One line on bad input, a traceback with --debug."""
+"""The command line: `blindlib data`, `synth`, `run`, `compare`. One line on bad input, a traceback with --debug."""
 
 import sys
 from pathlib import Path
@@ -58,19 +58,54 @@ def data_check(preset: str, stamp: Annotated[Path, typer.Option(help="Rewritten 
         write_text(stamp, state)
 
 
+@app.command("synth")
+def synth(
+    out: Annotated[Path, typer.Option(help="A new folder.")],
+    identities: Annotated[int, typer.Option(help="People.")] = 100,
+    images: Annotated[int, typer.Option(help="Everyday photographs of each.")] = 4,
+    posed: Annotated[bool, typer.Option(help="One studio photograph of every basic expression instead.")] = False,
+    compound: Annotated[bool, typer.Option(help="With --posed: CFEE's fifteen compound expressions too.")] = False,
+    size: Annotated[int, typer.Option(help="Side in pixels, a multiple of 8.")] = 112,
+    seed: Annotated[int, typer.Option(help="Another seed is another population.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    compiled: Annotated[bool, typer.Option(help="Fuse with torch.compile: a minute to start, then faster.")] = False,
+) -> None:
+    """Write a data set of rendered faces: pictures, manifest.csv, and the ground truth in factors.parquet."""
+    from blindlib.synthfaces.export import export
+
+    options = {"posed": posed, "compound": compound, "size": size, "seed": seed, "device": device}
+    typer.echo(f"wrote {export(out, identities=identities, images=images, compiled=compiled, **options)}")
+
+
 @app.command("run")
-def run(notebook: Path, preset: str = typer.Option("smoke", help="smoke or open")) -> None:
+def run(
+    notebook: Path,
+    preset: Annotated[str, typer.Option(help="smoke, demo or open")] = "smoke",
+    parameter: Annotated[list[str], typer.Option("-p", help="NAME=VALUE of the notebook's parameters cell.")] = (),
+) -> None:
     """Execute one notebook for a preset (make calls this)."""
     from blindlib.presets import get_preset
-    from blindlib.stages import run_stage
+    from blindlib.stages import read_parameters, run_stage
 
     get_preset(preset)
+    parameters = read_parameters(notebook, parameter)
     typer.echo(f"{notebook.stem} ({preset})", err=True)
-    run_stage(notebook, preset)
+    run_stage(notebook, preset, parameters)
+
+
+@app.command("compare")
+def compare(committed: Path, fresh: Path) -> None:
+    """Hold a fresh run's tables against the committed ones (`make check` calls this); exit 1 where they differ."""
+    from blindlib.check import compare_figures
+
+    lines, differs = compare_figures(committed, fresh)
+    typer.echo("\n".join(lines))
+    if differs:
+        sys.exit(1)
 
 
 @app.command("record")
-def record(preset: str = typer.Option(..., help="smoke or open")) -> None:
+def record(preset: str = typer.Option(..., help="smoke, demo or open")) -> None:
     """Write run.json beside a preset's tables (make calls this)."""
     from blindlib.record import write_record
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from blindlib.backbones import Backbone
+from blindlib.datasets.synth import read_album
 from blindlib.errors import InputError
-from blindlib.extraction import run_shard, workers
+from blindlib.extraction import run_rendered_shard, run_shard, workers
 from blindlib.facetable import FaceTable
 from blindlib.files import atomic_folder, atomic_path, digest, sha256
 from blindlib.images import TYPICAL_BOX
@@ -60,7 +61,10 @@ def embed(faces: FaceTable, backbone: Backbone) -> EmbeddingSet:
     key = embedding_key(faces, backbone)
     folder = store_dir() / key
     if not folder.exists():
-        _extract(faces, backbone, folder)
+        if faces.source == "synthfaces":
+            _render_and_extract(faces, [backbone])
+        else:
+            _extract(faces, backbone, folder)
     try:
         x = np.load(folder / "x.npy", mmap_mode="r", allow_pickle=False)
         detected = np.load(folder / "detected.npy", allow_pickle=False)
@@ -69,6 +73,34 @@ def embed(faces: FaceTable, backbone: Backbone) -> EmbeddingSet:
     if x.shape != (len(faces), backbone.dim) or detected.shape != (len(faces),):
         raise InputError(folder, f"holds {x.shape}, expected {(len(faces), backbone.dim)}", "delete this folder")
     return EmbeddingSet(x, detected, key)
+
+
+def embed_all(faces: FaceTable, backbones: list[Backbone]) -> list[EmbeddingSet]:
+    """As `embed`, by several backbones; faces that are rendered are rendered once for all of them."""
+    missing = [b for b in backbones if not (store_dir() / embedding_key(faces, b)).exists()]
+    if faces.source == "synthfaces" and missing:
+        _render_and_extract(faces, missing)
+    return [embed(faces, backbone) for backbone in backbones]
+
+
+def _render_and_extract(faces: FaceTable, backbones: list[Backbone]) -> None:
+    """Render the album shard by shard and embed it by every backbone; a kill costs the shard that was running."""
+    album = read_album(faces)
+    folders = [store_dir() / embedding_key(faces, backbone) for backbone in backbones]
+    partials = [private_dir(folder.with_suffix(".partial")) for folder in folders]
+    with track((), "rendering and embedding", total=len(album), unit="face") as bar:
+        for start in range(0, len(album), SHARD):
+            shards, rows = [p / f"{start:08d}.npy" for p in partials], album.iloc[start : start + SHARD]
+            if all(shard.exists() for shard in shards):
+                bar.update(len(rows))
+                continue
+            for shard, x in zip(shards, run_rendered_shard(rows, backbones, bar.update), strict=True):
+                with atomic_path(shard) as temporary:
+                    np.save(temporary, x, allow_pickle=False)
+    for backbone, folder, part in zip(backbones, folders, partials, strict=True):
+        x = np.concatenate([np.load(shard, allow_pickle=False) for shard in sorted(part.glob("*.npy"))])
+        _store(folder, x.astype(np.float32), np.ones(len(x), bool), backbone)
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _extract(faces: FaceTable, backbone: Backbone, folder: Path) -> None:

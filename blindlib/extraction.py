@@ -8,9 +8,12 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
+import pandas as pd
 
 from blindlib.backbones import Backbone, get_backbone
-from blindlib.images import align, shrink
+from blindlib.errors import InputError
+from blindlib.images import align, shrink, shrink_frames
+from blindlib.synthfaces.render import render
 
 _CHUNK = 8
 
@@ -70,6 +73,23 @@ def run_shard(
         blocks.append(block)
         done(len(boxes))
     return np.concatenate(blocks)
+
+
+def run_rendered_shard(
+    album: pd.DataFrame, backbones: list[Backbone], done: Callable[[int], object]
+) -> list[np.ndarray]:
+    """Embeddings (n, D) of some rows of an album by every backbone: each face is rendered once, nothing is written.
+
+    Raises
+    ------
+    InputError
+        If a backbone asks for an alignment: rendered faces have none.
+    """
+    aligned = [backbone.name for backbone in backbones if backbone.alignment is not None]
+    if aligned:
+        raise InputError("backbone", f"{aligned[0]} aligns faces from files", "export them first: blindlib synth --out")
+    frames = render(album, done=done)
+    return [backbone.encode(shrink_frames(frames, backbone.size)) for backbone in backbones]
 
 
 def _align_chunk(files: list[str], name: str, box: tuple | None) -> tuple[np.ndarray, np.ndarray]:

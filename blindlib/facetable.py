@@ -9,7 +9,25 @@ import pandera.pandas as pa
 from blindlib.errors import InputError
 from blindlib.files import atomic_path
 
-EMOTIONS = ("neutral", "happiness", "sadness", "fear", "anger", "surprise", "disgust", "contempt")
+BASIC_EMOTIONS = ("happiness", "sadness", "fear", "anger", "surprise", "disgust")
+COMPOUND_EMOTIONS = (  # of CFEE: Du, Tao & Martínez 2014
+    "happily surprised",
+    "happily disgusted",
+    "sadly fearful",
+    "sadly angry",
+    "sadly surprised",
+    "sadly disgusted",
+    "fearfully angry",
+    "fearfully surprised",
+    "fearfully disgusted",
+    "angrily surprised",
+    "angrily disgusted",
+    "disgustedly surprised",
+    "appalled",
+    "hatred",
+    "awed",
+)
+EMOTIONS = ("neutral", *BASIC_EMOTIONS, "contempt", *COMPOUND_EMOTIONS)
 GENDERS = ("female", "male")
 ATTRIBUTES = ("emotion", "gender", "ethnicity", "smiling", "attractive")
 
@@ -47,6 +65,8 @@ class FaceTable:
         `real` (the paper's own data), `substitute` or `synthetic`.
     notes : dict
         What the loader counted: rows ignored, labels dropped. Shown in notebook 01, never silent.
+    source : str
+        `files`: the images are files below `root`; `synthfaces`: they are rendered from the album in `root`.
     """
 
     frame: pd.DataFrame
@@ -54,6 +74,7 @@ class FaceTable:
     name: str
     kind: str
     notes: dict
+    source: str = "files"
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -71,12 +92,15 @@ class FaceTable:
         """Write as parquet, atomically."""
         frame = self.frame.copy()
         frame.attrs = {"root": str(self.root), "name": self.name, "kind": self.kind, "notes": self.notes}
+        frame.attrs["source"] = self.source
         with atomic_path(path) as temporary:
             frame.to_parquet(temporary)
         return path
 
 
-def make_facetable(frame: pd.DataFrame, root: Path, *, name: str, kind: str, notes: dict | None = None) -> FaceTable:
+def make_facetable(
+    frame: pd.DataFrame, root: Path, *, name: str, kind: str, notes: dict | None = None, source: str = "files"
+) -> FaceTable:
     """Validate rows into a FaceTable; labels that a data set lacks become missing values.
 
     Parameters
@@ -86,6 +110,8 @@ def make_facetable(frame: pd.DataFrame, root: Path, *, name: str, kind: str, not
     root : Path
     name, kind : str
     notes : dict, optional
+    source : str
+        `files` or `synthfaces`.
 
     Raises
     ------
@@ -106,7 +132,7 @@ def make_facetable(frame: pd.DataFrame, root: Path, *, name: str, kind: str, not
             root, f"data set '{name}', {column}: {shown!r} fails {error.check}", "mend its labels"
         ) from None
     frame = frame[list(SCHEMA.columns)].sort_values("image", ignore_index=True)
-    return FaceTable(frame, Path(root), name, kind, dict(notes or {}))
+    return FaceTable(frame, Path(root), name, kind, dict(notes or {}), source)
 
 
 def load_facetable(path: Path) -> FaceTable:
@@ -121,4 +147,4 @@ def load_facetable(path: Path) -> FaceTable:
         raise InputError(path, "no face table here", "run notebook 01_data_prep with the same preset first")
     frame = pd.read_parquet(path)
     meta, frame.attrs = frame.attrs, {}
-    return FaceTable(frame, Path(meta["root"]), meta["name"], meta["kind"], meta["notes"])
+    return FaceTable(frame, Path(meta["root"]), meta["name"], meta["kind"], meta["notes"], meta["source"])

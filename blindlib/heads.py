@@ -28,14 +28,23 @@ class ResidualHeads(nn.Module):
         Their mean per-dimension deviation s.
     generator : torch.Generator
         On the CPU; draws the start of V.
+    sharing : int
+        So many consecutive heads, the settings of one split, have the same start.
     """
 
     def __init__(
-        self, count: int, dim: int, hidden: int, centre: torch.Tensor, scale: torch.Tensor, generator: torch.Generator
+        self,
+        count: int,
+        dim: int,
+        hidden: int,
+        centre: torch.Tensor,
+        scale: torch.Tensor,
+        generator: torch.Generator,
+        sharing: int = 1,
     ):
         super().__init__()
-        start = torch.randn(1, dim, hidden, generator=generator) / dim**0.5
-        self.down = nn.Parameter(start.expand(count, -1, -1).clone())  # (H, D, M): the same start for every setting
+        start = torch.randn(count // sharing, dim, hidden, generator=generator) / dim**0.5
+        self.down = nn.Parameter(start.repeat_interleave(sharing, 0))  # (H, D, M)
         self.bias = nn.Parameter(torch.zeros(count, 1, hidden))
         self.up = nn.Parameter(torch.zeros(count, hidden, dim))  # (H, M, D)
         self.register_buffer("centre", centre[:, None, :].clone())  # (H, 1, D)
@@ -90,6 +99,8 @@ class Classifiers(nn.Module):
     classes : int
     generator : torch.Generator
         On the CPU.
+    sharing : int
+        So many consecutive heads have the same start.
     activation : callable
         Between the layers: ReLU, or the sigmoid of probe protocol A.
     """
@@ -101,13 +112,14 @@ class Classifiers(nn.Module):
         widths: tuple[int, ...],
         classes: int,
         generator: torch.Generator,
+        sharing: int = 1,
         activation=torch.relu,
     ):
         super().__init__()
         self.activation = activation
         sizes = (dim, *widths, classes)
         self.weights = nn.ParameterList(
-            torch.randn(1, a, b, generator=generator).mul_((2 / a) ** 0.5).expand(count, -1, -1).clone()
+            torch.randn(count // sharing, a, b, generator=generator).mul_((2 / a) ** 0.5).repeat_interleave(sharing, 0)
             for a, b in pairwise(sizes)
         )
         self.biases = nn.ParameterList(torch.zeros(count, 1, b) for b in sizes[1:])

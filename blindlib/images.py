@@ -75,6 +75,13 @@ def shrink(path: Path, size: int) -> np.ndarray:
         return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
 
 
+def shrink_frames(frames: np.ndarray, size: int) -> np.ndarray:
+    """What `shrink` does, of frames in memory: uint8 (B, S, S, 3) -> (B, size, size, 3)."""
+    if frames.shape[1] == size:
+        return frames
+    return np.stack([np.asarray(Image.fromarray(f).resize((size, size), Image.Resampling.BILINEAR)) for f in frames])
+
+
 @cache
 def _detector():
     import dlib
@@ -84,10 +91,26 @@ def _detector():
     )
 
 
+def find_faces(image: np.ndarray, doublings: int = 0) -> list:
+    """dlib's boxes of all frontal faces in an RGB image, the image doubled in size so many times first."""
+    return list(_detector()[0](image, doublings))
+
+
+def chip_of(image: np.ndarray, frame, alignment: Alignment) -> np.ndarray:
+    """The aligned face in a dlib rectangle of an RGB image: uint8 (size, size, 3)."""
+    import dlib
+
+    shape = _detector()[1](image, frame)
+    target = dlib.dpoints([dlib.dpoint(x, y) for x, y in alignment.points])
+    found = dlib.dpoints([dlib.dpoint(p.x, p.y) for p in shape.parts()])
+    details = dlib.chip_details(target, found, dlib.chip_dims(alignment.size, alignment.size))
+    return dlib.extract_image_chip(image, details)
+
+
 def detect(image: np.ndarray) -> tuple[float, float, float, float] | None:
     """Box of the face nearest to the middle of an RGB image, as shares of its sides, or None."""
     height, width = image.shape[:2]
-    boxes = _detector()[0](image, 0)
+    boxes = find_faces(image)
     if not boxes:
         return None
     best = min(boxes, key=lambda b: (b.center().x - width / 2) ** 2 + (b.center().y - height / 2) ** 2)
@@ -121,8 +144,4 @@ def align(path: Path, alignment: Alignment, box: tuple | None = None) -> tuple[n
         return None, None
     height, width = image.shape[:2]
     frame = dlib.rectangle(*(round(share * side) for share, side in zip(box, (width, height) * 2, strict=True)))
-    shape = _detector()[1](image, frame)
-    target = dlib.dpoints([dlib.dpoint(x, y) for x, y in alignment.points])
-    found = dlib.dpoints([dlib.dpoint(p.x, p.y) for p in shape.parts()])
-    details = dlib.chip_details(target, found, dlib.chip_dims(alignment.size, alignment.size))
-    return dlib.extract_image_chip(image, details), box
+    return chip_of(image, frame, alignment), box

@@ -72,7 +72,7 @@ class Judge:
         data, count = self.data, len(self.data.head) * self.settings
         cpu = torch.Generator().manual_seed(derive_seed(self.seed, "probe", turn, k))
         draws = torch.Generator(data.device).manual_seed(derive_seed(self.seed, "probe draws", turn, k))
-        probe = Classifiers(count, data.x.shape[1], (64,), self.classes, cpu).to(data.device)
+        probe = Classifiers(count, data.x.shape[1], (64,), self.classes, cpu, self.settings).to(data.device)
         fit_classifiers(
             probe,
             lambda index: blind(heads, data.x, index),

@@ -64,8 +64,8 @@ def fit_lntl(
     scale = strength[:, None, None]
     target, groups = _task_codes(data, labels[task])  # (S, N)
     target = spread(data.on_device(target), settings)  # (H, N)
-    g = Classifiers(count, width, (), groups, cpu).to(device)
-    h = Classifiers(count, width, config.predictor, len(classes), cpu).to(device)
+    g = Classifiers(count, width, (), groups, cpu, settings).to(device)
+    h = Classifiers(count, width, config.predictor, len(classes), cpu, settings).to(device)
     optimiser = torch.optim.AdamW(
         [
             {"params": heads.parameters(), "lr": config.rate, "weight_decay": config.decay},

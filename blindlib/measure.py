@@ -33,7 +33,7 @@ def relative_distances(
     identity = faces.frame["identity"].to_numpy()
     out = {}
     for seed in dict.fromkeys(split.seed for split in splits):
-        own = {split.rotation: (n, split) for n, split in enumerate(splits) if split.seed == seed}
+        own = [(n, split) for n, split in enumerate(splits) if split.seed == seed]  # by rising rotation
         of_fold = [own[k % len(own)] for k in np.unique(fold)]
         distance = np.stack([pair_distances(features[n % len(features)], pairs) for n, _ in of_fold])
         trained = len(features) > 1

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 from blindlib.errors import InputError
+from blindlib.facetable import BASIC_EMOTIONS, EMOTIONS
+from blindlib.ranges import Checked
 
 
 @dataclass(frozen=True)
-class SensitiveNetsConfig:
+class SensitiveNetsConfig(Checked):
     """How φ_SN is trained; see `blindlib.sensitivenets`."""
 
     strengths: tuple[float, ...] = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)  # λ; our choice: from no penalty to penalty only
@@ -25,7 +27,7 @@ class SensitiveNetsConfig:
 
 
 @dataclass(frozen=True)
-class LNTLConfig:
+class LNTLConfig(Checked):
     """How φ_LNTL is trained; see `blindlib.lntl`."""
 
     strengths: tuple[float, ...] = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)  # reversal scale; the authors' code has 0.1
@@ -43,7 +45,7 @@ class LNTLConfig:
 
 
 @dataclass(frozen=True)
-class ProbeConfig:
+class ProbeConfig(Checked):
     """How an attacker is trained and tuned on validation people; see `blindlib.probes`."""
 
     nn_hidden: tuple[int, ...] = (64, 256)  # protocol B; our choice
@@ -54,39 +56,58 @@ class ProbeConfig:
 
 
 @dataclass(frozen=True)
-class SynthConfig:
+class SynthConfig(Checked):
     """How many people and photographs each role of SynthFaces has; see `blindlib.synthfaces.roles`."""
 
-    demographics: int = 600  # people, a multiple of 6; DiveFace's balanced training set has 24,000
+    demographics: int = 480  # people, a multiple of 6; DiveFace's balanced training set has 24,000
     demographics_images: int = 4  # of each; DiveFace: 3 or more
     emotion: int = 230  # subjects; as CFEE
     folds: int = 10  # as LFW, View 2
-    fold_people: int = 60  # our choice: 600 people, as many as View 2's order of size
+    fold_people: int = 50  # our choice: 4 images of each make 300 pairs of one person
     verification_images: int = 4  # of each; LFW: 2.3
     fold_pairs: int = 300  # of each kind in each fold; as LFW
-    attractive: int = 1500  # people; CelebA: 10,177
+    attractive: int = 1200  # people; CelebA: 10,177
     attractive_images: int = 4  # of each; CelebA: 20
+    inspected: int = 1000  # faces shown to dlib's detector; the number asked of us
+    recognised: int = 42  # people of the emotion role shown to dlib's recogniser, seven photographs each
 
 
 @dataclass(frozen=True)
-class Preset:
+class FairnessConfig(Checked):
+    """Table 2: attractiveness under expression bias; see `blindlib.fairness`."""
+
+    bias: float = 0.70  # share of the attractive who smile, and of the unattractive who do not; the poster
+    biases: tuple[float, ...] = (0.5, 0.6, 0.7, 0.8, 0.9)  # of the sweep; our choice around the poster's 0.7
+    train: int = 2000  # images; the poster: 40,000 of CelebA
+    test_share: float = 0.35  # of the people; our choice
+    inverse_penalties: tuple[float, ...] = (0.001, 0.01, 0.1)  # C of the classifier, chosen on validation people
+
+
+@dataclass(frozen=True)
+class Preset(Checked):
     """One complete run.
 
     Attributes
     ----------
-    name, dataset, backbone, kind, ceiling : str
-        `dataset` is `drawn` or `lfw`; `ceiling` is the backbone of pixels;
-        `kind` is what its emotion labels count as in a table.
+    name, dataset, backbone, kind : str
+        `dataset` is `synthfaces` or `lfw`; `kind` is what its emotion labels count as in a table.
+    ceiling : str
+        The backbone of pixels.
     emotions : tuple of str
-        The classes of the emotion task.
+        The classes of the emotion probes.
+    blinded : tuple of str
+        The expressions that the blinders' detectors tell apart: the probes' and the penalty's target class.
     rotations : int
         Subject-disjoint rotations of who is tested: every person is a test subject once.
     seeds : tuple of int
-        Each seed deals the people anew within every rotation; its heads see other batches and other people.
+        Each seed deals the people anew and trains other heads. With LFW every seed has all rotations; with SynthFaces
+        the k-th seed tests the k-th rotation, so that intervals over seeds are intervals over people too.
     shares : tuple of float
         Of the people who are not tested: those who train the blinder, those who validate, those who train probes.
     id_budget : float
         Largest Diff of validation verification, in percent, that a chosen λ may cost.
+    synth : SynthConfig or None
+        Only for SynthFaces.
     """
 
     name: str
@@ -95,6 +116,7 @@ class Preset:
     kind: str
     ceiling: str = "pixels32"  # our choice: the pixels beside which x is read
     emotions: tuple[str, ...] = ("neutral", "happiness")
+    blinded: tuple[str, ...] = ("neutral", "happiness")
     rotations: int = 5  # the pack has five of View 2's folds; the full set's ten give two folds a rotation
     seeds: tuple[int, ...] = (0, 1)  # our choice: the rotations bring the intervals, a second seed their stability
     shares: tuple[float, float, float] = (0.45, 0.20, 0.35)  # our choice: blinder and probes need people most
@@ -102,27 +124,65 @@ class Preset:
     sensitivenets: SensitiveNetsConfig = SensitiveNetsConfig()
     lntl: LNTLConfig = LNTLConfig()
     probes: ProbeConfig = ProbeConfig()
-    drawn_people: int = 0  # only for the drawn data set
-    drawn_pairs: int = 0  # same and different pairs of each fold
+    fairness: FairnessConfig = FairnessConfig()
+    synth: SynthConfig | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        unknown = [e for e in (*self.emotions, *self.blinded) if e not in EMOTIONS]
+        if unknown or not set(self.emotions) <= set(self.blinded) or self.sensitivenets.target not in self.blinded:
+            raise InputError(
+                f"Preset.emotions of {self.name!r}",
+                f"{unknown or self.emotions} with blinded {self.blinded} and target {self.sensitivenets.target!r}",
+                "name known emotions; `blinded` holds them and the penalty's target",
+            )
+        if len(set(self.seeds)) < len(self.seeds) or abs(sum(self.shares) - 1) > 1e-9:
+            raise InputError(f"Preset {self.name!r}", "seeds repeat or shares do not sum to 1", "mend them")
 
 
-_TINY = {"hidden": 16, "rounds": 3, "head_steps": 20, "identities": 8, "expressions": 8}
+_SEVEN = ("neutral", *BASIC_EMOTIONS)
+_TINY = {"hidden": 16, "rounds": 2, "head_steps": 15, "identities": 8, "expressions": 8}
 
 PRESETS = {
     preset.name: preset
     for preset in (
         Preset(
             "smoke",
-            "drawn",
-            "pixels16",
+            "synthfaces",
+            "compactnet",
             "synthetic",
-            emotions=("neutral", "happiness", "surprise"),
-            seeds=(0,),
-            drawn_people=100,
-            drawn_pairs=12,
-            sensitivenets=SensitiveNetsConfig(strengths=(0.0, 1.0), detector=(16,), detector_steps=40, **_TINY),
+            ceiling="pixels16",
+            emotions=BASIC_EMOTIONS,
+            blinded=_SEVEN,
+            rotations=2,
+            seeds=(0, 1),
+            sensitivenets=SensitiveNetsConfig(strengths=(0.0, 1.0), detector=(16,), detector_steps=30, **_TINY),
             lntl=LNTLConfig(strengths=(0.0, 1.0), predictor=(16,), **_TINY),
-            probes=ProbeConfig(nn_hidden=(16,), nn_epochs=200, svm_c=(1.0,), rf_trees=30, rf_leaf=(1,)),
+            probes=ProbeConfig(nn_hidden=(16,), nn_epochs=150, svm_c=(1.0,), rf_trees=30, rf_leaf=(1,)),
+            fairness=FairnessConfig(biases=(0.5, 0.7), train=80, inverse_penalties=(0.01,)),
+            synth=SynthConfig(
+                demographics=48,
+                demographics_images=3,
+                emotion=40,
+                folds=4,
+                fold_people=8,
+                verification_images=3,
+                fold_pairs=16,
+                attractive=120,
+                attractive_images=3,
+                inspected=48,
+                recognised=6,
+            ),
+        ),
+        Preset(
+            "demo",
+            "synthfaces",
+            "compactnet",
+            "synthetic",
+            emotions=BASIC_EMOTIONS,
+            blinded=_SEVEN,
+            seeds=(0, 1, 2, 3, 4),
+            synth=SynthConfig(),
         ),
         Preset("open", "lfw", "dlib", "substitute"),
     )

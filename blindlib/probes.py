@@ -162,9 +162,8 @@ def _fit_neural(features, task, splits, config, protocol, width) -> tuple[np.nda
     train = [labelled(split.probe, task) for split in splits]
     groups = task.codes if protocol == "B" else np.where(task.codes >= 0, 0, -1)  # A does not balance
     sampler = GroupSampler(train, groups, cap=2048, at_least=1, generator=rng, device=x.device)
-    model = Classifiers(
-        count, dim, (width,), len(task.classes), generator, torch.sigmoid if protocol == "A" else torch.relu
-    )
+    activation = torch.sigmoid if protocol == "A" else torch.relu
+    model = Classifiers(count, dim, (width,), len(task.classes), generator, activation=activation)
     each = max(1, 128 // sampler.fewest)  # batches of 128
     steps = max(1, round(np.mean([len(rows) for rows in train]) / 128))
     if protocol == "B":

@@ -22,6 +22,7 @@ _PACKAGES = (
     "numpy",
     "pandas",
     "dlib-bin",
+    "fairlearn",
     "concept-erasure",
     "papermill",
     "matplotlib",
@@ -43,6 +44,7 @@ def write_record(name: str) -> Path:
             "preset": name,
             "seeds": preset.seeds,
             "seconds": {**seconds, "total": round(sum(seconds.values()), 1)},
+            "dominated_by": max(seconds, key=seconds.get),
             "versions": {"python": platform.python_version(), **{package: version(package) for package in _PACKAGES}},
             "machine": {
                 "system": platform.system(),

@@ -59,7 +59,7 @@ def fit_sensitivenets(
     for turn in track(range(1, config.rounds + 1), "SensitiveNets", unit="round"):
         faces = GroupSampler(data.head, data.identity, cap=16, at_least=2, generator=rng, device=device)
         moods = GroupSampler(data.head, data.expression, cap=512, at_least=1, generator=rng, device=device)
-        detector = Classifiers(len(strength), data.x.shape[1], config.detector, len(classes), cpu).to(device)
+        detector = Classifiers(len(strength), data.x.shape[1], config.detector, len(classes), cpu, settings).to(device)
         fit_classifiers(
             detector,
             lambda index: blind(heads, data.x, index),

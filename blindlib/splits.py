@@ -40,7 +40,7 @@ class Split:
 
 
 def deal(faces: FaceTable, pairs: pd.DataFrame, preset: Preset) -> pd.DataFrame:
-    """Deal the people of a face table into roles.
+    """Deal the people of a face table into roles; of SynthFaces as `deal_roles` says.
 
     A person in fold f of the pairs is tested in rotation f mod R, with the fold; the others are spread over the
     rotations by the seed. Of those who are not tested, the seed draws who trains the blinder, validates, trains probes.
@@ -62,6 +62,8 @@ def deal(faces: FaceTable, pairs: pd.DataFrame, preset: Preset) -> pd.DataFrame:
     InputError
         If a person stands in folds of two rotations, or there are fewer folds than rotations.
     """
+    if faces.source == "synthfaces":
+        return deal_roles(faces, preset)
     rotations = preset.rotations
     if pairs["fold"].nunique() < rotations:
         raise InputError(
@@ -95,6 +97,35 @@ def deal(faces: FaceTable, pairs: pd.DataFrame, preset: Preset) -> pd.DataFrame:
             for name, members in zip(ROLES, np.split(rest, cuts), strict=False):
                 role[members] = name
             columns[f"r{rotation}s{seed}"] = role[code]
+    return pd.DataFrame(columns)
+
+
+def deal_roles(faces: FaceTable, preset: Preset) -> pd.DataFrame:
+    """Deal the people of SynthFaces: the k-th seed tests the k-th part of the demographic and the emotion people.
+
+    Those who are not tested are dealt as in `deal`. The verification and the attractiveness people are `test` always:
+    no head, probe or choice sees them (the study of attractiveness divides its own people further).
+
+    Returns
+    -------
+    DataFrame
+        As `deal`, with a column for each seed.
+    """
+    identity = faces.frame["identity"].to_numpy()
+    people, code = np.unique(identity, return_inverse=True)
+    part = np.array([person.rsplit("-", 1)[0] for person in people])
+    columns = {}
+    for k, seed in enumerate(preset.seeds):
+        role = np.full(len(people), "test", dtype=object)
+        for name in ("demographics", "emotion"):
+            own = np.random.default_rng(derive_seed("parts", name)).permutation(np.flatnonzero(part == name))
+            rest = np.random.default_rng(derive_seed(seed, "deal", name)).permutation(
+                own[np.arange(len(own)) % len(preset.seeds) != k]
+            )
+            cuts = np.cumsum(np.array(preset.shares[:2]) * len(rest)).round().astype(int)
+            for given, members in zip(ROLES, np.split(rest, cuts), strict=False):
+                role[members] = given
+        columns[f"r{k}s{seed}"] = role[code]
     return pd.DataFrame(columns)
 
 

@@ -25,7 +25,29 @@ _KERNEL_ENVIRONMENT = {
 }
 
 
-def run_stage(notebook: Path, preset: str) -> Path:
+def read_parameters(notebook: Path, words: list[str]) -> dict[str, object]:
+    """`NAME=VALUE` words as parameters of a notebook, values as Python literals (or text).
+
+    Raises
+    ------
+    InputError
+        If a word is no NAME=VALUE, or the notebook's parameters cell has no such name: papermill would only warn.
+    """
+    known = pm.inspect_notebook(str(notebook))
+    parameters = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or name not in known or name == "PRESET":
+            others = ", ".join(n for n in known if n != "PRESET") or "none but --preset"
+            raise InputError(f"-p {word}", f"{notebook.name} has no parameter {name!r}", f"it has: {others}")
+        try:
+            parameters[name] = ast.literal_eval(value)
+        except (SyntaxError, ValueError):
+            parameters[name] = value
+    return parameters
+
+
+def run_stage(notebook: Path, preset: str, parameters: dict[str, object] | None = None) -> Path:
     """Execute a notebook for a preset.
 
     The running copy is `build/<preset>/<name>.running.ipynb`; on success it becomes `<name>.ipynb`, beside `<name>.d`
@@ -35,6 +57,8 @@ def run_stage(notebook: Path, preset: str) -> Path:
     ----------
     notebook : Path
     preset : str
+    parameters : dict, optional
+        Of `read_parameters`.
 
     Returns
     -------
@@ -54,7 +78,7 @@ def run_stage(notebook: Path, preset: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         start = time.perf_counter()
         try:
-            _execute(notebook, running, preset)
+            _execute(notebook, running, {"PRESET": preset, **(parameters or {})})
         except PapermillExecutionError as error:
             words = str(error.evalue).splitlines() or [""]
             raise InputError(
@@ -70,7 +94,7 @@ def run_stage(notebook: Path, preset: str) -> Path:
     return done
 
 
-def _execute(notebook: Path, running: Path, preset: str) -> None:
+def _execute(notebook: Path, running: Path, parameters: dict[str, object]) -> None:
     """Run papermill with a kernel that shares nothing: sockets of its own, threads that wait asleep."""
     for name, value in _KERNEL_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -78,7 +102,7 @@ def _execute(notebook: Path, running: Path, preset: str) -> None:
         pm.execute_notebook(
             notebook,
             running,
-            {"PRESET": preset},
+            parameters,
             kernel_name="python3",
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,

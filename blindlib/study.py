@@ -29,7 +29,7 @@ def training_set(
     return TrainingSet(
         torch.tensor(np.asarray(embeddings.x), device=device),
         encode(labels["identity"])[0],
-        encode(labels["emotion"], preset.emotions)[0],
+        encode(labels["emotion"], preset.blinded)[0],
         encode(demographic)[0],
         [split.head for split in splits],
         [split.validation for split in splits],
@@ -118,7 +118,7 @@ def load_bank(path: Path) -> Bank:
 
 def leace_features(embeddings: EmbeddingSet, faces: FaceTable, splits: list[Split], preset: Preset) -> np.ndarray:
     """φ by LEACE, fitted on every split's head-training people: (S, N, D)."""
-    emotion = faces.frame["emotion"].where(faces.frame["emotion"].isin(preset.emotions)).to_numpy()
+    emotion = faces.frame["emotion"].where(faces.frame["emotion"].isin(preset.blinded)).to_numpy()
     return np.stack(
         [LEACE().fit(embeddings.x[split.head], None, emotion[split.head]).transform(embeddings.x) for split in splits]
     )

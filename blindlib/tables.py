@@ -124,12 +124,16 @@ def _paired_diff(cell: pd.Series, kept: pd.DataFrame) -> tuple[float, float]:
     return diff(x, paired[cell["representation"]].mean(), cell["chance"]), 100 * half / abs(x - cell["chance"])
 
 
-def caption(preset: str, kind: str) -> str:
-    """What stands over Table 1; for drawn faces, that its numbers mean nothing."""
-    words = f"Table 1, preset {preset}: balanced accuracy in % ± 95 % interval [published]; protocol B."
-    return (
-        words if kind != "synthetic" else f"{words} Drawn faces: the numbers test the software and mean nothing else."
-    )
+def caption(number: int, preset: str, kind: str) -> str:
+    """What stands over a table: what its numbers are, and of what kind of faces."""
+    words = {
+        1: f"Table 1, preset {preset}: balanced accuracy in % ± 95 % interval [published]; protocol B.",
+        2: f"Table 2, preset {preset}: attractiveness, in % ± 95 % interval [published].",
+    }[number]
+    if preset == "smoke":
+        return f"{words} A minute's run: the numbers test the software and mean nothing else."
+    faces = {"synthetic": "Rendered faces", "substitute": "Other faces than the paper's", "real": "The paper's data"}
+    return f"{words} {faces[kind]}."
 
 
 def readable(table: pd.DataFrame, protocol: str = "B") -> pd.DataFrame:

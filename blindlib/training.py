@@ -118,6 +118,7 @@ def start_heads(data: TrainingSet, settings: int, hidden: int, generator: torch.
         centre.cpu().repeat_interleave(settings, 0),
         scale.cpu().repeat_interleave(settings, 0),
         generator,
+        settings,
     )
     return heads.to(data.device)
 

@@ -52,7 +52,7 @@ def test_arrays_that_do_not_belong_together_are_refused(name):
 def test_classifiers_of_a_bank_learn_as_they_would_alone():
     g = torch.Generator().manual_seed(1)
     x, y = torch.randn(2, 30, 5, generator=g), torch.randint(0, 3, (2, 30), generator=g)
-    together = Classifiers(2, 5, (4,), 3, torch.Generator().manual_seed(7))
+    together = Classifiers(2, 5, (4,), 3, torch.Generator().manual_seed(7), sharing=2)
     alone = Classifiers(1, 5, (4,), 3, torch.Generator().manual_seed(7))
     for model, a, b in ((together, x, y), (alone, x[1:], y[1:])):
         optimiser = torch.optim.AdamW(model.parameters(), lr=0.05)

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from blindlib.datasets.drawn import make_drawn
 from scipy import stats
 
 from blindlib import tables
-from blindlib.datasets.drawn import make_drawn
 from blindlib.datasets.lfw import load_lfw, read_pairs
 from blindlib.errors import InputError
 from blindlib.files import write_text

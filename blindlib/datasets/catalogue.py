@@ -46,17 +46,10 @@ def status() -> pd.DataFrame:
             "BSD-3-Clause",
             "blindlib data fetch resnet50 (optional)",
         ),
-        (
-            "drawn faces",
-            Path("made by `make paper PRESET=smoke`"),
-            None,
-            None,
-            "MIT; nobody's face",
-            "nothing to fetch",
-        ),
+        ("SynthFaces", Path("rendered by `make paper`"), None, None, "MIT; nobody's face", "nothing to fetch"),
     ]
     frame = pd.DataFrame(rows, columns=["name", "where", "images", "subjects", "licence", "how"])
     frame.insert(
-        1, "present", [name == "drawn faces" or path.exists() for name, path in frame[["name", "where"]].values]
+        1, "present", [name == "SynthFaces" or path.exists() for name, path in frame[["name", "where"]].values]
     )
     return frame.astype({"images": "Int64", "subjects": "Int64"})

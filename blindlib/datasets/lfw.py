@@ -14,7 +14,7 @@ FOLDERS = ("lfw", "lfw_funneled", "lfw-deepfunneled")
 _IMAGE = re.compile(r"^(?P<name>.+)_(?P<number>\d{4})\.jpe?g$", re.IGNORECASE)
 _FETCH = (
     "fetch it: `.venv/bin/blindlib data fetch lfw`; or name a copy that holds lfw/, pairs.txt and legend.csv: "
-    "`make paper LFW=/path/to/it`; or try the path on drawn faces: `make paper PRESET=smoke`"
+    "`make paper LFW=/path/to/it`; or run without data: `make paper`"
 )
 
 

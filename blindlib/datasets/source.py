@@ -2,28 +2,26 @@
 
 import pandas as pd
 
-from blindlib.datasets.drawn import make_drawn
 from blindlib.datasets.lfw import image_folder, load_lfw, read_pairs
+from blindlib.datasets.synth import load_synth
 from blindlib.errors import InputError
 from blindlib.facetable import FaceTable
-from blindlib.files import digest
 from blindlib.paths import build_dir, lfw_dir
 from blindlib.presets import Preset
 
 
 def load_source(preset: Preset) -> tuple[FaceTable, pd.DataFrame]:
-    """Face table and verification pairs of a preset, every image checked.
+    """Face table and verification pairs of a preset, every image file checked.
 
     Raises
     ------
     InputError
         Where files are missing or wrong; see the loaders.
     """
-    root, name = lfw_dir(), "LFW"
-    if preset.dataset == "drawn":
-        size = {"people": preset.drawn_people, "pairs": preset.drawn_pairs, "folds": preset.rotations, "seed": 0}
-        root, name = make_drawn(build_dir(preset.name) / f"drawn-{digest(size)[:8]}", **size), "drawn faces"
-    faces = load_lfw(root, name=name, kind=preset.kind)
+    if preset.dataset == "synthfaces":
+        return load_synth(preset.synth, build_dir(preset.name))
+    root = lfw_dir()
+    faces = load_lfw(root, kind=preset.kind)
     if not faces.frame["emotion"].isin(preset.emotions).any():
         raise InputError(
             root / "legend.csv", "no image here carries an expression label", "run `blindlib data fetch lfw`"
@@ -39,8 +37,8 @@ def source_state(preset: Preset) -> str:
     InputError
         If the data set is absent: says what to fetch and where it goes.
     """
-    if preset.dataset == "drawn":
-        return "drawn faces\n"
+    if preset.dataset == "synthfaces":
+        return f"SynthFaces {preset.synth}\n"
     root = lfw_dir()
     files = [image_folder(root), *(root / name for name in ("pairs.txt", "legend.csv", "lfw_attributes.txt"))]
     return "".join(f"{file} {file.stat().st_mtime_ns if file.exists() else 'absent'}\n" for file in files)

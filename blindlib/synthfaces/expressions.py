@@ -77,7 +77,7 @@ def draw_units(
     float array (16,)
         0 (absent) to 1.25, in the order of `ACTION_UNITS`. Every unit also twitches a little, so neutral faces differ.
 
-    Source: Du, Tao & Martínez 2014, table 1: units of more than 70 % always, rarer ones with their share as probability.
+    Source: Du, Tao & Martínez 2014, table 1: units of more than 70 % always, rarer ones with their share as chance.
     AU 11 is left out: the renderer has no separate nasolabial deepener. Intensities and twitches are our choice.
     """
     prototype = PROTOTYPES[emotion]

@@ -101,7 +101,9 @@ def mouth(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> dict[str, t
     outline = edge(in_top + up - y, soft) * edge(y - in_low + low, soft) * edge(1 - mx.abs(), 0.06)
     upper = edge(y - 0.5 * (in_top + in_low), 0.01 + 0.5 * (in_top - in_low).clamp_min(0))
     reach = 0.10 + 0.05 * f["au12"] - 0.03 * f["jaw_drop"]
-    teeth = edge(y - (in_top - reach * (0.35 + 0.65 * dome)), soft) * inside * (0.15 + 0.85 * edge(0.86 - mx.abs(), 0.1))
+    teeth = (
+        edge(y - (in_top - reach * (0.35 + 0.65 * dome)), soft) * inside * (0.15 + 0.85 * edge(0.86 - mx.abs(), 0.1))
+    )
     low_teeth = edge(in_low + 0.05 + 0.03 * stretch - y, soft) * inside * (0.5 * stretch + 0.15).clamp(0, 0.8)
     middle_low = in_low - 0.45 * low
     return {
@@ -123,4 +125,6 @@ def nostrils(f: dict, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     flare = 1 + 0.18 * f["au09"] + 0.08 * f["au10"] + 0.05 * f["au12"]
     up = 0.03 * f["au09"] + 0.012 * f["au10"]
     ax = (x - 2 * f["lean_nose"]).abs()
-    return bell(ax - f["nose_width"] * 0.52 * flare, y - f["nose_y"] + 0.085 - up - 0.12 * (ax - 0.1), 0.062 * flare, 0.032)
+    return bell(
+        ax - f["nose_width"] * 0.52 * flare, y - f["nose_y"] + 0.085 - up - 0.12 * (ax - 0.1), 0.062 * flare, 0.032
+    )

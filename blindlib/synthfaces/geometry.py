@@ -2,7 +2,7 @@
 
 Coordinates. Camera: p right, q up, in units of half a face's width. Face: X to the viewer's right, Y up, Z towards the
 viewer, origin between the eyes' height and the nose's root. A pixel's ray is met with the head's ellipsoid in closed
-form; what stands out from it (nose, brow, cheeks, lips, chin) moves the meeting point along the ray, so that noses turn.
+form; what stands out from it (nose, brow, cheeks, lips, chin) moves the meeting point along the ray: noses turn.
 """
 
 import math
@@ -40,7 +40,8 @@ def meet(f: dict, p: torch.Tensor, q: torch.Tensor) -> dict[str, torch.Tensor]:
     chin = f["chin_y"] - 0.2 * f["jaw_drop"]
     b = f["skull"] + below * (-chin - f["skull"])
     a = (
-        f["head_width"] * (1 - 0.03 * below) + 0.10 * hump(level - 0.95, 0.45)
+        f["head_width"] * (1 - 0.03 * below)
+        + 0.10 * hump(level - 0.95, 0.45)
         + f["jaw"] * hump(level + 0.95, 0.38)
         + f["cheekbone"] * hump(level + 0.25, 0.3)
         + (f["chin_width"] - 0.24) * edge(-level - 1.15, 0.2)
@@ -86,9 +87,7 @@ def bumps(f: dict, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     balls = 0.075 * bell(ax - f["eye_x"], y - f["eye_y"], 0.17, 0.12)
     brow = 0.05 * bell(ax - 0.36, y - f["brow_y"] - 0.05, 0.3, 0.1)
     lift = 0.10 * f["au12"] + 0.05 * f["au06"]
-    apples = (f["cheek_fullness"] + lift * 0.75) * bell(
-        ax - 0.55, y + 0.36 - 0.6 * lift, 0.26, 0.24 - 0.5 * lift
-    )
+    apples = (f["cheek_fullness"] + lift * 0.75) * bell(ax - 0.55, y + 0.36 - 0.6 * lift, 0.26, 0.24 - 0.5 * lift)
     fold_at = f["nose_width"] + 0.08 + (f["nose_y"] - y).clamp(0, 0.6) * (0.42 + 0.22 * f["au12"])
     fold_deep = 0.012 + 0.05 * f["au12"] + 0.05 * f["au09"] + 0.035 * f["au10"] + 0.0007 * (f["age"] - 25).clamp_min(0)
     folds = -fold_deep * hump(ax - fold_at, 0.065) * hump(y - f["nose_y"] + 0.22, 0.24)
@@ -104,7 +103,19 @@ def bumps(f: dict, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     )
     philtrum = -0.015 * bell(x, y - f["mouth_y"] - 0.19, 0.035, 0.08)
     return (
-        nose + wings + tip + sockets + balls + brow + apples + folds + muzzle + lips + groove + chin + philtrum
+        nose
+        + wings
+        + tip
+        + sockets
+        + balls
+        + brow
+        + apples
+        + folds
+        + muzzle
+        + lips
+        + groove
+        + chin
+        + philtrum
         + _wrinkles(f, ax, y)
     )
 

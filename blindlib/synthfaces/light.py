@@ -30,7 +30,7 @@ def irradiance(f: dict, nx: torch.Tensor, ny: torch.Tensor, nz: torch.Tensor) ->
 
 
 def gloss(f: dict, nx, ny, nz, shine: torch.Tensor) -> torch.Tensor:
-    """Blinn-Phong highlight (B, H, W): a broad one of the skin and a narrow one where `shine` says (lips, nose, eyes)."""
+    """Blinn-Phong highlight (B, H, W): a broad one of the skin and a narrow one where `shine` says (lips, eyes)."""
     lx, ly, lz = direction(f)
     norm = torch.rsqrt(lx * lx + ly * ly + (lz + 1).square())
     c = ((nx * lx + ny * ly + nz * (lz + 1)) * norm).clamp(0, 1)
@@ -39,7 +39,7 @@ def gloss(f: dict, nx, ny, nz, shine: torch.Tensor) -> torch.Tensor:
 
 
 def shadows(f: dict, x: torch.Tensor, y: torch.Tensor, mouth: dict, hair: torch.Tensor) -> torch.Tensor:
-    """Soft shadows as a factor (B, H, W): nose on cheek and lip, brow on the lids, lip on the chin, fringe on the brow."""
+    """Soft shadows as a factor (B, H, W): nose on cheek and lip, brow on lids, lip on chin, fringe on brow."""
     ax = x.abs()
     fall = f["key"] * (0.6 + 0.5 * f["light_y"].clamp_min(0))
     nose = bell(x + 0.30 * f["light_x"], y - f["nose_y"] + 0.13 + 0.1 * f["light_y"], 0.19, 0.075)

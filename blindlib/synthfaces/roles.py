@@ -1,10 +1,10 @@
 """The paper's four data roles, filled from SynthFaces, and the people that train its backbone: nobody has two roles.
 
-    demographics   DiveFace-like: 2 genders x 3 groups, balanced, street photographs; gender and group are labelled
-    emotion        CFEE-like: posed, frontal, one photograph of each expression; the expression is labelled
-    verification   LFW-like: street photographs and pairs in folds; nothing but identity is labelled
-    attractive     CelebA-like: street photographs; `attractive` and `smiling` are labelled
-    backbone       street and posed photographs of other people, for the backbone alone
+demographics   DiveFace-like: 2 genders x 3 groups, balanced, street photographs; gender and group are labelled
+emotion        CFEE-like: posed, frontal, one photograph of each expression; the expression is labelled
+verification   LFW-like: street photographs and pairs in folds; nothing but identity is labelled
+attractive     CelebA-like: street photographs; `attractive` and `smiling` are labelled
+backbone       street and posed photographs of other people, for the backbone alone
 """
 
 import numpy as np
@@ -102,7 +102,7 @@ def rate(album: pd.DataFrame, seed: int) -> np.ndarray:
     Each photograph has an annotator of its own, as in CelebA. Smiling and every other expression have no part in it.
     """
     side = np.where(album["gender"] == "male", 1, -1)
-    group = album["ethnicity"].map({name: k for name, k in zip(GROUPS, range(3), strict=True)}).to_numpy()
+    group = album["ethnicity"].map(dict(zip(GROUPS, range(3), strict=True))).to_numpy()
     score = np.zeros(len(album))
     for name, weight in BEAUTY.items():
         trait = TRAITS[name]
@@ -139,15 +139,32 @@ def make_roles(config: SynthConfig, seed: int) -> pd.DataFrame:
         "attractive": _album("attractive", config.attractive, config.attractive_images, seed, _smiling_or_not),
     }
     album = pd.concat(parts, names=["role"]).reset_index("role").reset_index(drop=True)
-    rated = (album["role"] == "attractive").to_numpy()
+    labelled = label_attractiveness(album, seed)
+    rated = album["role"] == "attractive"
+    return _finish(labelled.assign(**{name: labelled[name].where(rated) for name in ("smiling", "attractive")}))
+
+
+def label_attractiveness(album: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The album with `smiling` (shows happiness) and `attractive` (see `rate`), both boolean."""
     labels = {"smiling": (album["emotion"] == "happiness").to_numpy(), "attractive": rate(album, seed)}
-    labels = pd.DataFrame(labels, album.index).astype("boolean").where(pd.Series(rated, album.index), axis=0)
-    return _finish(pd.concat([album, labels], axis=1))
+    return pd.concat([album, pd.DataFrame(labels, album.index).astype("boolean")], axis=1)
+
+
+def make_album(people: int, shots: list[tuple[str, Studio]] | int, seed: int) -> pd.DataFrame:
+    """Photographs of people of no role: of everybody the same `shots`, or a number of everyday ones each."""
+    album = _album("people", people, shots, seed, _everyday)
+    album["image"] = album["image"].str.removeprefix("people/")
+    return _finish(album)
 
 
 def make_training_people(people: int, images: int, seed: int) -> pd.DataFrame:
     """Photographs of the people who train the backbone and appear nowhere else; columns as `make_roles`."""
     return _finish(_album("backbone", people, images, seed, _studio_or_street).assign(role="backbone"))
+
+
+def make_sheet(people: int, seed: int) -> pd.DataFrame:
+    """Posed photographs of every basic expression of people who have no role, person by person: for looking at."""
+    return _finish(_album("sheet", people, [(emotion, POSED) for emotion in BASIC], seed).assign(role="sheet"))
 
 
 def _finish(album: pd.DataFrame) -> pd.DataFrame:

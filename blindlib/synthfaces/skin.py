@@ -109,9 +109,9 @@ def eye_colour(f: dict, colour: torch.Tensor, eye: dict) -> torch.Tensor:
     """The eyeball over the skin: sclera, iris by its melanin, pupil, shadow of the lid: (B, 3, H, W)."""
     device = colour.device
     blue, green, brown = ((0.16, 0.27, 0.42), (0.17, 0.22, 0.10), (0.085, 0.040, 0.016))
-    light = rgb(*blue, device=device) + (
-        rgb(*green, device=device) - rgb(*blue, device=device)
-    ) * f["iris_green"][:, None].clamp(0, 1)
+    light = rgb(*blue, device=device) + (rgb(*green, device=device) - rgb(*blue, device=device)) * f["iris_green"][
+        :, None
+    ].clamp(0, 1)
     iris = light + (rgb(*brown, device=device) - light) * f["iris_melanin"][:, None].clamp(0.01, 1) ** 0.6
     white = rgb(0.60, 0.56, 0.53, device=device) - rgb(0.0, 0.16, 0.16, device=device) * eye["corner"][:, None]
     ball = white + (iris - white) * eye["iris"][:, None]

@@ -1,0 +1,87 @@
+"""Does somebody else's software take SynthFaces for faces? dlib's detector and recogniser, which never saw them."""
+
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from blindlib.backbones import get_backbone
+from blindlib.images import chip_of, find_faces
+from blindlib.progress import track
+
+
+def inspect_frames(frames: np.ndarray, *, embed: bool, what: str) -> tuple[np.ndarray, np.ndarray]:
+    """Show frames to dlib on all cores.
+
+    Parameters
+    ----------
+    frames : uint8 array (N, S, S, 3)
+    embed : bool
+        Whether to embed the faces too (a tenth of a second each).
+    what : str
+        The words of the progress bar.
+
+    Returns
+    -------
+    found : int array (N,)
+        How many faces dlib's frontal detector finds, the frame doubled in size once.
+    x : float32 array (N, 128)
+        dlib's embedding of the first face; NaN where none was found or `embed` is false.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(cores, context) as pool:
+        answers = pool.map(_inspect, frames, [embed] * len(frames), chunksize=8)
+        answers = list(track(answers, what, total=len(frames), unit="face"))
+    return np.array([count for count, _ in answers]), np.stack([x for _, x in answers])
+
+
+def _inspect(frame: np.ndarray, embed: bool) -> tuple[int, np.ndarray]:
+    backbone, nothing = get_backbone("dlib"), np.full(128, np.nan, np.float32)
+    boxes = find_faces(frame, 1)
+    if not embed or not boxes:
+        return len(boxes), nothing
+    return len(boxes), backbone.encode(chip_of(frame, boxes[0], backbone.alignment)[None])[0]
+
+
+def detection_rates(found: np.ndarray, labels: pd.DataFrame) -> pd.DataFrame:
+    """Share of frames with exactly one face, in percent: over all and by each value of some labels.
+
+    Returns
+    -------
+    DataFrame
+        `by`, `value`, `exactly_one`, `low`, `high` (95 % Wilson interval), `n`.
+    """
+    hit = found == 1
+    rows = [("all", "all", hit)]
+    rows += [(by, value, hit[labels[by] == value]) for by in labels for value in sorted(labels[by].unique())]
+    return pd.DataFrame([{"by": by, "value": value, **_wilson(own)} for by, value, own in rows])
+
+
+def _wilson(hit: np.ndarray) -> dict:
+    n, p, z = len(hit), hit.mean(), 1.959964
+    middle, half = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    low, high = ((middle + sign * half) / (1 + z * z / n) for sign in (-1, 1))
+    return {"exactly_one": 100 * p, "low": 100 * low, "high": 100 * high, "n": n}
+
+
+def cross_expression(x: np.ndarray, identity: np.ndarray, emotion: np.ndarray) -> pd.DataFrame:
+    """All pairs of frames with different expressions: columns `distance` and `same` (the same person).
+
+    Frames without a face (NaN) are left out; `auc` of the answer says how well distance tells the two kinds apart.
+    """
+    rows = np.flatnonzero(np.isfinite(x[:, 0]))
+    i, j = np.triu_indices(len(rows), 1)
+    left, right = rows[i], rows[j]
+    apart = emotion[left] != emotion[right]
+    left, right = left[apart], right[apart]
+    distance = np.linalg.norm(x[left] - x[right], axis=1)
+    return pd.DataFrame({"distance": distance, "same": identity[left] == identity[right]})
+
+
+def auc(pairs: pd.DataFrame) -> float:
+    """Area under the ROC of `cross_expression`'s pairs, 0 to 1: 0.5 is chance."""
+    return float(roc_auc_score(pairs["same"], -pairs["distance"]))

@@ -1,0 +1,83 @@
+"""SynthFaces for others: pictures on disk beside a manifest that any loader of CSV files reads."""
+
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+from blindlib.errors import InputError
+from blindlib.files import atomic_folder
+from blindlib.progress import track
+from blindlib.synthfaces.expressions import PROTOTYPES
+from blindlib.synthfaces.factors import POSED
+from blindlib.synthfaces.render import SIZE, render
+from blindlib.synthfaces.roles import label_attractiveness, make_album
+
+_PART = 256
+
+
+def export(
+    folder: Path,
+    *,
+    identities: int,
+    images: int = 4,
+    posed: bool = False,
+    compound: bool = False,
+    size: int = SIZE,
+    seed: int = 0,
+    device: str = "cpu",
+    compiled: bool = False,
+) -> Path:
+    """Render people into `folder`/identity/number.png with `manifest.csv` and `factors.parquet` (the ground truth).
+
+    Parameters
+    ----------
+    folder : Path
+        Must not exist; appears in one step when all is done.
+    identities : int
+        People; genders and groups take turns.
+    images : int
+        Everyday photographs of each; not used if posed.
+    posed : bool
+        One studio photograph of every basic expression, neutral first, instead.
+    compound : bool
+        With `posed`: the fifteen compound expressions too.
+    size, seed, device, compiled
+        As `render`; another seed is another population.
+
+    Returns
+    -------
+    Path
+        The manifest, as `datasets.manifest.load_manifest` reads it.
+
+    Raises
+    ------
+    InputError
+        If the folder exists or a number is out of range.
+    """
+    if folder.exists():
+        raise InputError(folder, "exists already", "name a new folder: nothing is overwritten")
+    for name, value in (("identities", identities), ("images", images)):
+        if value < 1:
+            raise InputError(name, f"is {value}", "use 1 or more")
+    emotions = [e for e in PROTOTYPES if compound or e in tuple(PROTOTYPES)[:7]]
+    album = make_album(identities, [(e, POSED) for e in emotions] if posed else images, seed)
+    album = label_attractiveness(album, seed)
+    with atomic_folder(folder) as partial, track((), "rendering", total=len(album), unit="face") as bar:
+        for start in range(0, len(album), _PART):
+            rows = album.iloc[start : start + _PART]
+            frames = render(rows, size=size, device=device, compiled=compiled, done=bar.update)
+            for image, frame in zip(rows["image"], frames, strict=True):
+                (partial / image).parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(frame).save(partial / image)
+        labels = ["image", "identity", "emotion", "gender", "ethnicity", "smiling", "attractive"]
+        manifest = album[labels].assign(**{n: album[n].astype(int) for n in ("smiling", "attractive")})
+        manifest.to_csv(partial / "manifest.csv", index=False, lineterminator="\n")
+        album.to_parquet(partial / "factors.parquet")
+        partial.chmod(0o755)
+    return folder / "manifest.csv"
+
+
+def read_factors(folder: Path) -> pd.DataFrame:
+    """The ground truth of an exported data set, a row an image."""
+    return pd.read_parquet(folder / "factors.parquet")
