@@ -15,7 +15,7 @@ WEIGHTS = Path(__file__).parent / "weights" / "compactnet.safetensors"
 WIDTHS = (32, 64, 128, 256)
 DIM = WIDTHS[-1]
 INPUT = 64  # pixels
-_CROP = 0.76  # share of the frame's side that holds the face; the rest is hair, clothes and background
+_CROP, _LOWER = 0.56, 0.09  # shares of the frame's side: of the crop from brows to chin, and how far below the middle
 
 
 class _Block(nn.Module):
@@ -33,11 +33,12 @@ class _Block(nn.Module):
         self.shortcut = nn.Sequential(nn.Conv2d(inner, outer, 1, stride, bias=False), nn.BatchNorm2d(outer))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Maps (B, inner, H, W) -> (B, outer, H / stride, W / stride)."""
         return torch.relu(self.body(x) + self.shortcut(x))
 
 
 class CompactNet(nn.Module):
-    """Ten-layer ResNet: (B, 3, 64, 64) in −1 to 1 -> the average-pooled last map (B, 256), as the paper takes x.
+    """Ten-layer ResNet: (B, 1, 64, 64) -> the average-pooled last map (B, 256), as the paper takes x.
 
     The features before the classifier, not the classifier's answer: as in the paper's ResNet-50, where x is the
     2048-D layer below the identities.
@@ -45,21 +46,29 @@ class CompactNet(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, WIDTHS[0], 5, 2, 2, bias=False), nn.BatchNorm2d(WIDTHS[0]), nn.ReLU())
+        self.stem = nn.Sequential(nn.Conv2d(1, WIDTHS[0], 5, 2, 2, bias=False), nn.BatchNorm2d(WIDTHS[0]), nn.ReLU())
         sizes = (WIDTHS[0], *WIDTHS)
         self.stages = nn.Sequential(*(_Block(a, b, 1 if n == 0 else 2) for n, (a, b) in enumerate(pairwise(sizes))))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Faces (B, 1, 64, 64) of `to_input` -> features (B, 256), not negative."""
         return self.stages(self.stem(x)).mean((2, 3))
 
 
 def to_input(images: torch.Tensor, shift: tuple[int, int] = (0, 0)) -> torch.Tensor:
-    """uint8 frames (B, 3, S, S) -> the network's input: central crop, moved by `shift` pixels, 64 x 64, −1 to 1."""
+    """uint8 frames (B, 3, S, S) -> the network's input (B, 1, 64, 64).
+
+    The crop from the brows to the chin, moved by `shift` pixels, grey, to zero mean and unit deviation: no hair and no
+    colour of the skin, so that the network has to look at the features of the face (**decision**).
+    """
     side = images.shape[-1]
     crop = round(_CROP * side)
-    top, left = ((side - crop) // 2 + s for s in shift)
-    cut = images[..., top : top + crop, left : left + crop].float() / 127.5 - 1
-    return nn.functional.interpolate(cut, (INPUT, INPUT), mode="bilinear", antialias=True, align_corners=False)
+    top, left = (side - crop) // 2 + round(_LOWER * side) + shift[0], (side - crop) // 2 + shift[1]
+    cut = images[..., top : top + crop, left : left + crop].float()
+    grey = (cut * torch.tensor([0.299, 0.587, 0.114], device=cut.device).view(3, 1, 1)).sum(1, keepdim=True)
+    scaled = nn.functional.interpolate(grey, (INPUT, INPUT), mode="bilinear", antialias=True, align_corners=False)
+    mean, sd = scaled.mean((2, 3), keepdim=True), scaled.std((2, 3), keepdim=True)
+    return (scaled - mean) / (sd + 1)
 
 
 def load_compactnet(path: Path = WEIGHTS) -> CompactNet:

@@ -26,11 +26,13 @@ class Judge:
         Heads per split.
     classes : int
         Expressions.
+    each : int
+        Images of each expression in a probe's batch.
     seed : int
     """
 
-    def __init__(self, data: TrainingSet, settings: int, classes: int, seed: int):
-        self.data, self.settings, self.classes, self.seed = data, settings, classes, seed
+    def __init__(self, data: TrainingSet, settings: int, classes: int, each: int, seed: int):
+        self.data, self.settings, self.classes, self.each, self.seed = data, settings, classes, each, seed
         rng = np.random.default_rng(derive_seed(seed, "judge"))
         halves = [self._halves(rows, rng) for rows in data.validation]
         self.samplers = [
@@ -77,7 +79,7 @@ class Judge:
             probe,
             lambda index: blind(heads, data.x, index),
             data.on_device(data.expression),
-            lambda: spread(self.samplers[k].draw(None, 32, draws), self.settings),
+            lambda: spread(self.samplers[k].draw(None, self.each, draws), self.settings),
             steps=_PROBE_STEPS,
             rate=3e-3,
         )

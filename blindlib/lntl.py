@@ -73,7 +73,8 @@ def fit_lntl(
         ],
         fused=True,
     )
-    look = Judge(data, settings, len(classes), derive_seed(seed, "lntl", task, "judge")) if judge else None
+    judge_seed = derive_seed(seed, "lntl", task, "judge")
+    look = Judge(data, settings, len(classes), config.expressions, judge_seed) if judge else None
     expression = data.on_device(data.expression)
     history = record(data, config.strengths, 0, {}, look, heads)
 

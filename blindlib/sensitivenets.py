@@ -52,7 +52,7 @@ def fit_sensitivenets(
     heads = start_heads(data, settings, config.hidden, cpu)
     optimiser = torch.optim.AdamW(heads.parameters(), lr=config.rate, weight_decay=config.decay, fused=True)
     strength = torch.tensor(config.strengths, device=device).repeat(len(data.head))  # (H,)
-    look = Judge(data, settings, len(classes), derive_seed(seed, "sn", "judge")) if judge else None
+    look = Judge(data, settings, len(classes), config.expressions, derive_seed(seed, "sn", "judge")) if judge else None
     expression, identity = data.on_device(data.expression), data.on_device(data.identity)
     history = record(data, config.strengths, 0, {}, look, heads)
 

@@ -1,6 +1,7 @@
 """`make bench`: ratios on this machine, each pair measured in turn in one process; nothing here is a test."""
 
 import dataclasses
+import shutil
 import statistics
 import time
 
@@ -8,8 +9,10 @@ import numpy as np
 import torch
 
 from blindlib.lntl import fit_lntl
-from blindlib.presets import LNTLConfig, SensitiveNetsConfig
+from blindlib.presets import PRESETS, LNTLConfig, SensitiveNetsConfig
 from blindlib.sensitivenets import fit_sensitivenets
+from blindlib.synthfaces.render import render
+from blindlib.synthfaces.roles import make_roles
 from blindlib.training import TrainingSet, pick_device
 
 SPLITS, STRENGTHS, REPEATS = 5, (0.0, 0.1, 0.3, 1.0, 3.0, 10.0), 3
@@ -67,5 +70,22 @@ def main() -> None:
     compare("LNTL", lambda *a, **k: fit_lntl(*a, task="identity", **k), LNTLConfig(**short), data)
 
 
+def faces_per_second() -> None:
+    """Print how many faces a second the renderer makes: plain, fused by torch.compile, on a GPU where there is one."""
+    album = make_roles(PRESETS["demo"].synth, 0).head(1024)
+    ways = {"plain, all cores": {}}
+    if shutil.which("g++") or shutil.which("c++"):
+        ways["fused by torch.compile"] = {"compiled": True}
+    if torch.cuda.is_available():
+        ways[torch.cuda.get_device_name()] = {"device": "cuda"}
+    plain = None
+    for name, options in ways.items():
+        first = seconds(lambda options=options: render(album.head(64), **options))
+        rate = len(album) / statistics.median(seconds(lambda o=options: render(album, **o)) for _ in range(REPEATS))
+        plain = plain or rate
+        print(f"rendering, {name}: {rate:.0f} faces/s, {rate / plain:.1f} x; first call {first:.0f} s", flush=True)
+
+
 if __name__ == "__main__":
     main()
+    faces_per_second()

@@ -1,4 +1,4 @@
-"""Shared fixtures: a tiny LFW of drawn faces, and where the real photographs are."""
+"""Shared fixtures: a tiny LFW of noise, and where the real photographs are."""
 
 from pathlib import Path
 

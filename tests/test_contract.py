@@ -193,7 +193,8 @@ def test_a_stage_depends_on_the_modules_that_it_uses_and_no_others():
     names = {p.stem: {m.stem for m in modules_used(p)} for p in NOTEBOOKS}
     assert "sensitivenets" in names["03_sensitivenets"] and "lfw" in names["01_data_prep"]
     assert "sensitivenets" not in names["02_baseline"] and "lfw" not in names["02_baseline"]
-    assert "tables" in names["05_probes"] and not any("tables" in names[n] for n in names if n != "05_probes")
+    assert {name for name, used in names.items() if "tables" in used} == {"05_probes", "06_celeba_fairness"}
+    assert "fairness" in names["06_celeba_fairness"] and "fairness" not in names["05_probes"]
 
 
 def test_conda_and_pip_get_the_same_versions():
@@ -214,3 +215,25 @@ def test_conda_and_pip_get_the_same_versions():
 def test_no_path_of_a_machine_is_committed():
     for path in [*MODULES, *NOTEBOOKS, ROOT / "Makefile", ROOT / "README.md"]:
         assert not re.search(r"(?<![\w.])/(work|root|home|Users|tmp)/", path.read_text(encoding="utf-8")), path
+
+
+def test_the_readme_s_scorecard_is_the_one_that_the_demo_run_wrote():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.search(r"<!-- scorecard: (\S+) -->\n(.*?)<!-- /scorecard -->", readme, re.S)
+    written = (ROOT / shown[1]).read_text(encoding="utf-8").split("\n\n", 1)[1]
+    assert shown[2].strip() == written.strip(), "copy figures/demo/claims.md into README.md"
+    assert written.count("replicated") + written.count("testable") >= 7
+
+
+def test_published_numbers_stand_in_one_file():
+    from blindlib.published import table1, table2
+
+    numbers = {f"{value:g}" for table in (table1(), table2()) for value in table.to_numpy().ravel() if value % 1}
+    numbers = {n for n in numbers if len(n) == 5}  # 17.47 and the like: no chance meeting
+    for path in [*MODULES, *(p for p in NOTEBOOKS)]:
+        if path.stem == "published":
+            continue
+        source = path.read_text(encoding="utf-8")
+        if path.suffix == ".ipynb":
+            source = "\n".join(c.source for c in nbformat.reads(source, 4).cells if c.cell_type == "code")
+        assert not [n for n in numbers if re.search(rf"(?<![\d.]){re.escape(n)}(?!\d)", source)], path

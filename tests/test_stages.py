@@ -17,7 +17,7 @@ from blindlib.errors import InputError
 from blindlib.paths import ROOT
 
 pytestmark = pytest.mark.slow
-NAMES = ("01_data_prep", "02_baseline", "03_sensitivenets", "04_lntl", "05_probes")
+NAMES = ("01_data_prep", "02_baseline", "03_sensitivenets", "04_lntl", "05_probes", "06_celeba_fairness")
 
 
 def environment(folder: Path) -> dict:
@@ -54,12 +54,14 @@ def undisturbed(tmp_path_factory) -> Path:
 
 def test_a_run_leaves_tables_figures_and_a_record(undisturbed):
     figures = undisturbed / "figures" / "smoke"
-    for name in ("table1", "table1_figure", "roc", "frontier", "training_sensitivenets", "training_lntl"):
-        suffixes = ("csv", "md", "tex") if name == "table1" else ("csv", "png", "pdf")
+    tables = ("table1", "table2", "claims", "audit")
+    drawn = ("table1_figure", "table2_figure", "bias_sweep", "contact_sheet", "realism", "roc", "frontier")
+    for name in (*tables, *drawn, "training_sensitivenets", "training_lntl"):
+        suffixes = ("csv", "md", "tex") if name in tables else ("csv", "png", "pdf")
         for suffix in suffixes:
             assert (figures / f"{name}.{suffix}").stat().st_size > 100, f"{name}.{suffix}"
     record = json.loads((figures / "run.json").read_text())
-    assert set(record["seconds"]) == {*NAMES, "total"} and record["data"]["people"] == 100
+    assert set(record["seconds"]) == {*NAMES, "total"} and record["data"]["name"] == "SynthFaces"
     assert oct((undisturbed / "build" / "smoke").stat().st_mode)[-3:] == "700"
 
 
@@ -69,7 +71,7 @@ def test_nothing_changed_runs_nothing_and_a_changed_notebook_runs_what_follows(u
     assert time.monotonic() - start < 20
     os.utime(undisturbed / "build" / "smoke" / "03_sensitivenets.ipynb", (1, 1))
     expected = tables(undisturbed)
-    assert ran(make(undisturbed)) == ["03_sensitivenets", "05_probes"]
+    assert ran(make(undisturbed)) == ["03_sensitivenets", "05_probes", "06_celeba_fairness"]
     assert tables(undisturbed) == expected, "the same seed on the same machine gives the same bytes"
 
 
@@ -160,10 +162,10 @@ def test_nbval_turns_red_when_a_stored_number_changes(undisturbed, tmp_path):
     copy.write_text(text)
     green = run_nbval(copy, tmp_path)
     assert green.returncode == 0, green.stdout
-    assert "600 images of 100 people" in text
-    copy.write_text(text.replace("600 images of 100 people", "601 images of 100 people"))
+    assert "844 images of 240 people" in text
+    copy.write_text(text.replace("844 images of 240 people", "845 images of 240 people"))
     red = run_nbval(copy, tmp_path)
-    assert red.returncode == 1 and "601 images" in red.stdout and "1 failed" in red.stdout
+    assert red.returncode == 1 and "845 images" in red.stdout and "1 failed" in red.stdout
 
 
 def test_a_failing_cell_is_named_and_its_notebook_left_to_read(tmp_path):

@@ -1,16 +1,17 @@
 """Splits, the choice of λ, result rows and tables."""
 
 import dataclasses
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
-from blindlib.datasets.drawn import make_drawn
 from scipy import stats
 
 from blindlib import tables
-from blindlib.datasets.lfw import load_lfw, read_pairs
+from blindlib.datasets.synth import load_synth, role_of
 from blindlib.errors import InputError
+from blindlib.facetable import make_facetable
 from blindlib.files import write_text
 from blindlib.measure import id_data_kind, measure_collapse, measure_verification, relative_distances
 from blindlib.presets import PRESETS, get_preset
@@ -19,25 +20,31 @@ from blindlib.results import COLUMNS, interval, load_results, save_results, summ
 from blindlib.splits import ROLES, Split, deal, load_splits, save_splits
 from blindlib.study import choose, frontier_points
 
-SMOKE = dataclasses.replace(PRESETS["smoke"], seeds=(0, 1))
+LFW_LIKE = dataclasses.replace(PRESETS["open"], seeds=(0, 1))
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    root = make_drawn(tmp_path_factory.mktemp("d") / "drawn", people=40, pairs=4, folds=5, seed=0)
-    faces = load_lfw(root, kind="synthetic")
-    return faces, read_pairs(root / "pairs.txt", faces)
+def dealt():
+    """40 people of 6 images in LFW's manner: 5 folds of 4 pairs of one person and 4 of two; no file is read."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "image": [f"lfw/P_{n // 6:02d}/P_{n // 6:02d}_{n % 6 + 1:04d}.jpg" for n in range(240)],
+            "identity": [f"P_{n // 6:02d}" for n in range(240)],
+            "sha256": ["0" * 64] * 240,
+        }
+    )
+    rows = []
+    for fold, people in enumerate(np.array_split(rng.permutation(40), 5)):
+        for a, b in [(p, p) for p in people[:4]] + list(pairwise(people[:5])):
+            rows.append((6 * a, 6 * b + 1, a == b, fold))
+    faces = make_facetable(frame, "nowhere", name="t", kind="substitute")
+    return faces, pd.DataFrame(rows, columns=["left", "right", "same", "fold"])
 
 
-def test_the_drawn_data_are_the_same_bytes_for_a_seed(tmp_path):
-    roots = [make_drawn(tmp_path / f"{n}", people=3, pairs=1, folds=1, seed=s) for n, s in enumerate((0, 0, 1))]
-    one, same, other = ([p.read_bytes() for p in sorted(root.rglob("*.*"))] for root in roots)
-    assert one == same != other
-
-
-def test_no_person_has_two_roles_and_everyone_is_tested_once(drawn, tmp_path):
-    faces, pairs = drawn
-    save_splits(deal(faces, pairs, SMOKE), tmp_path / "s.parquet")
+def test_no_person_has_two_roles_and_everyone_is_tested_once(dealt, tmp_path):
+    faces, pairs = dealt
+    save_splits(deal(faces, pairs, LFW_LIKE), tmp_path / "s.parquet")
     splits = load_splits(tmp_path / "s.parquet", faces)
     identity = faces.frame["identity"].to_numpy()
     assert len(splits) == 10
@@ -46,25 +53,46 @@ def test_no_person_has_two_roles_and_everyone_is_tested_once(drawn, tmp_path):
         assert all(people) and sum(map(len, people)) == 40
         fold = pairs[pairs["fold"] % 5 == split.rotation]
         assert set(identity[fold["left"]]) | set(identity[fold["right"]]) <= people[3], "the fold's people are tested"
-    for seed in SMOKE.seeds:
+    for seed in LFW_LIKE.seeds:
         tested = [p for s in splits if s.seed == seed for p in set(identity[s.test])]
         assert len(tested) == len(set(tested)) == 40
     assert set(identity[splits[0].head]) != set(identity[splits[5].head]), "another seed deals anew"
 
 
-def test_a_split_that_shares_a_person_is_refused(drawn, tmp_path):
-    faces, pairs = drawn
-    table = deal(faces, pairs, SMOKE)
+def test_a_split_that_shares_a_person_is_refused(dealt, tmp_path):
+    faces, pairs = dealt
+    table = deal(faces, pairs, LFW_LIKE)
     table.loc[0, "r0s0"] = "probe" if table.loc[0, "r0s0"] != "probe" else "head"
     save_splits(table, tmp_path / "s.parquet")
     with pytest.raises(InputError, match="two roles"):
         load_splits(tmp_path / "s.parquet", faces)
 
 
-def test_a_person_in_two_folds_is_refused(drawn):
-    faces, pairs = drawn
+def test_a_person_in_two_folds_is_refused(dealt):
+    faces, pairs = dealt
     with pytest.raises(InputError, match="two rotations"):
-        deal(faces, pairs.assign(left=pairs["left"].iloc[0]), SMOKE)
+        deal(faces, pairs.assign(left=pairs["left"].iloc[0]), LFW_LIKE)
+
+
+def test_synthfaces_deal_their_roles_apart(tmp_path):
+    preset = PRESETS["smoke"]
+    faces, pairs = load_synth(preset.synth, tmp_path)
+    save_splits(deal(faces, pairs, preset), tmp_path / "s.parquet")
+    splits = load_splits(tmp_path / "s.parquet", faces)
+    role, identity = role_of(faces).to_numpy(), faces.frame["identity"].to_numpy()
+    assert [(s.rotation, s.seed) for s in splits] == [(k, seed) for k, seed in enumerate(preset.seeds)]
+    for split in splits:
+        assert set(role[split.head]) == {"demographics", "emotion"} == set(role[split.probe])
+        assert set(identity[pairs["left"]]) <= set(identity[split.test])
+        assert not {"verification", "attractive"} & set(
+            role[np.concatenate([split.head, split.validation, split.probe])]
+        )
+    for name in ("demographics", "emotion"):
+        tested = [p for s in splits for p in set(identity[s.test][role[s.test] == name])]
+        assert len(tested) == len(set(tested)) == len(set(identity[role == name])), "each is tested once"
+    told = faces.frame.groupby(role)[["emotion", "gender", "attractive"]].agg(lambda column: column.notna().mean())
+    assert told["emotion"].to_dict() == {"attractive": 0, "demographics": 0, "emotion": 1, "verification": 0}
+    assert told.loc["demographics", "gender"] == 1 and told.loc["attractive", "attractive"] == 1
 
 
 def test_lambda_is_the_blindest_within_the_budget_by_validation_alone():
@@ -192,10 +220,10 @@ def test_only_all_six_thousand_pairs_count_as_the_paper_s_data():
     )
 
 
-def test_each_fold_is_verified_by_its_own_head_in_its_own_scale(drawn, tmp_path):
+def test_each_fold_is_verified_by_its_own_head_in_its_own_scale(dealt, tmp_path):
     """Heads that differ in scale alone verify as one: no fold's threshold comes from another head's distances."""
-    faces, pairs = drawn
-    save_splits(deal(faces, pairs, SMOKE), tmp_path / "s.parquet")
+    faces, pairs = dealt
+    save_splits(deal(faces, pairs, LFW_LIKE), tmp_path / "s.parquet")
     splits = load_splits(tmp_path / "s.parquet", faces)[:5]
     x = np.random.default_rng(0).normal(size=(len(faces), 6))
     x += 3 * np.random.default_rng(1).normal(size=(40, 6))[np.arange(len(faces)) // 6]

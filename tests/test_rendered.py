@@ -1,0 +1,141 @@
+"""From album to embeddings: rendered once, kept by shard, private; what the default backbone keeps and gives away."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from blindlib import embeddings, extraction
+from blindlib.backbone_training import Recipe, train
+from blindlib.backbones import get_backbone
+from blindlib.compactnet import embed_frames, load_compactnet, to_input
+from blindlib.datasets.synth import load_synth, read_album
+from blindlib.embeddings import embed, embed_all
+from blindlib.errors import InputError
+from blindlib.facetable import load_facetable
+from blindlib.paths import store_dir
+from blindlib.presets import SynthConfig
+from blindlib.synthfaces.render import render
+from blindlib.synthfaces.roles import make_training_people
+
+TINY = SynthConfig(
+    demographics=12,
+    demographics_images=2,
+    emotion=8,
+    folds=2,
+    fold_people=4,
+    verification_images=2,
+    fold_pairs=3,
+    attractive=20,
+    attractive_images=1,
+)
+BOTH = [get_backbone("compactnet"), get_backbone("pixels16")]
+
+
+@pytest.fixture
+def faces(tmp_path):
+    return load_synth(TINY, tmp_path / "world")[0]
+
+
+def test_faces_are_rendered_once_for_all_backbones_and_never_written(faces, monkeypatch):
+    counted, real = [], extraction.render
+    monkeypatch.setattr(extraction, "render", lambda rows, **o: counted.append(len(rows)) or real(rows, **o))
+    x, pixels = embed_all(faces, BOTH)
+    assert sum(counted) == len(faces) and x.x.shape == (len(faces), 256) and pixels.x.shape == (len(faces), 256)
+    assert embed(faces, BOTH[0]).key == x.key and sum(counted) == len(faces), "read, not rendered again"
+    frames = render(read_album(faces))
+    np.testing.assert_allclose(x.x, embed_frames(load_compactnet(), frames), atol=2e-3)
+    assert not list(store_dir().rglob("*.png")) and not list(store_dir().glob("*.partial"))
+
+
+def test_a_killed_rendering_goes_on_where_it_stopped(faces, monkeypatch):
+    whole = [np.array(z.x) for z in embed_all(faces, BOTH)]
+    for folder in store_dir().iterdir():
+        folder.rename(folder.with_name("moved-" + folder.name))
+    monkeypatch.setattr(embeddings, "SHARD", 16)
+    real, calls = extraction.run_rendered_shard, []
+
+    def dies(*words):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*words)
+
+    monkeypatch.setattr(embeddings, "run_rendered_shard", dies)
+    with pytest.raises(KeyboardInterrupt):
+        embed_all(faces, BOTH)
+    resumed = embed_all(faces, BOTH)
+    shards = -(-len(faces) // 16)
+    assert len(calls) == shards + 1, "only the shard that was running is repeated"
+    for z, expected in zip(resumed, whole, strict=True):
+        np.testing.assert_allclose(z.x, expected, atol=2e-3)
+
+
+def test_an_album_of_other_faces_is_refused(faces, tmp_path):
+    loaded = load_facetable(faces.save(tmp_path / "f.parquet"))
+    assert loaded.source == "synthfaces" and loaded.root == faces.root
+    load_synth(dataclasses.replace(TINY, attractive=22), faces.root)
+    with pytest.raises(InputError, match="other faces"):
+        read_album(faces)
+    (faces.root / "album.parquet").unlink()
+    with pytest.raises(InputError, match="01_data_prep"):
+        read_album(faces)
+
+
+def test_a_backbone_that_aligns_files_is_refused(faces):
+    with pytest.raises(InputError, match="aligns faces from files"):
+        embed(faces, get_backbone("dlib"))
+
+
+def test_the_input_is_grey_centred_and_moves_with_the_shift():
+    rng = np.random.default_rng(0)
+    import torch
+
+    frames = torch.tensor(rng.integers(0, 255, (2, 3, 112, 112), dtype=np.uint8))
+    one = to_input(frames)
+    assert one.shape == (2, 1, 64, 64)
+    torch.testing.assert_close(one.mean((2, 3)), torch.zeros(2, 1), atol=1e-4, rtol=0)
+    assert not torch.allclose(one, to_input(frames, (3, 0)))
+    brighter = to_input((frames.float() * 0.5).byte())
+    assert (one - brighter).abs().mean() < 0.05, "brightness does not matter"
+
+
+def test_x_knows_who_and_gives_expression_away():
+    """On other people than any preset's or the backbone's: identity well above chance, and emotion too."""
+    from blindlib.synthfaces.roles import make_sheet
+
+    album = make_sheet(48, 77)
+    x = embed_frames(load_compactnet(), render(album))
+    identity, emotion = album["identity"].to_numpy(), album["emotion"].to_numpy()
+    nearest = (x @ x.T - 2 * np.eye(len(x))).argmax(1)
+    assert (identity[nearest] == identity).mean() > 0.6  # chance: 1/48
+    shown = emotion != "neutral"
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.03, max_iter=300))
+    cv = GroupKFold(4, shuffle=True, random_state=0)
+    score = cross_val_score(probe, x[shown], emotion[shown], groups=identity[shown], cv=cv).mean()
+    assert 0.27 < score < 0.95, f"{score:.2f}; chance is 0.17"
+
+
+def test_the_training_loop_learns_people_and_repeats_itself():
+    import torch
+
+    recipe = Recipe(people=12, images=6, epochs=8, batch=20, rate=0.05, seed=5)
+    album = make_training_people(recipe.people, recipe.images, recipe.seed)
+    images = torch.as_tensor(render(album)).permute(0, 3, 1, 2)
+    people = torch.as_tensor(np.unique(album["identity"], return_inverse=True)[1])
+    one, two = (train(images, people, recipe) for _ in range(2))
+    for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    frames = images.permute(0, 2, 3, 1).numpy()
+
+    def nearest(network):
+        x = embed_frames(network, frames)
+        return (people[(x @ x.T - 2 * np.eye(len(x))).argmax(1)] == people).float().mean()
+
+    from blindlib.compactnet import CompactNet
+
+    assert nearest(one) > nearest(CompactNet().eval()) + 0.1

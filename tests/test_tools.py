@@ -1,0 +1,130 @@
+"""`blindlib synth`, `make check`'s comparison, presets and parameters that are refused by name."""
+
+import dataclasses
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from blindlib.check import compare_figures
+from blindlib.compactnet import WEIGHTS, load_compactnet
+from blindlib.datasets.manifest import load_manifest
+from blindlib.errors import InputError
+from blindlib.files import sha256, write_text
+from blindlib.paths import ROOT
+from blindlib.presets import PRESETS, FairnessConfig, LNTLConfig, get_preset
+from blindlib.stages import read_parameters
+from blindlib.synthfaces.export import export, read_factors
+from blindlib.synthfaces.render import render
+
+
+def run(*words, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "blindlib", *words], capture_output=True, text=True, cwd=ROOT, **options
+    )
+
+
+def test_synth_writes_a_data_set_that_the_manifest_loader_reads(tmp_path):
+    done = run("synth", "--out", str(tmp_path / "s"), "--identities", "6", "--images", "2", "--size", "48")
+    assert done.returncode == 0, done.stderr
+    faces = load_manifest(tmp_path / "s" / "manifest.csv")
+    assert len(faces) == 12 and faces.frame["identity"].nunique() == 6 and faces.has("attractive")
+    assert set(faces.frame["ethnicity"]) == {"A", "B", "C"} and set(faces.frame["gender"]) == {"female", "male"}
+    again = run("synth", "--out", str(tmp_path / "s"), "--identities", "1")
+    assert again.returncode == 1 and "exists already" in again.stderr and len(again.stderr.splitlines()) == 1
+
+
+def test_exported_pictures_are_the_rendered_ones(tmp_path):
+    export(tmp_path / "a", identities=2, posed=True, compound=True, size=32)
+    truth = read_factors(tmp_path / "a")
+    assert len(truth) == 2 * 22 and truth["emotion"].nunique() == 22
+    from blindlib.images import decode
+
+    frames = render(truth.iloc[[3, 30]], size=32)
+    for frame, image in zip(frames, truth["image"].iloc[[3, 30]], strict=True):
+        assert (decode(tmp_path / "a" / image) == frame).all()
+    export(tmp_path / "b", identities=2, posed=True, compound=True, size=32)
+    assert (tmp_path / "a" / "manifest.csv").read_bytes() == (tmp_path / "b" / "manifest.csv").read_bytes()
+    with pytest.raises(InputError, match="identities"):
+        export(tmp_path / "c", identities=0)
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.fixture
+def figures(tmp_path):
+    """The committed tables of a preset, twice."""
+    source = ROOT / "figures" / "demo"
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        for table in ("table1.csv", "table2.csv", "claims.csv"):
+            shutil.copy(source / table, tmp_path / name / table)
+    return tmp_path
+
+
+def test_check_passes_on_the_same_tables_and_names_what_moved(figures):
+    lines, differs = compare_figures(figures / "old", figures / "new")
+    assert not differs and lines == ["3 of 3 tables are the same bytes; 0 differences beyond the tolerance"]
+    table = pd.read_csv(figures / "new" / "table1.csv")
+    table.loc[0, "mean"] += table.loc[0, "half_width"] + 1
+    table.to_csv(figures / "new" / "table1.csv", index=False)
+    claims = pd.read_csv(figures / "new" / "claims.csv").assign(verdict="not testable")
+    claims.to_csv(figures / "new" / "claims.csv", index=False)
+    lines, differs = compare_figures(figures / "old", figures / "new")
+    assert differs and table.loc[0, "domain"] in lines[0] and "mean is" in lines[0]
+    assert sum("claims.csv" in line for line in lines) == 7
+    table.drop(index=3).to_csv(figures / "new" / "table1.csv", index=False)
+    assert any("only one of the two" in line for line in compare_figures(figures / "old", figures / "new")[0])
+    (figures / "new" / "table2.csv").unlink()
+    with pytest.raises(InputError, match="no such table"):
+        compare_figures(figures / "old", figures / "new")
+
+
+def test_check_accepts_what_another_processor_may_move(figures):
+    table = pd.read_csv(figures / "old" / "table2.csv")
+    table["acc"] += 0.9 * table["acc_hw"]
+    table.to_csv(figures / "new" / "table2.csv", index=False)
+    lines, differs = compare_figures(figures / "old", figures / "new")
+    assert not differs and "2 of 3" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: dataclasses.replace(PRESETS["demo"], rotations=1), "Preset.rotations"),
+        (lambda: dataclasses.replace(PRESETS["demo"], emotions=("joy", "neutral")), "Preset.emotions"),
+        (lambda: dataclasses.replace(PRESETS["demo"], shares=(0.5, 0.5, 0.5)), "shares"),
+        (lambda: LNTLConfig(rate=5.0), "LNTLConfig.rate"),
+        (lambda: FairnessConfig(biases=(0.5, 1.2)), "FairnessConfig.biases"),
+        (lambda: get_preset("dmeo"), "no preset 'dmeo'"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused_by_name(make, name):
+    with pytest.raises(InputError, match=name):
+        make()
+
+
+def test_a_parameter_that_a_notebook_has_not_is_refused_before_any_cell_runs(tmp_path):
+    notebook = ROOT / "notebooks" / "01_data_prep.ipynb"
+    with pytest.raises(InputError, match="no parameter 'SEEDS'"):
+        read_parameters(notebook, ["SEEDS=3"])
+    with pytest.raises(InputError, match="no parameter"):
+        read_parameters(notebook, ["nonsense"])
+    done = run("run", str(notebook), "-p", "PRESETS=demo")
+    assert done.returncode == 1 and "no parameter 'PRESETS'" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_the_backbone_s_card_speaks_of_the_weights_beside_it():
+    card = WEIGHTS.with_suffix(".md").read_text()
+    assert sha256(WEIGHTS) in card and WEIGHTS.stat().st_size <= 8e6
+    assert sum(p.numel() for p in load_compactnet().parameters()) > 1e6
+
+
+def test_damaged_weights_are_refused(tmp_path):
+    for name, text in (("absent", None), ("broken", "no weights")):
+        path = tmp_path / f"{name}.safetensors"
+        if text:
+            write_text(path, text)
+        with pytest.raises(InputError, match="make backbone"):
+            load_compactnet(path)
