@@ -68,7 +68,10 @@ class Measurements:
         if not len(rows):
             return None
         gap = rows.groupby("rotation")["gap"].mean()
-        return Evidence(abs(gap.mean()), (np.sign(gap.mean()) * gap).to_numpy(), f"Table 2, {name}, Eq. Opp.")
+        training = "unbiased" if bias == UNBIASED else "biased"
+        return Evidence(
+            abs(gap.mean()), (np.sign(gap.mean()) * gap).to_numpy(), f"Table 2, {name} {training}, Eq. Opp."
+        )
 
     def accuracy(self, name: str) -> Evidence | None:
         """Accuracy after biased training, percent."""

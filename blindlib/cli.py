@@ -80,7 +80,7 @@ def synth(
 @app.command("run")
 def run(
     notebook: Path,
-    preset: Annotated[str, typer.Option(help="smoke, demo or open")] = "smoke",
+    preset: Annotated[str, typer.Option(help="smoke, demo, open or paper")] = "smoke",
     parameter: Annotated[list[str], typer.Option("-p", help="NAME=VALUE of the notebook's parameters cell.")] = (),
 ) -> None:
     """Execute one notebook for a preset (make calls this)."""
@@ -105,7 +105,7 @@ def compare(committed: Path, fresh: Path) -> None:
 
 
 @app.command("record")
-def record(preset: str = typer.Option(..., help="smoke, demo or open")) -> None:
+def record(preset: str = typer.Option(..., help="smoke, demo, open or paper")) -> None:
     """Write run.json beside a preset's tables (make calls this)."""
     from blindlib.record import write_record
 

@@ -73,5 +73,5 @@ def realism(rates: pd.DataFrame, pairs: pd.DataFrame, auc: float, least: float) 
         hue_order=["same person", "different people"],
         palette=[COLOURS["SN"], COLOURS["LNTL"]],
     )
-    right.set(xlabel=f"dlib's distance across expressions (AUC {auc:.3f})", ylabel="density")
+    right.set(xlabel=f"dlib's distance, other expression\n(AUC {auc:.3f})", ylabel="density")
     return figure

@@ -16,7 +16,6 @@ def equal_opportunity(table: pd.DataFrame) -> Figure:
             left.errorbar(
                 row[measure], y, xerr=row[f"{measure}_hw"], fmt="o", ms=6, color=colour, mfc=face, lw=1, zorder=3
             )
-        left.plot([row["tpr_smiling"], row["tpr_not_smiling"]], [y, y], color=colour, lw=1, alpha=0.5)
         right.errorbar(row["eq_opp"], y, xerr=row["eq_opp_hw"], fmt="o", ms=5, color=colour, lw=1)
         if pd.notna(row["published_eq_opp"]):
             right.plot(row["published_eq_opp"], y, "D", mfc="none", mec=colour, ms=6, mew=0.9)

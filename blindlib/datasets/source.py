@@ -18,6 +18,7 @@ def load_source(preset: Preset) -> tuple[FaceTable, pd.DataFrame]:
     InputError
         Where files are missing or wrong; see the loaders.
     """
+    _refuse_unread(preset)
     if preset.dataset == "synthfaces":
         return load_synth(preset.synth, build_dir(preset.name))
     root = lfw_dir()
@@ -37,8 +38,19 @@ def source_state(preset: Preset) -> str:
     InputError
         If the data set is absent: says what to fetch and where it goes.
     """
+    _refuse_unread(preset)
     if preset.dataset == "synthfaces":
         return f"SynthFaces {preset.synth}\n"
     root = lfw_dir()
     files = [image_folder(root), *(root / name for name in ("pairs.txt", "legend.csv", "lfw_attributes.txt"))]
     return "".join(f"{file} {file.stat().st_mtime_ns if file.exists() else 'absent'}\n" for file in files)
+
+
+def _refuse_unread(preset: Preset) -> None:
+    """Say what the paper's own data ask for: they cannot be downloaded, and nothing here reads them yet."""
+    if preset.dataset == "paper":
+        raise InputError(
+            f"preset '{preset.name}'",
+            "CFEE (on request), DiveFace (withdrawn) and CelebA have no reader here yet",
+            "use demo or open, or read a copy of yours through a manifest (DATA.md)",
+        )
