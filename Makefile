@@ -85,6 +85,7 @@ notebooks: $(STAMP)  ## execute notebooks/ in place with preset smoke; keep only
 	@$(PY) -m nbstripout --keep-count --extra-keys "metadata.language_info cell.metadata.execution" notebooks/*.ipynb
 
 check: $(STAMP)  ## run the preset afresh beside build/ and say where it differs from the committed figures
+	@rm -rf build/check
 	@BLINDLIB_BUILD=build/check BLINDLIB_FIGURES=build/check/figures $(MAKE) --no-print-directory paper PRESET=$(PRESET)
 	@$(PY) -m blindlib compare figures/$(PRESET) build/check/figures/$(PRESET)
 

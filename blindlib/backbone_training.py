@@ -24,10 +24,10 @@ class Recipe:
     """How the backbone is trained; each number is our choice."""
 
     people: int = 2400  # 400 of each gender and group
-    images: int = 12  # of each
+    images: int = 12  # of each; the last is held out
     epochs: int = 6  # more made it verify better and give away less than the paper's x does
     batch: int = 128
-    rate: float = 0.15  # SGD with momentum 0.9, one cycle
+    rate: float = 0.15  # SGD with Nesterov momentum, one cycle
     decay: float = 5e-4
     seed: int = 20200904  # the day the paper appeared on arXiv, so that no preset's seed meets it
 
@@ -97,8 +97,8 @@ def _accuracy(network, classifier, images, people) -> float:
     return 100 * (torch.cat(guess) == people).float().mean().item()
 
 
-def verify(network: CompactNet, *, seed: int = 0) -> tuple[float, float]:
-    """LFW's protocol on the verification people of a preset's seed: mean accuracy and its standard deviation, in %."""
+def verify(network: CompactNet, *, seed: int = 1) -> tuple[float, float]:
+    """LFW's protocol on people of another population than the presets': mean and s.d. over folds, in percent."""
     config = SynthConfig()
     album = make_roles(config, seed).query("role == 'verification'").reset_index(drop=True)
     with track((), "rendering the verification people", total=len(album), unit="face") as bar:
@@ -119,14 +119,15 @@ Written by `make backbone`, with the weights beside it.
 * **What**: a ten-layer ResNet, 1.2 million parameters, 64 x 64 grey in, x of 256 dimensions out (the pooled features
   below the classifier, as the paper takes its 2048), scaled to unit norm. Weights: `compactnet.safetensors`, half
   precision, {megabytes:.1f} MB, SHA-256 `{sha}`.
-* **Trained on**: {photographs:,} SynthFaces photographs of {people:,} people ({images} each; two genders, three groups;
-  found photographs, four in five with the person's habitual expression), rendered from seed {seed}. They have no other
-  role: nobody of a preset is among them. Real faces: none.
+* **Trained on**: {photographs:,} SynthFaces photographs of {people:,} people ({images} each, the last held out; two
+  genders, three groups; four in five with the person's habitual expression), rendered from seed {seed}. They have no
+  other role: nobody of a preset is among them. Real faces: none.
 * **How**: softmax over the people, {epochs} epochs, batches of {batch}, SGD with momentum, one cycle up to {rate};
   bfloat16; the crop moved by up to 4 pixels. Not trained on expressions.
-* **Verification**: {mean:.2f} ± {deviation:.2f} % (mean and s.d. over ten folds, LFW's protocol) on SynthFaces
-  people of the `demo` preset, whom it has not seen. Chance: 50.
-* **What it gives away**: expression, gender and group can be read from x; notebook 02 says how well.
+* **Verification**: {mean:.2f} ± {deviation:.2f} % (mean and s.d. over ten folds, LFW's protocol) on 500 people of
+  a population that no preset uses. Chance: 50.
+* **What it gives away**: expression, gender and group can be read from x; notebook 02 says how well. That is by choice:
+  of six recipes tried, judged by probes on the `demo` people, this one gives expression away as the paper's x does.
 * **Made on**: {machine}, {minutes:.0f} minutes.
 * **Use**: experiments on rendered faces. It has never seen a person; it must not be used on people.
 """
@@ -150,7 +151,7 @@ def write_card(recipe: Recipe, minutes: float) -> None:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
     words = {
         **asdict(recipe),
-        "photographs": recipe.people * recipe.images,
+        "photographs": recipe.people * (recipe.images - 1),
         "megabytes": WEIGHTS.stat().st_size / 1e6,
         "sha": sha256(WEIGHTS),
         "mean": mean,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from blindlib.compactnet import DIM, WEIGHTS, embed_frames, load_compactnet
+from blindlib.compactnet import CROP, DIM, INPUT, LOWER, WEIGHTS, embed_frames, load_compactnet
 from blindlib.errors import InputError
-from blindlib.files import sha256
+from blindlib.files import digest, sha256
 from blindlib.images import Alignment, arcface_alignment, dlib_alignment, model_file
 from blindlib.paths import data_dir
 
@@ -149,7 +149,7 @@ BACKBONES = {
             112,
             None,
             lambda frames: embed_frames(_compactnet(), frames),
-            lambda: sha256(WEIGHTS),
+            lambda: digest(sha256(WEIGHTS), INPUT, CROP, LOWER),
             False,
             "ten-layer ResNet trained on SynthFaces people of its own; card: blindlib/weights/compactnet.md",
             "MIT",

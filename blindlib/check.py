@@ -51,10 +51,9 @@ def compare_figures(committed: Path, fresh: Path) -> tuple[list[str], bool]:
                 for key in both[beyond.to_numpy()]
             ]
     old, new = (_read(folder / "claims.csv", ("id",)) for folder in (committed, fresh))
-    changed = old.index[(old["verdict"] != new["verdict"].reindex(old.index)).to_numpy()]
-    lines += [
-        f"claims.csv: {key[0] if isinstance(key, tuple) else key} is now {new['verdict'].get(key)}" for key in changed
-    ]
+    ids = old.index.union(new.index)
+    was, now = old["verdict"].reindex(ids), new["verdict"].reindex(ids)
+    lines += [f"claims.csv: {key} is {now[key]}, was {was[key]}" for key in ids[(was != now).to_numpy()]]
     files = sorted(path.name for path in committed.glob("*.csv"))
     same = [name for name in files if (fresh / name).exists() and sha256(committed / name) == sha256(fresh / name)]
     differs = bool(lines)

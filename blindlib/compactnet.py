@@ -15,7 +15,7 @@ WEIGHTS = Path(__file__).parent / "weights" / "compactnet.safetensors"
 WIDTHS = (32, 64, 128, 256)
 DIM = WIDTHS[-1]
 INPUT = 64  # pixels
-_CROP, _LOWER = 0.56, 0.09  # shares of the frame's side: of the crop from brows to chin, and how far below the middle
+CROP, LOWER = 0.56, 0.09  # shares of the frame's side: of the crop from brows to chin, and how far below the middle
 
 
 class _Block(nn.Module):
@@ -62,8 +62,8 @@ def to_input(images: torch.Tensor, shift: tuple[int, int] = (0, 0)) -> torch.Ten
     colour of the skin, so that the network has to look at the features of the face (**decision**).
     """
     side = images.shape[-1]
-    crop = round(_CROP * side)
-    top, left = (side - crop) // 2 + round(_LOWER * side) + shift[0], (side - crop) // 2 + shift[1]
+    crop = round(CROP * side)
+    top, left = (side - crop) // 2 + round(LOWER * side) + shift[0], (side - crop) // 2 + shift[1]
     cut = images[..., top : top + crop, left : left + crop].float()
     grey = (cut * torch.tensor([0.299, 0.587, 0.114], device=cut.device).view(3, 1, 1)).sum(1, keepdim=True)
     scaled = nn.functional.interpolate(grey, (INPUT, INPUT), mode="bilinear", antialias=True, align_corners=False)

@@ -23,6 +23,7 @@ from blindlib.seeds import derive_seed
 from blindlib.splits import Split
 
 UNBIASED = 0.5
+_FEWEST = 12  # images of a sample: below it there is nothing to train or to count
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def sample(rows: np.ndarray, attractive: np.ndarray, smiling: np.ndarray, count:
     attractive, smiling : bool array (N,)
         Of the whole table.
     count : int
-        If a kind has too few rows all kinds shrink together, so that the shares hold.
+        At most `capacity(...)`.
     bias : float
         0.5 is no bias; the poster's biased set has 0.7.
     rng : numpy Generator
@@ -60,36 +61,59 @@ def sample(rows: np.ndarray, attractive: np.ndarray, smiling: np.ndarray, count:
     -------
     int array, sorted
     """
-    shares = {(True, True): bias, (True, False): 1 - bias, (False, True): 1 - bias, (False, False): bias}
-    cells = {kind: rows[(attractive[rows] == kind[0]) & (smiling[rows] == kind[1])] for kind in shares}
-    half = min(count / 2, *(len(cell) / shares[kind] for kind, cell in cells.items()))
-    drawn = [rng.permutation(cell)[: int(half * shares[kind] + 1e-9)] for kind, cell in cells.items()]
+    cells, shares = _cells(rows, attractive, smiling), _shares(bias)
+    drawn = [rng.permutation(cell)[: int(count / 2 * shares[kind] + 1e-9)] for kind, cell in cells.items()]
     return np.sort(np.concatenate(drawn))
 
 
+def capacity(rows: np.ndarray, attractive: np.ndarray, smiling: np.ndarray, bias: float) -> int:
+    """The most rows that `sample` can draw at this bias: the rarest kind sets it. An even number."""
+    cells, shares = _cells(rows, attractive, smiling), _shares(bias)
+    return 2 * int(min(len(cell) / shares[kind] for kind, cell in cells.items()))
+
+
+def _shares(bias: float) -> dict[tuple[bool, bool], float]:
+    """Of each half, by (attractive, smiling)."""
+    return {(True, True): bias, (True, False): 1 - bias, (False, True): 1 - bias, (False, False): bias}
+
+
+def _cells(rows, attractive, smiling) -> dict[tuple[bool, bool], np.ndarray]:
+    kinds = [(a, s) for a in (True, False) for s in (True, False)]
+    return {(a, s): rows[(attractive[rows] == a) & (smiling[rows] == s)] for a, s in kinds}
+
+
 def make_hall(faces: FaceTable, split: Split, config: FairnessConfig) -> Hall | None:
-    """Divide people that no head of this split has seen into training, validation and test, and sample each.
+    """Sample a split's training, validation and test sets: of its `probe`, `validation` and `test` people, who are
+    disjoint and whom the split's head was not trained on.
+
+    Parameters
+    ----------
+    faces : FaceTable
+    split : Split
+    config : FairnessConfig
+        Every bias gets the same number of images: `train`, or what the rarest kind at the strongest bias allows.
 
     Returns
     -------
     Hall or None
-        None where the face table has too few images labelled with both attributes.
+        None where too few images are labelled with both attributes.
     """
     labels = faces.frame[["attractive", "smiling"]]
-    rows = split.test[labels.notna().all(axis=1).to_numpy()[split.test]]
+    known = labels.notna().all(axis=1).to_numpy()
     attractive, smiling = (labels[name].fillna(False).to_numpy(bool) for name in labels)
-    identity = faces.frame["identity"].to_numpy()
+    train, held, tested = (rows[known[rows]] for rows in (split.probe, split.validation, split.test))
     rng = np.random.default_rng(derive_seed(split.seed, split.rotation, "hall"))
-    people = rng.permutation(np.unique(identity[rows]))
-    tested, held = round(config.test_share * len(people)), round(0.12 * len(people))
-    parts = [rows[np.isin(identity[rows], own)] for own in np.split(people, [tested, tested + held])]
     biases = sorted({UNBIASED, config.bias, *config.biases})
-    train, validation = (
-        {b: sample(part, attractive, smiling, config.train, b, rng) for b in biases} for part in (parts[2], parts[1])
-    )
-    hall = Hall(train, validation, sample(parts[0], attractive, smiling, len(rows), UNBIASED, rng))
-    enough = min(map(len, (*train.values(), *validation.values(), hall.test))) >= 12
-    return hall if enough else None
+    counts = [min(capacity(rows, attractive, smiling, b) for b in biases) for rows in (train, held)]
+    counts[0] = min(counts[0], config.train)
+    count = capacity(tested, attractive, smiling, UNBIASED)
+    if min(*counts, count) < _FEWEST:
+        return None
+    draws = [
+        {b: sample(rows, attractive, smiling, n, b, rng) for b in biases}
+        for rows, n in zip((train, held), counts, strict=True)
+    ]
+    return Hall(*draws, sample(tested, attractive, smiling, count, UNBIASED, rng))
 
 
 def measure_fairness(

@@ -40,7 +40,6 @@ RANGES = {  # field -> smallest and largest value that makes sense, of the numbe
     "biases": (0.5, 0.95),
     "bias": (0.5, 0.95),
     "train": (40, 10**6),
-    "test_share": (0.05, 0.9),
     "inverse_penalties": (1e-6, 1e6),
 }
 

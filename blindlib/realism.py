@@ -50,6 +50,12 @@ def _inspect(frame: np.ndarray, embed: bool) -> tuple[int, np.ndarray]:
 def detection_rates(found: np.ndarray, labels: pd.DataFrame) -> pd.DataFrame:
     """Share of frames with exactly one face, in percent: over all and by each value of some labels.
 
+    Parameters
+    ----------
+    found : int array (N,)
+        Of `inspect_frames`.
+    labels : DataFrame (N rows)
+
     Returns
     -------
     DataFrame
@@ -69,9 +75,13 @@ def _wilson(hit: np.ndarray) -> dict:
 
 
 def cross_expression(x: np.ndarray, identity: np.ndarray, emotion: np.ndarray) -> pd.DataFrame:
-    """All pairs of frames with different expressions: columns `distance` and `same` (the same person).
+    """All pairs of frames with different expressions: columns `distance` (Euclidean) and `same` (the same person).
 
-    Frames without a face (NaN) are left out; `auc` of the answer says how well distance tells the two kinds apart.
+    Parameters
+    ----------
+    x : float array (N, 128)
+        Of `inspect_frames`; frames without a face (NaN) are left out.
+    identity, emotion : arrays (N,)
     """
     rows = np.flatnonzero(np.isfinite(x[:, 0]))
     i, j = np.triu_indices(len(rows), 1)

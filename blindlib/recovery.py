@@ -6,16 +6,18 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from blindlib.synthfaces.factors import IDENTITY, UNITS
+from blindlib.synthfaces.factors import IDENTITY, PHOTOGRAPH, UNITS
 
 _TASKS = (  # role, label, what the probe is given
     ("emotion", "emotion", "action units", UNITS),
-    ("emotion", "emotion", "identity factors", IDENTITY),
+    ("emotion", "emotion", "identity factors", IDENTITY),  # chance by design: everybody shows every expression once
+    ("emotion", "emotion", "camera and light", PHOTOGRAPH),
     ("demographics", "gender", "identity factors", IDENTITY),
     ("demographics", "ethnicity", "identity factors", IDENTITY),
     ("attractive", "attractive", "identity factors", IDENTITY),
     ("attractive", "attractive", "action units", UNITS),
     ("attractive", "smiling", "action units", UNITS),
+    ("attractive", "smiling", "identity factors", IDENTITY),
 )
 
 

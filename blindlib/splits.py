@@ -101,10 +101,10 @@ def deal(faces: FaceTable, pairs: pd.DataFrame, preset: Preset) -> pd.DataFrame:
 
 
 def deal_roles(faces: FaceTable, preset: Preset) -> pd.DataFrame:
-    """Deal the people of SynthFaces: the k-th seed tests the k-th part of the demographic and the emotion people.
+    """Deal the people of SynthFaces: the k-th seed tests the k-th part of each role's people, and nobody twice.
 
-    Those who are not tested are dealt as in `deal`. The verification and the attractiveness people are `test` always:
-    no head, probe or choice sees them (the study of attractiveness divides its own people further).
+    Those who are not tested are dealt as in `deal`; of the attractiveness people none trains a head. The verification
+    people are `test` always: no head, probe or choice sees them.
 
     Returns
     -------
@@ -117,12 +117,13 @@ def deal_roles(faces: FaceTable, preset: Preset) -> pd.DataFrame:
     columns = {}
     for k, seed in enumerate(preset.seeds):
         role = np.full(len(people), "test", dtype=object)
-        for name in ("demographics", "emotion"):
+        for name in ("demographics", "emotion", "attractive"):
             own = np.random.default_rng(derive_seed("parts", name)).permutation(np.flatnonzero(part == name))
             rest = np.random.default_rng(derive_seed(seed, "deal", name)).permutation(
                 own[np.arange(len(own)) % len(preset.seeds) != k]
             )
-            cuts = np.cumsum(np.array(preset.shares[:2]) * len(rest)).round().astype(int)
+            shares = np.array([0 if name == "attractive" else preset.shares[0], preset.shares[1]])
+            cuts = np.cumsum(shares * len(rest)).round().astype(int)
             for given, members in zip(ROLES, np.split(rest, cuts), strict=False):
                 role[members] = given
         columns[f"r{k}s{seed}"] = role[code]

@@ -31,10 +31,10 @@ def of_cell(rows: pd.DataFrame, representation: str, bias: float) -> pd.DataFram
 
 
 def summary(rows: pd.DataFrame) -> dict[str, float]:
-    """Mean and half-width (95 % t-interval over splits of people) of every measure of some rows, in percent.
+    """Mean and half-width (95 % t-interval over rotations) of every measure of some rows, in percent.
 
     Eq. Opp. is the absolute value of the mean gap, with the gap's interval: the mean of absolute gaps would be above 0
-    by noise alone. Splits are rotations with other test people where a seed has several, else seeds.
+    by noise alone. Rotations test other people; a rotation is the mean of its seeds.
     """
     out = {}
     for measure in MEASURES:
@@ -78,12 +78,13 @@ def readable2(table: pd.DataFrame) -> pd.DataFrame:
     names = {"acc": "Acc", "tpr_smiling": "TPR smiling", "tpr_not_smiling": "TPR not smiling", "eq_opp": "Eq. Opp."}
     rows = []
     for _, row in table.iterrows():
+        known = pd.notna(row["n_test"])
         cells = {"Representation": row["representation"], "Training": row["training"]}
         for measure, title in names.items():
             ours = "no data" if pd.isna(row[measure]) else f"{row[measure]:.1f} ± {row[f'{measure}_hw']:.1f}"
             printed = row[f"published_{measure}"]
             cells[title] = ours if pd.isna(printed) else f"{ours} [{printed:.1f}]"
-        known = pd.notna(row["n_test"])
+        cells["Trained"] = f"{row['n_train']:,} images" if known else "no data"
         cells["Tested"] = f"{row['n_test']:,} images of {row['n_test_subjects']:,}" if known else "no data"
         cells["Data"] = row["data"] if known else "no data"
         rows.append(cells)
@@ -91,7 +92,13 @@ def readable2(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def sweep_points(rows: pd.DataFrame) -> pd.DataFrame:
-    """The gap by representation and bias: `representation`, `bias`, `gap`, `gap_hw`, `acc`, `acc_hw`, in percent."""
+    """The study's rows -> the gap and the accuracy at every bias, means over rotations with 95 % half-widths.
+
+    Returns
+    -------
+    DataFrame
+        `representation`, `bias` (share of 1), `gap`, `gap_hw` (points), `acc`, `acc_hw` (percent).
+    """
     points = []
     for (name, bias), own in rows.groupby(["representation", "bias"], sort=False):
         gap, gap_hw = interval(own.groupby("rotation")["gap"].mean())

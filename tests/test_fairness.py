@@ -9,7 +9,7 @@ import pytest
 from blindlib import audit, table2
 from blindlib.claims import CLAIMS, judge_claims, scorecard
 from blindlib.facetable import make_facetable
-from blindlib.fairness import UNBIASED, make_hall, measure_fairness, sample
+from blindlib.fairness import UNBIASED, capacity, make_hall, measure_fairness, sample
 from blindlib.presets import FairnessConfig
 from blindlib.results import COLUMNS, interval
 from blindlib.splits import Split
@@ -33,8 +33,13 @@ def hall_of_faces():
         }
     )
     faces = make_facetable(frame, "nowhere", name="t", kind="synthetic")
-    everyone, nobody = np.arange(n), np.arange(0)
-    return faces, [Split(k, k, nobody, nobody, nobody, everyone) for k in range(5)]
+    part = np.arange(n) // 4 % 10
+    splits = []
+    for k in range(5):
+        turned = (part - 2 * k) % 10
+        validation, probe, test = (np.flatnonzero(own) for own in (turned == 2, turned > 2, turned < 2))
+        splits.append(Split(k, k, np.arange(0), validation, probe, test))
+    return faces, splits
 
 
 def truth(faces):
@@ -51,30 +56,36 @@ def test_a_sample_has_exactly_the_poster_s_shares(hall_of_faces, bias):
         assert ((attractive[rows] == kind[0]) & (smiling[rows] == kind[1])).sum() == pytest.approx(400 * share, abs=1)
 
 
-def test_where_a_kind_is_rare_all_shrink_and_the_shares_hold(hall_of_faces):
+def test_the_rarest_kind_sets_how_many_can_be_drawn(hall_of_faces):
     faces, _ = hall_of_faces
     attractive, smiling = truth(faces)
     rows = np.concatenate([np.flatnonzero(attractive & smiling)[:35], np.flatnonzero(~(attractive & smiling))])
-    drawn = sample(rows, attractive, smiling, 800, 0.7, np.random.default_rng(1))
-    assert len(drawn) == 100 and (attractive[drawn] & smiling[drawn]).sum() == 35
+    assert capacity(rows, attractive, smiling, 0.7) == 100
+    chosen = sample(rows, attractive, smiling, 100, 0.7, np.random.default_rng(1))
+    assert len(chosen) == 100 and (attractive[chosen] & smiling[chosen]).sum() == 35
 
 
-def test_training_validation_and_test_share_nobody(hall_of_faces):
+def test_every_bias_trains_on_as_many_images_and_nobody_stands_in_two_sets(hall_of_faces):
     faces, splits = hall_of_faces
-    hall, identity = make_hall(faces, splits[0], CONFIG), faces.frame["identity"].to_numpy()
-    parts = [set(identity[np.concatenate(list(part.values()))]) for part in (hall.train, hall.validation)]
-    parts.append(set(identity[hall.test]))
-    assert all(parts) and sum(map(len, parts)) == len(set.union(*parts))
     attractive, smiling = truth(faces)
-    kinds = pd.Series(attractive[hall.test] * 2 + smiling[hall.test]).value_counts()
-    assert len(kinds) == 4 and kinds.nunique() == 1, "the test set has no bias"
+    identity = faces.frame["identity"].to_numpy()
+    tested = []
+    for split in splits:
+        hall = make_hall(faces, split, CONFIG)
+        assert len({len(rows) for rows in hall.train.values()}) == len({len(r) for r in hall.validation.values()}) == 1
+        parts = [set(identity[np.concatenate(list(part.values()))]) for part in (hall.train, hall.validation)]
+        parts.append(set(identity[hall.test]))
+        assert all(parts) and sum(map(len, parts)) == len(set.union(*parts))
+        kinds = pd.Series(attractive[hall.test] * 2 + smiling[hall.test]).value_counts()
+        assert len(kinds) == 4 and kinds.nunique() == 1, "the test set has no bias"
+        tested += list(parts[2])
+    assert len(tested) == len(set(tested)), "rotations test other people"
 
 
-def test_only_people_whom_no_head_has_seen_take_part(hall_of_faces):
+def test_people_of_a_head_take_no_part_and_without_labels_there_is_no_study(hall_of_faces):
     faces, splits = hall_of_faces
-    half = Split(0, 0, np.arange(1200), np.arange(0), np.arange(0), np.arange(1200, 2400))
-    hall = make_hall(faces, half, CONFIG)
-    assert min(hall.test.min(), *(rows.min() for rows in hall.train.values())) >= 1200
+    hall = make_hall(faces, splits[0], CONFIG)
+    assert set(hall.test) <= set(splits[0].test) and set(hall.train[0.7]) <= set(splits[0].probe)
     bare = dataclasses.replace(faces, frame=faces.frame.assign(attractive=pd.array([pd.NA] * 2400, "boolean")))
     assert make_hall(bare, splits[0], CONFIG) is None
     assert measure_fairness({"x": np.zeros((1, 2400, 2))}, bare, splits, CONFIG).empty
@@ -194,10 +205,11 @@ def test_a_claim_reports_the_worst_of_its_cells_with_its_interval():
     assert row["estimate"] == pytest.approx(diff(90, 40 + 50 * 0.67 + 0.2, 40))
 
 
-def test_blindness_by_collapse_is_refused():
+def test_blindness_by_collapse_is_refused(study):
     row = verdicts(rank=1.0).loc["C3"]
     assert row["verdict"] == "not replicated" and "collapsed" in row["evidence"]
     assert verdicts(rank=1.0).loc["C1", "verdict"] == "replicated", "it speaks of no blindness"
+    assert verdicts(rank=1.0, study=study).loc["C6", "verdict"] == "not replicated", "a constant has no gap either"
 
 
 def test_without_data_a_claim_is_not_testable():

@@ -162,10 +162,10 @@ def test_nbval_turns_red_when_a_stored_number_changes(undisturbed, tmp_path):
     copy.write_text(text)
     green = run_nbval(copy, tmp_path)
     assert green.returncode == 0, green.stdout
-    assert "844 images of 240 people" in text
-    copy.write_text(text.replace("844 images of 240 people", "845 images of 240 people"))
+    assert "880 images of 240 people" in text
+    copy.write_text(text.replace("880 images of 240 people", "881 images of 240 people"))
     red = run_nbval(copy, tmp_path)
-    assert red.returncode == 1 and "845 images" in red.stdout and "1 failed" in red.stdout
+    assert red.returncode == 1 and "881 images" in red.stdout and "1 failed" in red.stdout
 
 
 def test_a_failing_cell_is_named_and_its_notebook_left_to_read(tmp_path):

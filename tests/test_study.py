@@ -82,12 +82,11 @@ def test_synthfaces_deal_their_roles_apart(tmp_path):
     role, identity = role_of(faces).to_numpy(), faces.frame["identity"].to_numpy()
     assert [(s.rotation, s.seed) for s in splits] == [(k, seed) for k, seed in enumerate(preset.seeds)]
     for split in splits:
-        assert set(role[split.head]) == {"demographics", "emotion"} == set(role[split.probe])
+        assert set(role[split.head]) == {"demographics", "emotion"}, "nobody rated for attractiveness trains a head"
+        assert set(role[split.probe]) == {"demographics", "emotion", "attractive"}
         assert set(identity[pairs["left"]]) <= set(identity[split.test])
-        assert not {"verification", "attractive"} & set(
-            role[np.concatenate([split.head, split.validation, split.probe])]
-        )
-    for name in ("demographics", "emotion"):
+        assert "verification" not in set(role[np.concatenate([split.head, split.validation, split.probe])])
+    for name in ("demographics", "emotion", "attractive"):
         tested = [p for s in splits for p in set(identity[s.test][role[s.test] == name])]
         assert len(tested) == len(set(tested)) == len(set(identity[role == name])), "each is tested once"
     told = faces.frame.groupby(role)[["emotion", "gender", "attractive"]].agg(lambda column: column.notna().mean())

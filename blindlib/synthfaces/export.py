@@ -8,7 +8,7 @@ from PIL import Image
 from blindlib.errors import InputError
 from blindlib.files import atomic_folder
 from blindlib.progress import track
-from blindlib.synthfaces.expressions import PROTOTYPES
+from blindlib.synthfaces.expressions import BASIC, PROTOTYPES
 from blindlib.synthfaces.factors import POSED
 from blindlib.synthfaces.render import SIZE, render
 from blindlib.synthfaces.roles import label_attractiveness, make_album
@@ -53,14 +53,16 @@ def export(
     Raises
     ------
     InputError
-        If the folder exists or a number is out of range.
+        If the folder exists, a number is out of range, or compound expressions are asked for without `posed`.
     """
     if folder.exists():
         raise InputError(folder, "exists already", "name a new folder: nothing is overwritten")
     for name, value in (("identities", identities), ("images", images)):
         if value < 1:
             raise InputError(name, f"is {value}", "use 1 or more")
-    emotions = [e for e in PROTOTYPES if compound or e in tuple(PROTOTYPES)[:7]]
+    if compound and not posed:
+        raise InputError("compound", "is set without posed", "add --posed: found photographs show basic expressions")
+    emotions = list(PROTOTYPES if compound else BASIC)
     album = make_album(identities, [(e, POSED) for e in emotions] if posed else images, seed)
     album = label_attractiveness(album, seed)
     with atomic_folder(folder) as partial, track((), "rendering", total=len(album), unit="face") as bar:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from blindlib.synthfaces.expressions import ACTION_UNITS
 
@@ -190,8 +189,3 @@ def draw_photograph(rng: np.random.Generator, studio: Studio) -> dict[str, float
     for name, colour in (("back", back), ("back2", back2), ("cloth", cloth)):
         values |= {f"{name}_{channel}": value for channel, value in zip("rgb", np.clip(colour, 0.02, 0.9), strict=True)}
     return {name: float(value) for name, value in values.items()}
-
-
-def as_frame(rows: list[dict[str, float]]) -> pd.DataFrame:
-    """Factor rows -> float32 DataFrame with the columns `FACTORS`."""
-    return pd.DataFrame(rows, columns=list(FACTORS)).astype(np.float32)

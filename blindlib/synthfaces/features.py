@@ -12,7 +12,7 @@ def eyes(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> dict[str, to
     -------
     dict of Tensor (B, H, W)
         `open` (the visible ball), `iris`, `pupil`, `ring` (the iris's dark rim), `glint`, `lash`, `crease`, `shade`
-        (the upper lid's shadow on the ball).
+        (the upper lid's shadow on the ball), `corner` (the red of the inner corner).
 
     AU 5 lifts the upper lid, AU 6 and 7 narrow the opening, AU 9 squeezes it.
     """
@@ -68,8 +68,8 @@ def mouth(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> dict[str, t
     Returns
     -------
     dict of Tensor (B, H, W)
-        `lips`, `upper` (1 on the upper lip), `inside`, `teeth`, `tongue`, `line` (where closed lips meet), `round`
-        (−1 to 1 over the thickness of each lip, for its gloss), `corner` (the dimple).
+        `lips`, `upper` (1 on the upper lip), `inside`, `teeth`, `gaps` (between teeth), `tongue`, `line` (where closed
+        lips meet), `shine` (of the lower lip), `corner` (the dimple), `below` (the lower lip's shadow).
 
     AU 12 pulls the corners up and out, 15 down, 20 sideways; 10 lifts the upper lip, 17 the lower; 23 and 24 thin and
     press them; 25 parts them; 26 drops the jaw.

@@ -28,8 +28,8 @@ def meet(f: dict, p: torch.Tensor, q: torch.Tensor) -> dict[str, torch.Tensor]:
     Returns
     -------
     dict of Tensor (B, H, W)
-        `X`, `Y` on the face, camera `depth` of the surface with its bumps, `head` (1 inside the silhouette),
-        and the ray's slant `dx`, `dy` in the face's frame.
+        `X`, `Y` on the face, camera `depth` of the surface with its bumps, `head` (1 inside the silhouette), and
+        `chin`, the chin's height (B, 1, 1).
     """
     yaw, pitch = f["yaw"] * math.pi / 180, f["pitch"] * math.pi / 180
     cy, sy, ct, st = torch.cos(yaw), torch.sin(yaw), torch.cos(pitch), torch.sin(pitch)
@@ -62,7 +62,6 @@ def meet(f: dict, p: torch.Tensor, q: torch.Tensor) -> dict[str, torch.Tensor]:
         "depth": r + bumps(f, x, y) * (ct * cy),
         "head": edge(disc - 0.02, 0.045),
         "chin": chin,
-        "rim": disc,
     }
 
 
