@@ -105,7 +105,7 @@ def make_hall(faces: FaceTable, split: Split, config: FairnessConfig) -> Hall | 
     rng = np.random.default_rng(derive_seed(split.seed, split.rotation, "hall"))
     biases = sorted({UNBIASED, config.bias, *config.biases})
     counts = [min(capacity(rows, attractive, smiling, b) for b in biases) for rows in (train, held)]
-    counts[0] = min(counts[0], config.train)
+    counts = [n // 20 * 20 for n in (min(counts[0], config.train), counts[1])]  # whole images at biases in tenths
     count = capacity(tested, attractive, smiling, UNBIASED)
     if min(*counts, count) < _FEWEST:
         return None

@@ -45,8 +45,11 @@ class Judge:
         self.pairs = [self._pairs(rows, rng) for rows in data.validation]
 
     def _halves(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Two halves of the people, each with half of those who have an expression label."""
         people = rng.permutation(np.unique(self.data.identity[rows]))
-        first = np.isin(self.data.identity[rows], people[: len(people) // 2])
+        labelled = np.isin(people, self.data.identity[self._labelled(rows)])
+        people = people[np.argsort(labelled, kind="stable")]
+        first = np.isin(self.data.identity[rows], people[::2])
         return rows[first], rows[~first]
 
     def _labelled(self, rows: np.ndarray) -> np.ndarray:

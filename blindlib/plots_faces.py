@@ -54,7 +54,13 @@ def realism(rates: pd.DataFrame, pairs: pd.DataFrame, auc: float, least: float) 
     y = np.arange(len(rates))
     middle = rates["exactly_one"]
     left.errorbar(
-        middle, y, xerr=[middle - rates["low"], rates["high"] - middle], fmt="o", ms=4, lw=1, color=COLOURS["SN"]
+        middle,
+        y,
+        xerr=[(middle - rates["low"]).clip(lower=0), (rates["high"] - middle).clip(lower=0)],
+        fmt="o",
+        ms=4,
+        lw=1,
+        color=COLOURS["SN"],
     )
     left.axvline(least, color="#bbbbbb", ls=":", lw=1)
     left.set_yticks(y, [f"{v} (n = {n})" for v, n in zip(rates["value"], rates["n"], strict=True)])
