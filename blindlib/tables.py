@@ -124,16 +124,16 @@ def _paired_diff(cell: pd.Series, kept: pd.DataFrame) -> tuple[float, float]:
     return diff(x, paired[cell["representation"]].mean(), cell["chance"]), 100 * half / abs(x - cell["chance"])
 
 
-def caption(number: int, preset: str, kind: str) -> str:
-    """What stands over a table: what its numbers are, and of what kind of faces."""
-    words = {
-        1: f"Table 1, preset {preset}: balanced accuracy in % ± 95 % interval [published]; protocol B.",
-        2: f"Table 2, preset {preset}: attractiveness, in % ± 95 % interval [published].",
-    }[number]
-    if preset == "smoke":
-        return f"{words} A minute's run: the numbers test the software and mean nothing else."
+def caption(table: str, preset: str, kind: str) -> str:
+    """What stands over `table1`, `table2` or `claims`: what its numbers are, and of what kind of faces."""
     faces = {"synthetic": "Rendered faces", "substitute": "Other faces than the paper's", "real": "The paper's data"}
-    return f"{words} {faces[kind]}."
+    words = {
+        "table1": f"balanced accuracy in % ± 95 % interval [published]; protocol B. {faces[kind]}.",
+        "table2": f"attractiveness, in % ± 95 % interval [published]. {faces[kind]}.",
+    }
+    titles = {"table1": f"Table 1, preset {preset}: ", "table2": f"Table 2, preset {preset}: "}
+    text = titles[table] + words[table] if table in words else f"The paper's claims, preset {preset} ({kind} data)."
+    return f"{text} A minute's run: its numbers mean nothing." if preset == "smoke" else text
 
 
 def readable(table: pd.DataFrame, protocol: str = "B") -> pd.DataFrame:
