@@ -176,7 +176,7 @@ CLAIMS = (
         min,
         ("SN", "LNTL"),
     ),
-    Claim("C7", "at little cost in accuracy", "both |Acc of φ − of x| ≤ 3", _cost, lambda v: v <= 3, max),
+    Claim("C7", "at little cost in accuracy", "both within 3 points of Acc of x", _cost, lambda v: v <= 3, max),
 )
 
 
