@@ -211,8 +211,9 @@ def _judge(claim: Claim, m: Measurements) -> dict:
     evidence = decides.cell
     if held and dead:
         evidence += f"; but {', '.join(sorted(dead))} has collapsed, and that is no blindness"
-    elif any(_crosses(claim, part) for part in parts):
-        evidence += "; an interval reaches over the limit"
+    else:
+        open_ones = [part.cell for part in parts if _crosses(claim, part)]
+        evidence += "".join(f"; the interval of {cell} reaches over the limit" for cell in open_ones)
     verdict = "replicated" if held and not dead else "not replicated"
     return row | {
         "verdict": verdict,

@@ -24,7 +24,7 @@ def status() -> pd.DataFrame:
     root, weights = lfw_dir(), data_dir() / "weights"
     folder = next((root / name for name in FOLDERS if (root / name).is_dir()), root / FOLDERS[0])
     images, subjects = _count(folder) if folder.is_dir() else (0, 0)
-    fetch = "blindlib data fetch lfw"
+    fetch = ".venv/bin/blindlib data fetch lfw"
     rows = [
         ("LFW images", folder, images, subjects, "research use; photographs of named people", fetch),
         ("LFW pairs, View 2", root / "pairs.txt", None, None, "research use", fetch),
@@ -36,7 +36,7 @@ def status() -> pd.DataFrame:
             None,
             None,
             "Apache-2.0",
-            "blindlib data fetch sface (optional)",
+            ".venv/bin/blindlib data fetch sface (optional)",
         ),
         (
             "ResNet-50 weights",
@@ -44,7 +44,7 @@ def status() -> pd.DataFrame:
             None,
             None,
             "BSD-3-Clause",
-            "blindlib data fetch resnet50 (optional)",
+            ".venv/bin/blindlib data fetch resnet50 (optional)",
         ),
         ("SynthFaces", Path("rendered by `make paper`"), None, None, "MIT; nobody's face", "nothing to fetch"),
     ]

@@ -57,6 +57,8 @@ def export(
     """
     if folder.exists():
         raise InputError(folder, "exists already", "name a new folder: nothing is overwritten")
+    if size <= 0 or size % 8:
+        raise InputError("size", f"is {size}", "use a positive multiple of 8")
     for name, value in (("identities", identities), ("images", images)):
         if value < 1:
             raise InputError(name, f"is {value}", "use 1 or more")
