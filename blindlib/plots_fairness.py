@@ -55,11 +55,6 @@ def bias_sweep(points: pd.DataFrame) -> Figure:
     axes[1].set(ylabel="accuracy on the unbiased test set, %")
     for axis in axes:
         axis.set(xlabel="attractive who smile, unattractive who do not, %")
-        axis.set_xticks(100 * sorted_biases(points))
+        axis.set_xticks(100 * points["bias"].drop_duplicates().sort_values())
     axes[0].legend()
     return figure
-
-
-def sorted_biases(points: pd.DataFrame):
-    """The biases of a sweep, rising: float array."""
-    return points["bias"].drop_duplicates().sort_values().to_numpy()

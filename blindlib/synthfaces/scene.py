@@ -68,12 +68,12 @@ def hair_masks(f: dict, p, q, x, y, head: torch.Tensor) -> tuple[torch.Tensor, t
     return behind.clamp(0, 1) * thin, front * thin
 
 
-def hair_shade(f: dict, p, q, noise: torch.Tensor, long_axis: float = 0.22) -> torch.Tensor:
+def hair_shade(f: dict, p, q, noise: torch.Tensor) -> torch.Tensor:
     """Light on hair: strands, a bright band on top, darkness near the neck: (B, H, W), multiplies the colour."""
     curl = f["curl"].clamp(0, 1)
     angle = torch.atan2(p, q + 0.6)
     radius = torch.sqrt(p * p + (q + 0.3).square())
-    straight = look_up(noise[:, 1:2], angle * 0.62 + 0.02 * torch.sin(radius * 9), radius * long_axis - 0.4)[:, 0]
+    straight = look_up(noise[:, 1:2], angle * 0.62 + 0.02 * torch.sin(radius * 9), radius * 0.22 - 0.4)[:, 0]
     curly = look_up(noise[:, 2:3], p / 1.3, q / 1.3)[:, 0]
     strand = straight + (curly - straight) * curl
     top = bell(q - 1.12 - 0.2 * f["light_y"], p - 0.5 * f["light_x"], 0.28, 0.75) * (1 - 0.6 * curl)
