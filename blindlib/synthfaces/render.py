@@ -96,7 +96,7 @@ def render(
     device : str
         `cpu` or `cuda`.
     compiled : bool
-        Fuse the element-wise work with torch.compile: needs a C++ compiler, costs a quarter of a minute, then runs about
+        Fuse the element-wise work with torch.compile: needs a C++ compiler, costs some 20 seconds, then runs about
         three times as fast.
     done : callable
         Called with the number of faces just rendered.
