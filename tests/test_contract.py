@@ -47,6 +47,7 @@ ORDER = [
     "backbone_training",
     "results",
     "measure",
+    "banks",
     "study",
     "fairness",
     "tables",
