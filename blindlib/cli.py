@@ -36,7 +36,7 @@ def data_status() -> None:
 
 
 @data.command("fetch")
-def data_fetch(name: str = typer.Argument(help="lfw, sface or resnet50")) -> None:
+def data_fetch(name: str = typer.Argument(help="lfw, sface, resnet50 or vggface2")) -> None:
     """Download a data set or weights from the publisher, verified; goes on where an earlier try stopped."""
     from blindlib.datasets.fetch import fetch
     from blindlib.paths import data_dir, lfw_dir
