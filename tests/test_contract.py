@@ -27,6 +27,7 @@ ORDER = [
     "datasets",
     "images",
     "compactnet",
+    "vggface2",
     "backbones",
     "extraction",
     "embeddings",

@@ -60,6 +60,13 @@ COLLECTIONS = {
         ),
     ),
     "resnet50": (Remote("resnet50-11ad3fa6.pth", "https://download.pytorch.org/models/resnet50-11ad3fa6.pth", None),),
+    "vggface2": (
+        Remote(
+            "rcmalli_vggface_tf_notop_resnet50.h5",
+            "https://github.com/rcmalli/keras-vggface/releases/download/v2.0/rcmalli_vggface_tf_notop_resnet50.h5",
+            None,
+        ),
+    ),
 }
 
 
