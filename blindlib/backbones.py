@@ -10,10 +10,18 @@ import numpy as np
 from blindlib.compactnet import CROP, DIM, INPUT, LOWER, WEIGHTS, embed_frames, load_compactnet
 from blindlib.errors import InputError
 from blindlib.files import digest, sha256
+from blindlib.imagenet import IMAGENET_FILE, load_imagenet
+from blindlib.imagenet import embed_frames as imagenet_frames
 from blindlib.images import Alignment, arcface_alignment, dlib_alignment, model_file, vggface2_alignment
 from blindlib.paths import data_dir
 
 SFACE_SHA256 = "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79"
+VGGFACE2_FILES = (  # in data/weights: the first that is there is used
+    "vggface2.safetensors",
+    "rcmalli_vggface_tf_notop_resnet50.h5",
+    "resnet50_ft_dag.pth",
+    "resnet50_scratch_dag.pth",
+)
 _SFACE_FILE = "face_recognition_sface_2021dec.onnx"
 
 
@@ -71,36 +79,43 @@ def _compactnet():
     return load_compactnet().to("cuda" if torch.cuda.is_available() else "cpu", memory_format=torch.channels_last)
 
 
+def _vggface2_path() -> Path:
+    """The first of the known files of weights that is in data/weights."""
+    folder = data_dir() / "weights"
+    return next((folder / name for name in VGGFACE2_FILES if (folder / name).is_file()), folder / VGGFACE2_FILES[1])
+
+
 @cache
-def _resnet50():
-    import torch
-    from torchvision.models import ResNet50_Weights, resnet50
-
-    path = data_dir() / "weights" / "resnet50-11ad3fa6.pth"
-    if not path.is_file():
-        raise InputError(
-            path, "torchvision's ResNet-50 weights (IMAGENET1K_V2) not found", "run `blindlib data fetch resnet50`"
-        )
-    network = resnet50()
-    network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
-    network.fc = torch.nn.Identity()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return (
-        network.eval().to(device, memory_format=torch.channels_last),
-        ResNet50_Weights.IMAGENET1K_V2.transforms(),
-        device,
-    )
-
-
-def _encode_resnet50(chips: np.ndarray) -> np.ndarray:
+def _vggface2():
     import torch
 
-    network, transform, device = _resnet50()
-    batch = torch.from_numpy(chips).permute(0, 3, 1, 2).to(device).float() / 255  # (B, 3, 224, 224)
-    mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (transform.mean, transform.std))
-    with torch.inference_mode():
-        x = network(((batch - mean) / std).contiguous(memory_format=torch.channels_last))
-    return torch.nn.functional.normalize(x, dim=1).cpu().numpy()
+    from blindlib.vggface2 import load_vggface2
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return load_vggface2(_vggface2_path()).to(device, memory_format=torch.channels_last)
+
+
+def _encode_vggface2(chips: np.ndarray) -> np.ndarray:
+    from blindlib.vggface2 import embed_frames
+
+    return embed_frames(_vggface2(), chips)
+
+
+def _vggface2_weights() -> str:
+    _vggface2()  # refuses what is no such network before its bytes are trusted
+    return sha256(_vggface2_path())
+
+
+def _imagenet_path() -> Path:
+    return data_dir() / "weights" / IMAGENET_FILE
+
+
+@cache
+def _imagenet():
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return load_imagenet(_imagenet_path()).to(device, memory_format=torch.channels_last)
 
 
 @cache
@@ -135,11 +150,6 @@ def _file_weights(path: Callable[[], Path]) -> str:
     return sha256(path())
 
 
-def _resnet50_path() -> Path:
-    _resnet50()
-    return data_dir() / "weights" / "resnet50-11ad3fa6.pth"
-
-
 BACKBONES = {
     b.name: b
     for b in (
@@ -170,8 +180,19 @@ BACKBONES = {
             2048,
             224,
             vggface2_alignment(),
-            _encode_resnet50,
-            partial(_file_weights, _resnet50_path),
+            _encode_vggface2,
+            _vggface2_weights,
+            False,
+            "ResNet-50 trained on VGGFace2: the paper's",
+            "weights: Oxford's terms; port by keras-vggface (MIT) or pytorch-mcn",
+        ),
+        Backbone(
+            "resnet50-imagenet",
+            2048,
+            224,
+            dlib_alignment(224, 0.25),
+            lambda frames: imagenet_frames(_imagenet(), frames),
+            lambda: _imagenet() and sha256(_imagenet_path()),
             False,
             "torchvision's ResNet-50, ImageNet (IMAGENET1K_V2): not trained on faces",
             "BSD-3-Clause",

@@ -9,7 +9,7 @@ import pandas as pd
 from blindlib.fairness import UNBIASED
 from blindlib.results import interval
 from blindlib.table2 import of_cell
-from blindlib.tables import domain_of
+from blindlib.tables import AT_CHANCE, domain_of
 
 COLLAPSED = 0.1  # of x's effective rank: below it a representation counts as dead, and its blindness as none
 
@@ -52,14 +52,15 @@ class Measurements:
         self.fairness, self.bias = fairness, bias
 
     def diff(self, domain: str, name: str) -> Evidence | None:
-        """Diff of a representation in a domain, percent, by rotation (fold) as in Table 1; None without its rows."""
+        """Diff of a representation in a domain, percent, by rotation (fold); None without rows, or x at chance."""
         rows = self.rows[(self.rows["domain"] == domain) & self.rows["representation"].isin(["x", name])]
         if rows["representation"].nunique() < 2:
             return None
         by = rows.groupby(["representation", "rotation"])["value"].mean().unstack("representation")
         above = by["x"].mean() - rows["chance"].iloc[0]
         lost = 100 * (by["x"] - by[name]) / above
-        return Evidence(float(lost.mean()), lost.to_numpy(), f"Table 1, {domain}, Diff {name}")
+        known = Evidence(float(lost.mean()), lost.to_numpy(), f"Table 1, {domain}, Diff {name}")
+        return known if abs(above) >= AT_CHANCE else None
 
     def gap(self, name: str, bias: float) -> Evidence | None:
         """Eq. Opp. in points, by rotation: the gap with the sign of its mean; None without its rows."""
@@ -68,9 +69,8 @@ class Measurements:
             return None
         gap = rows.groupby("rotation")["gap"].mean()
         training = "unbiased" if bias == UNBIASED else "biased"
-        return Evidence(
-            abs(gap.mean()), (np.sign(gap.mean()) * gap).to_numpy(), f"Table 2, {name} {training}, Eq. Opp."
-        )
+        cell = f"Table 2, {name} {training}, Eq. Opp."
+        return Evidence(abs(gap.mean()), (np.sign(gap.mean()) * gap).to_numpy(), cell)
 
     def accuracy(self, name: str) -> Evidence | None:
         """Accuracy after biased training, percent, by rotation; None without its rows."""

@@ -36,7 +36,7 @@ def data_status() -> None:
 
 @data.command("fetch")
 def data_fetch(
-    name: str = typer.Argument(help="lfw, vggface2, sface, resnet50; of others the terms are shown"),
+    name: str = typer.Argument(help="lfw, vggface2, sface, resnet50-imagenet; of others the terms are shown"),
 ) -> None:
     """Download a data set or weights from the publisher, verified; where terms have to be agreed to, show them."""
     from blindlib.datasets.catalogue import CATALOGUE
@@ -64,13 +64,16 @@ def data_unpack(name: str, archive: Path) -> None:
 
 @data.command("check")
 def data_check(preset: str, stamp: Annotated[Path, typer.Option(help="Rewritten when the data changed.")]) -> None:
-    """Stop with one clear message if a preset's data is not here (make runs this first)."""
+    """Stop with one clear message if a preset's data or weights are not here (make runs this first)."""
+    from blindlib.backbones import get_backbone
     from blindlib.datasets.source import source_state
     from blindlib.files import write_text
     from blindlib.paths import build_dir
     from blindlib.presets import get_preset
 
-    state = source_state(get_preset(preset))
+    wanted = get_preset(preset)
+    state = source_state(wanted)
+    get_backbone(wanted.backbone).weights()
     build_dir(preset)  # made here, private: not before it is known that there is something to run
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != state:
         write_text(stamp, state)

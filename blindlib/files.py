@@ -24,6 +24,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         temporary.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say which file it refused
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -41,6 +44,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                     os.fsync(stream.fileno())
         if not path.exists():
             temporary.rename(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -11,6 +11,7 @@ from blindlib.results import summarise
 
 DOMAINS = ("ID", "Gender", "Ethnicity", "Emotion (NN)", "Emotion (SVM)", "Emotion (RF)")
 REPRESENTATIONS = ("x", "SN", "LNTL", "LNTL demographic", "LEACE", "SN λ=0", "LNTL λ=0", "pixels")
+AT_CHANCE = 0.05  # points from chance: what prints as chance with one decimal
 COLUMNS = (
     "domain",
     "representation",
@@ -36,11 +37,11 @@ def domain_of(task: str, probe: str) -> str:
 
 
 def diff(x: float, phi: float, chance: float) -> float:
-    """Share of the above-chance performance that is lost, in percent; NaN where x is at chance.
+    """Share of the above-chance performance that is lost, in percent; NaN where x prints as chance.
 
     Source: not printed on the poster; its own columns give back its printed ones by it, within rounding.
     """
-    return float("nan") if abs(x - chance) < 1e-9 else 100 * (x - phi) / (x - chance)
+    return float("nan") if abs(x - chance) < AT_CHANCE else 100 * (x - phi) / (x - chance)
 
 
 def table1(results: pd.DataFrame) -> pd.DataFrame:
@@ -122,7 +123,8 @@ def _paired_diff(cell: pd.Series, kept: pd.DataFrame) -> tuple[float, float]:
     )
     half = summarise(drop, ["cell"])["half_width"].iloc[0]
     x = paired["x"].mean()
-    return diff(x, paired[cell["representation"]].mean(), cell["chance"]), 100 * half / abs(x - cell["chance"])
+    lost = diff(x, paired[cell["representation"]].mean(), cell["chance"])
+    return lost, np.nan if np.isnan(lost) else 100 * half / abs(x - cell["chance"])
 
 
 def caption(table: str, preset: str, kind: str) -> str:

@@ -28,6 +28,7 @@ ORDER = [
     "images",
     "compactnet",
     "vggface2",
+    "imagenet",
     "backbones",
     "extraction",
     "embeddings",

@@ -110,9 +110,9 @@ CATALOGUE = {
         "write data/manifest/faces.csv beside the images (DATA.md)",
     ),
 }
-WEIGHTS = (
-    ("ResNet-50, VGGFace2", "vggface2", "rcmalli_vggface_tf_notop_resnet50.h5", "code MIT; weights: Oxford's terms"),
-    ("ResNet-50, ImageNet", "resnet50", "resnet50-11ad3fa6.pth", "BSD-3-Clause"),
+WEIGHTS = (  # title, what `data fetch` calls it, file, licence
+    ("ResNet-50, VGGFace2 (the paper's)", "vggface2", "rcmalli_vggface_tf_notop_resnet50.h5", "Oxford's terms"),
+    ("ResNet-50, ImageNet", "resnet50-imagenet", "resnet50-11ad3fa6.pth", "BSD-3-Clause"),
     ("SFace", "sface", "face_recognition_sface_2021dec.onnx", "Apache-2.0"),
 )
 

@@ -89,8 +89,7 @@ def _read_list(listing: Path, root: Path, balanced: bool) -> pd.DataFrame:
 
 
 def _image_folder(root: Path, listing: Path, images: list[str]) -> str:
-    """Where a list's images start, below root: the layout in which one of its first people has a folder."""
-    people = [image.split("/")[0] for image in images[:300]]
+    """Where a list's images start, below root: the layout in which one of its first images is there."""
     layouts = ("images/", f"{listing.stem}/", f"images/{listing.stem}/", "")
-    found = (base for base in layouts if any((root / base / person).is_dir() for person in people))
+    found = (base for base in layouts if any((root / base / image).is_file() for image in images[:300]))
     return next(found, "images/")

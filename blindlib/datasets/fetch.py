@@ -59,7 +59,9 @@ COLLECTIONS = {
             "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79",
         ),
     ),
-    "resnet50": (Remote("resnet50-11ad3fa6.pth", "https://download.pytorch.org/models/resnet50-11ad3fa6.pth", None),),
+    "resnet50-imagenet": (
+        Remote("resnet50-11ad3fa6.pth", "https://download.pytorch.org/models/resnet50-11ad3fa6.pth", None),
+    ),
     "vggface2": (
         Remote(
             "rcmalli_vggface_tf_notop_resnet50.h5",

@@ -14,6 +14,7 @@ from blindlib.errors import InputError
 from blindlib.facetable import COMPOUND_EMOTIONS
 from blindlib.files import atomic_folder
 from blindlib.progress import track
+from blindlib.seeds import derive_seed
 from blindlib.synthfaces.expressions import BASIC
 from blindlib.synthfaces.factors import POSED, UNITS
 from blindlib.synthfaces.render import render
@@ -46,9 +47,9 @@ def write_miniatures(folder: Path, *, people: int = 8, seed: int = 0) -> Path:
     if people < 2:
         raise InputError("people", f"is {people}", "use 2 or more")
     with atomic_folder(folder) as partial:
-        for k, (name, write) in enumerate(track(WRITERS.items(), "miniature data sets", unit="set")):
+        for name, write in track(WRITERS.items(), "miniature data sets", unit="set"):
             (partial / name).mkdir()
-            write(partial / name, people, seed + 1000 * k)
+            write(partial / name, people, derive_seed(seed, "miniature", name) % 2**31)
             words = "Rendered faces of nobody, laid out as this data set is: whatever is read from here is synthetic.\n"
             (partial / name / SYNTHETIC).write_text(words, encoding="utf-8")
     return folder

@@ -1,0 +1,291 @@
+"""Every adaptor on its data set's true layout, in miniature; which data set fills which role; archives; consent."""
+
+import shutil
+import tarfile
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from blindlib.cli import app
+from blindlib.datasets import archives, source
+from blindlib.datasets.catalogue import CATALOGUE, SYNTHETIC, no_data, status
+from blindlib.datasets.celeba import load_celeba
+from blindlib.datasets.cfee import emotion_of, load_cfee
+from blindlib.datasets.cremad import load_cremad
+from blindlib.datasets.diveface import LISTS, load_diveface
+from blindlib.datasets.fairface import load_fairface
+from blindlib.datasets.lfw import load_lfw, read_pairs
+from blindlib.datasets.manifest import load_manifest
+from blindlib.datasets.miniatures import WRITERS, write_clip, write_miniatures
+from blindlib.datasets.source import LOADERS, load_source, source_state
+from blindlib.datasets.video import apex_index, read_apex
+from blindlib.errors import InputError
+from blindlib.facetable import BASIC_EMOTIONS, COMPOUND_EMOTIONS, load_facetable
+from blindlib.presets import PRESETS, for_faces
+from blindlib.splits import deal, load_splits, save_splits
+
+
+@pytest.fixture
+def data(miniatures, tmp_path, monkeypatch):
+    """A copy of the miniature data sets that a test may spoil, named as the data folder."""
+    shutil.copytree(miniatures, tmp_path / "data")
+    monkeypatch.setenv("BLINDLIB_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_every_loader_gives_the_same_validated_table(miniatures, name):
+    faces = LOADERS[name](miniatures / name)
+    assert len(faces) and all(file.is_file() for file in faces.files)
+    assert list(faces.frame["image"]) == sorted(faces.frame["image"]) and faces.frame["image"].is_unique
+    assert faces.notes and all(isinstance(counts, dict) for counts in faces.notes.values())
+    assert set(CATALOGUE) == set(LOADERS), "what can be read is in the catalogue, and the other way round"
+
+
+def test_diveface_is_balanced_by_its_first_three_images(miniatures):
+    balanced, full = load_diveface(miniatures / "diveface"), load_diveface(miniatures / "diveface", balanced=False)
+    assert balanced.frame["identity"].value_counts().eq(3).all() and full.frame["identity"].value_counts().eq(4).all()
+    by = balanced.frame.groupby(["gender", "ethnicity"])["identity"].nunique()
+    assert by.index.tolist() == [(g, f"group {n}") for g in ("female", "male") for n in (1, 2, 3)] and by.nunique() == 1
+    line = (miniatures / "diveface/files/Group2_Male.txt").read_text().splitlines()[3]
+    assert f"images/{line}" not in set(balanced.frame["image"]) and f"images/{line}" in set(full.frame["image"])
+    row = full.frame.set_index("image").loc[f"images/{line}"]
+    assert (row["gender"], row["ethnicity"], row["identity"]) == ("male", "group 2", line.split("/")[0])
+
+
+def test_diveface_as_its_script_sorts_it_is_read_too(data):
+    root = data / "diveface"
+    expected = load_diveface(root).frame
+    for name in LISTS:
+        for line in (root / "files" / f"{name}.txt").read_text().split():
+            (root / name / line).parent.mkdir(parents=True, exist_ok=True)
+            (root / "images" / line).rename(root / name / line)
+        (root / "files" / f"{name}.txt").rename(root / f"{name}.txt")
+    assert sorted(load_diveface(root).frame["sha256"]) == sorted(expected["sha256"])
+
+
+def test_cfee_reads_codes_or_folders_and_leaves_compounds_out_on_request(data):
+    root = data / "cfee"
+    faces = load_cfee(root)
+    assert set(faces.frame["emotion"]) == {"neutral", *BASIC_EMOTIONS, *COMPOUND_EMOTIONS}
+    file = "05-08/Images2/" + next((root / "05-08/Images2").glob("07_112_*")).name
+    row = faces.frame.set_index("image").loc[file]
+    assert (row["identity"], row["emotion"]) == ("112", "disgust")
+    basic = load_cfee(root, compound=False)
+    assert set(basic.frame["emotion"]) == {"neutral", *BASIC_EMOTIONS}
+    assert basic.notes["CFEE"]["passed over"] == len(COMPOUND_EMOTIONS) == len(faces) - len(basic)
+    for image, subject, emotion in basic.frame[["image", "identity", "emotion"]].to_numpy():
+        (data / "sorted" / subject / emotion.upper()).mkdir(parents=True)
+        (root / image).rename(data / "sorted" / subject / emotion.upper() / "photo.jpg")
+    again = load_cfee(data / "sorted").frame
+    assert sorted(again["identity"] + again["emotion"]) == sorted(basic.frame["identity"] + basic.frame["emotion"])
+    assert [emotion_of(w) for w in ("Happy", "Sadly_Angry", " AWED ")] == ["happiness", "sadly angry", "awed"]
+
+
+def test_celeba_takes_labels_identities_and_counts_partitions(miniatures):
+    root = miniatures / "celeba"
+    faces = load_celeba(root)
+    rows = [line.split() for line in (root / "list_attr_celeba.txt").read_text().splitlines()[2:]]
+    for file, attractive, male, smiling, _ in rows[::7]:
+        row = faces.frame.set_index("image").loc[file]
+        assert (row["attractive"], row["smiling"]) == (attractive == "1", smiling == "1")
+        assert row["gender"] == ("male" if male == "1" else "female")
+    identity = dict(line.split() for line in (root / "identity_CelebA.txt").read_text().splitlines())
+    assert dict(zip(faces.frame["image"], faces.frame["identity"], strict=True)) == identity
+    counts = faces.notes["CelebA"]
+    assert counts["train"] + counts["validation"] + counts["test"] == counts["listed"] == len(faces)
+    assert counts["people in two partitions"] == 0
+
+
+def test_fairface_names_nobody_and_keeps_seven_groups(miniatures):
+    faces = load_fairface(miniatures / "fairface")
+    assert (faces.frame["identity"] == faces.frame["image"]).all()
+    assert set(faces.frame["ethnicity"]) <= {"east asian", "white", "black"} and set(faces.frame["gender"]) == {
+        "female",
+        "male",
+    }
+    assert {image.split("/")[0] for image in faces.frame["image"]} == {"train", "val"}
+
+
+def test_cremad_keeps_one_frame_a_clip_private_and_reads_it_once(miniatures, monkeypatch):
+    faces = load_cremad(miniatures / "cremad")
+    assert set(faces.frame["emotion"]) == {"neutral", *BASIC_EMOTIONS} - {"surprise"}
+    assert faces.root.stat().st_mode & 0o077 == 0 and faces.files[0].suffix == ".png"
+    row = faces.frame.set_index("image").loc["1002_IEO_HAP_XX.png"]
+    assert (row["identity"], row["emotion"], row["gender"]) == ("1002", "happiness", "male")
+    monkeypatch.setattr("blindlib.datasets.video.read_apex", lambda clip: pytest.fail("decoded again"))
+    pd.testing.assert_frame_equal(load_cremad(miniatures / "cremad").frame, faces.frame)
+
+
+def test_the_apex_is_where_the_face_has_moved_most(tmp_path):
+    still = np.zeros((20, 6, 8))
+    still[8:13] += np.array([1, 2, 3, 2, 1])[:, None, None]
+    still[4] += 3.5  # a blink: one frame
+    assert apex_index(still) == 10
+    moving = np.full((20, 64, 64, 3), 90, np.uint8)
+    for n in range(20):
+        moving[n, 20:40, 20:40] = 90 + 12 * (10 - abs(n - 10))
+    write_clip(tmp_path / "clip.flv", moving)
+    apex = np.asarray(read_apex(tmp_path / "clip.flv"))
+    assert apex.shape == (360, 480, 3) and abs(int(apex[170, 220].mean()) - 210) < 12
+
+
+def test_the_lfw_miniature_has_all_that_lfw_has(miniatures):
+    faces = load_lfw(miniatures / "lfw")
+    assert all(faces.has(label) for label in ("emotion", "gender", "ethnicity", "smiling", "attractive"))
+    pairs = read_pairs(miniatures / "lfw/pairs.txt", faces)
+    identity = faces.frame["identity"].to_numpy()
+    assert ((identity[pairs["left"]] == identity[pairs["right"]]) == pairs["same"]).all()
+
+
+def test_the_paper_s_roles_span_four_data_sets_and_pairs_stay_pairs(data, tmp_path):
+    faces, pairs = load_source(PRESETS["paper"])
+    own = {"lfw": "verification", "diveface": "demographics", "cfee": "emotion", "celeba": "attractive"}
+    assert faces.parts == {name: (role,) for name, role in own.items()} and faces.notes["roles"] == {
+        role: name for name, role in own.items()
+    }
+    told = faces.frame.groupby(faces.part.to_numpy())[["emotion", "gender", "smiling"]].agg(lambda c: c.notna().mean())
+    assert told.loc["cfee"].tolist() == [1, 0, 0], "CFEE tells expression alone"
+    assert told.loc["celeba"].tolist() == [0, 0, 1], "CelebA's gender is not asked for"
+    assert told.loc["lfw"].tolist() == [0, 0, 0] and told.loc["diveface"].tolist() == [0, 1, 0]
+    identity = faces.frame["identity"].to_numpy()
+    assert ((identity[pairs["left"]] == identity[pairs["right"]]) == pairs["same"]).all()
+    assert set(faces.part[pairs["left"]]) == {"lfw"} and all(file.is_file() for file in faces.files)
+    assert faces.kind == "synthetic", "a miniature is never taken for the paper's data"
+    again = load_facetable(faces.save(tmp_path / "faces.parquet"))
+    assert (again.files, again.parts, again.kinds) == (faces.files, faces.parts, faces.kinds)
+
+
+def test_without_the_marker_the_paper_s_data_are_real_and_substitutes_are_not(data):
+    for marker in data.rglob(SYNTHETIC):
+        marker.unlink()
+    assert load_source(PRESETS["paper"])[0].kind == "real"
+    faces, _ = load_source(PRESETS["open"])
+    assert (
+        faces.kind == "substitute" and faces.kind_of("identity") == "real" and faces.kind_of("emotion") == "substitute"
+    )
+
+
+def test_open_takes_people_s_labels_before_a_machine_s(data):
+    shutil.rmtree(data / "manifest")
+    faces, _ = load_source(PRESETS["open"])
+    assert faces.notes["roles"] == {
+        "verification": "lfw",
+        "demographics": "fairface",
+        "emotion": "cremad",
+        "attractive": "celeba",
+    }
+    assert for_faces(PRESETS["open"], faces).emotions == ("neutral", "happiness", "sadness", "fear", "anger", "disgust")
+    for name in ("cremad", "fairface", "celeba", "cfee", "diveface"):
+        shutil.rmtree(data / name)
+    faces, _ = load_source(PRESETS["open"])
+    assert faces.parts == {"lfw": ("verification", "demographics", "emotion", "attractive")}
+    assert for_faces(PRESETS["open"], faces).emotions == ("neutral", "happiness"), "LFW's rarer labels are not used"
+
+
+@pytest.mark.parametrize("gone", ["lfw", "diveface", "cfee", "celeba"])
+def test_what_is_absent_is_named_with_the_way_to_it(data, gone):
+    shutil.rmtree(data / gone)
+    faces, pairs = load_source(PRESETS["paper"])
+    role = {"lfw": "verification", "diveface": "demographics", "cfee": "emotion", "celeba": "attractive"}[gone]
+    assert "no data" in faces.notes["roles"][role] and CATALOGUE[gone].address in faces.notes["roles"][role]
+    label = {"cfee": "emotion", "diveface": "gender", "celeba": "attractive", "lfw": "pairs"}[gone]
+    assert len(pairs) == 0 if gone == "lfw" else not faces.has(label)
+    words = no_data(faces, label)
+    assert CATALOGUE[gone].title in words and CATALOGUE[gone].how in words and label in words
+
+
+def test_nobody_of_the_case_study_trains_a_head_and_no_pair_is_met(data, tmp_path):
+    preset = PRESETS["paper-smoke"]
+    faces, pairs = load_source(preset)
+    save_splits(deal(faces, pairs, preset), tmp_path / "s.parquet")
+    part = faces.part.to_numpy()
+    for split in load_splits(tmp_path / "s.parquet", faces):
+        assert set(part[split.head]) == {"diveface", "cfee"}
+        assert set(part[np.concatenate([split.head, split.validation, split.probe])]) == {"diveface", "cfee", "celeba"}
+        assert set(part[split.test]) == {"lfw", "diveface", "cfee", "celeba"}
+
+
+def test_no_data_at_all_and_a_folder_that_is_not_there_stop(tmp_path, monkeypatch):
+    monkeypatch.setenv("BLINDLIB_DATA", str(tmp_path / "nothing"))
+    for name in ("paper", "open"):
+        with pytest.raises(InputError, match="none of its data sets"):
+            source_state(PRESETS[name])
+    monkeypatch.setenv("BLINDLIB_CELEBA", str(tmp_path / "elsewhere"))
+    with pytest.raises(InputError, match="CelebA was said to be here"):
+        source_state(PRESETS["paper"])
+
+
+def test_the_state_changes_with_the_data(data):
+    before = source_state(PRESETS["paper"])
+    assert source_state(PRESETS["paper"]) == before
+    (data / "celeba" / "list_attr_celeba.txt").write_text("changed")
+    assert source_state(PRESETS["paper"]) != before
+
+
+def test_the_catalogue_counts_and_tells_what_to_do(data):
+    table = status().set_index("name")
+    assert table.loc["DiveFace", "images"] == 48 and table.loc["CREMA-D", "images"] == 18
+    assert table.loc["SFace", "present"] is not True and (table["how"].str.len() > 5).all()
+
+
+@pytest.mark.parametrize("name", ["cfee", "diveface", "celeba", "fairface", "cremad"])
+def test_what_asks_for_consent_prints_its_terms_and_is_not_downloaded(name, monkeypatch, capsys):
+    monkeypatch.setattr("requests.get", lambda *a, **k: pytest.fail("it went to the network"))
+    with pytest.raises(InputError, match="its publisher asks you first"):
+        app(["data", "fetch", name], standalone_mode=False)
+    told = capsys.readouterr().out
+    assert CATALOGUE[name].address in told and CATALOGUE[name].terms in told
+
+
+def pack(path, members):
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as opened:
+            for name, text in members.items():
+                opened.writestr(name, text)
+    else:
+        source_file = path.parent / "member"
+        with tarfile.open(path, "w:gz") as opened:
+            for name, text in members.items():
+                source_file.write_text(text)
+                opened.add(source_file, arcname=name)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["set.zip", "set.tar.gz"])
+def test_an_archive_is_unpacked_whole_and_its_checksum_held(tmp_path, kind):
+    archive, folder = pack(tmp_path / kind, {"train/1.jpg": "a", "val/2.jpg": "b"}), tmp_path / "fairface"
+    said = archives.unpack_into("fairface", archive, folder)
+    assert "SHA-256 seen" in said and (folder / "train/1.jpg").read_text() == "a" and (folder / "val/2.jpg").exists()
+    shutil.rmtree(folder / "train"), shutil.rmtree(folder / "val")
+    archives.unpack_into("fairface", archive, folder)
+    with pytest.raises(InputError, match="is there already"):
+        archives.unpack_into("fairface", archive, folder)
+    pack(tmp_path / kind, {"train/1.jpg": "other"})
+    with pytest.raises(InputError, match="not the file that was seen before"):
+        archives.unpack_into("fairface", archive, folder)
+
+
+def test_miniatures_are_the_same_bytes_for_the_same_seed(miniatures, tmp_path, monkeypatch):
+    monkeypatch.setattr("blindlib.datasets.miniatures.WRITERS", {"cfee": WRITERS["cfee"]})
+    again = write_miniatures(tmp_path / "again", people=2)
+    one, two = ({p.name: p.read_bytes() for p in r.rglob("*.jpg")} for r in (miniatures / "cfee", again / "cfee"))
+    assert one == two and len(one) == 57
+    with pytest.raises(InputError, match="exists already"):
+        write_miniatures(again)
+    with pytest.raises(InputError, match="use 2 or more"):
+        write_miniatures(tmp_path / "none", people=1)
+
+
+def test_a_manifest_by_its_folder_or_its_file(miniatures):
+    by_folder, by_file = load_manifest(miniatures / "manifest"), load_manifest(miniatures / "manifest/faces.csv")
+    pd.testing.assert_frame_equal(by_folder.frame, by_file.frame)
+
+
+def test_every_data_set_has_a_loader_and_a_role():
+    named = {
+        name for preset in PRESETS.values() if preset.sources for names in preset.sources.values() for name in names
+    }
+    assert named == set(source.LOADERS)
