@@ -235,8 +235,8 @@ def scorecard(verdicts: pd.DataFrame) -> pd.DataFrame:
     """The verdicts to read: one column each for the claim, verdict, estimate with interval, rule and cell."""
     marks = {"replicated": "✓ replicated", "not replicated": "✗ not replicated", "not testable": "– not testable"}
     shown = [
-        "" if pd.isna(row["estimate"]) else f"{row['estimate']:.1f} [{row['low']:.1f}, {row['high']:.1f}]"
-        for _, row in verdicts.iterrows()
+        "" if pd.isna(e) else f"{e:.1f} [no interval]" if pd.isna(low) else f"{e:.1f} [{low:.1f}, {high:.1f}]"
+        for e, low, high in verdicts[["estimate", "low", "high"]].to_numpy()
     ]
     return pd.DataFrame(
         {

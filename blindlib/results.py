@@ -102,4 +102,5 @@ def summarise(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
                 "seeds": group["seed"].nunique(),
             }
         )
-    return pd.DataFrame(rows)
+    counts = ["chance", "n_train_subjects", "n_test_subjects", "n_test", "seeds"]
+    return pd.DataFrame(rows, columns=[*by, "mean", "half_width", *counts])

@@ -6,6 +6,7 @@ import pandas as pd
 from blindlib.fairness import UNBIASED
 from blindlib.published import table2 as published_table2
 from blindlib.results import interval
+from blindlib.tables import plus_minus
 
 MEASURES = ("acc", "tpr_smiling", "tpr_not_smiling", "eq_opp")
 CELLS = (("x", "unbiased"), ("x", "biased"), ("SN", "biased"), ("LNTL", "biased"), ("LEACE", "biased"))
@@ -81,7 +82,7 @@ def readable2(table: pd.DataFrame) -> pd.DataFrame:
         known = pd.notna(row["n_test"])
         cells = {"Representation": row["representation"], "Training": row["training"]}
         for measure, title in names.items():
-            ours = "no data" if pd.isna(row[measure]) else f"{row[measure]:.1f} ± {row[f'{measure}_hw']:.1f}"
+            ours = plus_minus(row[measure], row[f"{measure}_hw"])
             printed = row[f"published_{measure}"]
             cells[title] = ours if pd.isna(printed) else f"{ours} [{printed:.1f}]"
         cells["Trained"] = f"{row['n_train']:,} images" if known else "no data"

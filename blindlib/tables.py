@@ -160,6 +160,13 @@ def readable(table: pd.DataFrame, protocol: str = "B") -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def plus_minus(mean: float, half_width: float) -> str:
+    """A number with its interval's half-width, one decimal each; `no data` without it, no ± without an interval."""
+    if pd.isna(mean):
+        return "no data"
+    return f"{mean:.1f}" if pd.isna(half_width) else f"{mean:.1f} ± {half_width:.1f}"
+
+
 def _number(value: float) -> str:
     return "no data" if pd.isna(value) else f"{value:.1f}"
 
@@ -168,7 +175,7 @@ def _cell(cells: pd.DataFrame, name: str) -> str:
     if name not in cells.index:
         return ""
     cell = cells.loc[name]
-    ours = "no data" if pd.isna(cell["mean"]) else f"{cell['mean']:.1f} ± {cell['half_width']:.1f}"
+    ours = plus_minus(cell["mean"], cell["half_width"])
     return ours if pd.isna(cell["published"]) else f"{ours} [{cell['published']:.1f}]"
 
 
@@ -176,7 +183,7 @@ def _difference(cells: pd.DataFrame, name: str) -> str:
     if name not in cells.index or pd.isna(cells.loc[name, "diff"]):
         return f"no data [{cells.loc[name, 'published_diff']:g}]" if name in cells.index else ""
     cell = cells.loc[name]
-    return f"{cell['diff']:.1f} ± {cell['diff_half_width']:.1f} [{cell['published_diff']:g}]"
+    return f"{plus_minus(cell['diff'], cell['diff_half_width'])} [{cell['published_diff']:g}]"
 
 
 def save_table(table: pd.DataFrame, laid_out: pd.DataFrame, folder: Path, name: str, caption: str) -> None:

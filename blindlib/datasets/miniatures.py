@@ -132,7 +132,7 @@ def _write_cfee(root: Path, people: int, seed: int) -> None:
 
 
 def _write_celeba(root: Path, people: int, seed: int) -> None:
-    album, frames = _faces(24 * people, 3, seed)
+    album, frames = _faces(30 * people, 3, seed)
     names = [f"{n:06d}.jpg" for n in range(1, len(album) + 1)]
     for name, frame in zip(names, frames, strict=True):
         _save(frame, root / "img_align_celeba" / name, 178, 218)
