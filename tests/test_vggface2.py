@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 from blindlib.errors import InputError
+from blindlib.files import sha256
 from blindlib.vggface2 import embed_frames, load_vggface2, pool_frames, save_safetensors
 
 FIXTURE = Path(__file__).parent / "fixtures" / "resnet50_keras.npz"
@@ -245,3 +246,20 @@ def test_a_pickle_is_never_opened(tmp_path, name):
 def test_frames_of_another_size_or_type_are_refused(keras, wrong):
     with pytest.raises(InputError, match=r"expected uint8 \(B, 224, 224, 3\), RGB"):
         pool_frames(keras, wrong)
+
+
+def test_the_backbone_finds_its_weights_and_keys_the_store_by_their_bytes(keras, folder, frames, tmp_path, monkeypatch):
+    from blindlib import backbones
+
+    monkeypatch.setenv("BLINDLIB_DATA", str(tmp_path))
+    backbones._vggface2.cache_clear()
+    with pytest.raises(InputError, match="blindlib data fetch vggface2"):
+        backbones.get_backbone("resnet50").weights()
+    (tmp_path / "weights").mkdir()
+    os.link(folder / "keras.h5", tmp_path / "weights" / "rcmalli_vggface_tf_notop_resnet50.h5")
+    backbone = backbones.get_backbone("resnet50")
+    assert backbone.weights() == sha256(folder / "keras.h5") and backbone.dim == 2048
+    np.testing.assert_array_equal(backbone.encode(frames), embed_frames(keras, frames))
+    left, right = np.array(backbone.alignment.points)[[2, 0]]  # the eyes' outer corners
+    assert left[0] + right[0] == pytest.approx(224, abs=1) and right[0] > left[0], "upright, in the middle"
+    backbones._vggface2.cache_clear()

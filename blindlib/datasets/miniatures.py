@@ -72,7 +72,10 @@ def _save(frame: np.ndarray, path: Path, width: int, height: int) -> None:
 
 def _write_lfw(root: Path, people: int, seed: int) -> None:
     album, frames = _faces(5 * people, 3, seed)
-    album["person_name"] = "Synth_" + album["identity"].str.rsplit("-").str[-1]
+    shuffled = np.random.default_rng(seed).permutation(5 * people)  # else a fold's people would be of one gender
+    number = album["identity"].str.rsplit("-").str[-1].astype(int)
+    album["person_name"] = [f"Synth_{shuffled[n]:03d}" for n in number]
+    album["identity"] = album["person_name"]
     album["file"] = [image_name(p, n) for p, n in zip(album["person_name"], album["number"], strict=True)]
     for row, frame in zip(album.itertuples(), frames, strict=True):
         _save(frame, root / "lfw" / row.person_name / row.file, 250, 250)
