@@ -1,12 +1,10 @@
 """Every data set that the companion reads: where it goes, what it is for, under which terms, how to get it."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from blindlib.errors import InputError
 from blindlib.facetable import DATA_ROLES, FaceTable
 from blindlib.paths import data_dir, dataset_dir
 from blindlib.presets import PAPER
@@ -118,18 +116,9 @@ WEIGHTS = (  # title, what `data fetch` calls it, file, licence
 
 
 def is_here(name: str) -> bool:
-    """Whether a data set's folder holds anything. One that a variable names has to.
-
-    Raises
-    ------
-    InputError
-        If `BLINDLIB_<NAME>` names a folder that is not there or is empty.
-    """
+    """Whether a data set's folder holds anything."""
     folder = dataset_dir(name)
-    here = folder.is_dir() and any(folder.iterdir())
-    if not here and os.environ.get(f"BLINDLIB_{name.upper()}"):
-        raise InputError(folder, f"{CATALOGUE[name].title} was said to be here; nothing is", "name its folder")
-    return here
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def how_to_get(name: str) -> str:

@@ -1,10 +1,11 @@
 """A preset's data: which data set fills which role, the face table over all of them, and the pairs."""
 
+import os
 from pathlib import Path
 
 import pandas as pd
 
-from blindlib.datasets.catalogue import SYNTHETIC, how_to_get, is_here
+from blindlib.datasets.catalogue import CATALOGUE, SYNTHETIC, how_to_get, is_here
 from blindlib.datasets.celeba import load_celeba
 from blindlib.datasets.cfee import load_cfee
 from blindlib.datasets.cremad import load_cremad
@@ -134,6 +135,10 @@ def _top(folder: Path) -> list[Path]:
 def _present(preset: Preset) -> list[str]:
     wanted = list(dict.fromkeys(name for names in preset.sources.values() for name in names))
     here = [name for name in wanted if is_here(name)]
+    for name in set(wanted) - set(here):
+        if os.environ.get(f"BLINDLIB_{name.upper()}"):
+            title = CATALOGUE[name].title
+            raise InputError(dataset_dir(name), f"{title} was said to be here; nothing is", f"{how_to_get(name)}")
     if not here:
         raise InputError(
             data_dir(),

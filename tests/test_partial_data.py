@@ -1,0 +1,78 @@
+"""The presets that read files, end to end, on whatever subset of the data is here: the rest says "no data"."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+
+from blindlib.datasets.catalogue import CATALOGUE
+from blindlib.datasets.miniatures import write_miniatures
+from blindlib.paths import ROOT
+from blindlib.published import table1 as published
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return write_miniatures(tmp_path_factory.mktemp("data") / "sets")
+
+
+def run(preset: str, folder: Path, **variables: Path) -> Path:
+    """`make paper`; returns the folder of figures."""
+    done = subprocess.run(
+        ["make", "paper", f"PRESET={preset}", f"PY={sys.executable}", *(f"{k}={v}" for k, v in variables.items())],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        env={**os.environ, "BLINDLIB_BUILD": str(folder / "build"), "BLINDLIB_FIGURES": str(folder / "figures")},
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return folder / "figures" / preset
+
+
+def printed(folder: Path, preset: str, name: str) -> str:
+    """All text that an executed notebook shows."""
+    cells = nbformat.read(folder / "build" / preset / f"{name}.ipynb", as_version=4).cells
+    return "".join(o.get("text", "") for c in cells if c.cell_type == "code" for o in c.outputs)
+
+
+def test_with_all_of_it_every_cell_of_both_tables_has_a_number(data, tmp_path):
+    figures = run("paper-smoke", tmp_path, DATA=data)
+    one, two = pd.read_csv(figures / "table1.csv"), pd.read_csv(figures / "table2.csv")
+    assert one["mean"].notna().all() and set(one["domain"]) == set(published().index)
+    assert two["acc"].notna().all() and (two["n_test"] > 0).all()
+    assert set(one["data"]) == {"synthetic"}, "miniatures are never taken for the paper's data"
+    claims = pd.read_csv(figures / "claims.csv")
+    assert set(claims["verdict"]) <= {"replicated", "not replicated"}
+    assert (figures / "alignment.png").stat().st_size > 10_000
+    missed = pd.read_csv(tmp_path / "build" / "paper-smoke" / "missed.csv")
+    assert list(missed.columns) == ["image"] and missed.empty, "CompactNet takes the whole frame: nothing to miss"
+
+
+def test_with_celeba_alone_table_2_has_x_and_the_rest_says_what_is_missing(data, tmp_path):
+    figures = run("paper-smoke", tmp_path, DATA=tmp_path / "none", CELEBA=data / "celeba")
+    one, two = pd.read_csv(figures / "table1.csv"), pd.read_csv(figures / "table2.csv")
+    assert one["mean"].isna().all() and len(one) == 18 and one["published"].notna().all()
+    assert (two["acc"].notna() == (two["representation"] == "x")).all()
+    claims = pd.read_csv(figures / "claims.csv").set_index("id")["verdict"]
+    assert (claims.drop("C5") == "not testable").all() and claims["C5"] != "not testable"
+    assert (figures / "table1.md").read_text().count("no data") > 18
+    for name in ("02_baseline", "03_sensitivenets", "04_lntl", "05_probes"):
+        told = printed(tmp_path, "paper-smoke", name)
+        assert "no data: CelebA tells no emotion" in told and CATALOGUE["cfee"].address in told, name
+
+
+def test_open_runs_on_lfw_alone_in_all_its_roles(data, tmp_path):
+    figures = run("open-smoke", tmp_path, DATA=tmp_path / "none", LFW=data / "lfw")
+    one = pd.read_csv(figures / "table1.csv")
+    assert one["mean"].notna().all()
+    emotion = one[one["domain"].str.startswith("Emotion")]
+    assert (emotion["chance"] == 50).all(), "LFW's two frequent expressions"
+    assert "no data" in (figures / "table2.md").read_text(), "too few people of each kind"
+    told = printed(tmp_path, "open-smoke", "01_data_prep")
+    assert all(f"{role}: lfw" in told for role in ("verification", "demographics", "emotion", "attractive"))
