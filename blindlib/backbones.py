@@ -10,7 +10,7 @@ import numpy as np
 from blindlib.compactnet import CROP, DIM, INPUT, LOWER, WEIGHTS, embed_frames, load_compactnet
 from blindlib.errors import InputError
 from blindlib.files import digest, sha256
-from blindlib.images import Alignment, arcface_alignment, dlib_alignment, model_file
+from blindlib.images import Alignment, arcface_alignment, dlib_alignment, model_file, vggface2_alignment
 from blindlib.paths import data_dir
 
 SFACE_SHA256 = "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79"
@@ -169,7 +169,7 @@ BACKBONES = {
             "resnet50",
             2048,
             224,
-            dlib_alignment(224, 0.25),
+            vggface2_alignment(),
             _encode_resnet50,
             partial(_file_weights, _resnet50_path),
             False,

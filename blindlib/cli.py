@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from blindlib.errors import InputError
+from blindlib.errors import InputError, explain
 
 app = typer.Typer(
     add_completion=False,
@@ -28,22 +28,38 @@ def data_status() -> None:
     """Show every data set: present, where, how many images and subjects, licence, how to get it."""
     from blindlib.datasets.catalogue import status
 
-    table = status().fillna({"images": 0, "subjects": 0})
-    for _, row in table.iterrows():
-        size = f" · {row['images']:,} images, {row['subjects']:,} subjects" if row["images"] else ""
-        typer.echo(f"{'✓' if row['present'] else '✗'} {row['name']}{size}")
+    for _, row in status().fillna({"images": 0}).iterrows():
+        size = f" · {row['images']:,} files" if row["images"] else ""
+        typer.echo(f"{'✓' if row['present'] else '✗'} {row['name']}{size}: {row['use']}")
         typer.echo(f"    where: {row['where']}\n    licence: {row['licence']}\n    get it: {row['how']}")
 
 
 @data.command("fetch")
-def data_fetch(name: str = typer.Argument(help="lfw, sface or resnet50")) -> None:
-    """Download a data set or weights from the publisher, verified; goes on where an earlier try stopped."""
-    from blindlib.datasets.fetch import fetch
-    from blindlib.paths import data_dir, lfw_dir
+def data_fetch(
+    name: str = typer.Argument(help="lfw, vggface2, sface, resnet50; of others the terms are shown"),
+) -> None:
+    """Download a data set or weights from the publisher, verified; where terms have to be agreed to, show them."""
+    from blindlib.datasets.catalogue import CATALOGUE
+    from blindlib.datasets.fetch import COLLECTIONS, fetch
+    from blindlib.paths import data_dir, dataset_dir
 
-    folder = lfw_dir() if name == "lfw" else data_dir() / "weights"
+    if name in CATALOGUE and name not in COLLECTIONS:
+        entry = CATALOGUE[name]
+        typer.echo(f"{entry.title}: {entry.use}\n  licence: {entry.licence}\n  terms: {entry.terms or entry.licence}")
+        typer.echo(f"  where: {entry.address}\n  how: {entry.how}\n  goes to: {dataset_dir(name)}")
+        raise InputError(name, "is not downloaded for you: its publisher asks you first", "follow the lines above")
+    folder = dataset_dir(name) if name in CATALOGUE else data_dir() / "weights"
     fetch(name, folder, typer.echo)
     typer.echo(f"{name}: complete in {folder}")
+
+
+@data.command("unpack")
+def data_unpack(name: str, archive: Path) -> None:
+    """Unpack an archive (zip, tar) that you downloaded into a data set's folder, checked against its published sum."""
+    from blindlib.datasets.archives import unpack_into
+    from blindlib.paths import dataset_dir
+
+    typer.echo(unpack_into(name, archive, dataset_dir(name)))
 
 
 @data.command("check")
@@ -51,9 +67,11 @@ def data_check(preset: str, stamp: Annotated[Path, typer.Option(help="Rewritten 
     """Stop with one clear message if a preset's data is not here (make runs this first)."""
     from blindlib.datasets.source import source_state
     from blindlib.files import write_text
+    from blindlib.paths import build_dir
     from blindlib.presets import get_preset
 
     state = source_state(get_preset(preset))
+    build_dir(preset)  # made here, private: not before it is known that there is something to run
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != state:
         write_text(stamp, state)
 
@@ -88,6 +106,18 @@ def embed(preset: str = typer.Option(..., help="smoke, demo, open or paper")) ->
     told = embed_preset(preset)
     if told:
         typer.echo(told)
+
+
+@app.command("miniatures")
+def miniatures(
+    out: Annotated[Path, typer.Option(help="A new folder; then `make paper PRESET=paper-smoke DATA=FOLDER`.")],
+    people: Annotated[int, typer.Option(help="Size: 8 is enough for the smoke presets.")] = 8,
+    seed: Annotated[int, typer.Option(help="Another seed is another population.")] = 0,
+) -> None:
+    """Write every data set in miniature, laid out as its publisher does, with rendered faces of nobody."""
+    from blindlib.datasets.miniatures import write_miniatures
+
+    typer.echo(f"wrote {write_miniatures(out, people=people, seed=seed)}")
 
 
 @app.command("run")
@@ -132,6 +162,5 @@ def main() -> None:
     except (InputError, OSError) as error:
         if "--debug" in sys.argv:
             raise
-        where = "" if isinstance(error, InputError) else "blindlib: "
-        typer.echo(f"error: {where}{error}", err=True)
+        typer.echo(f"error: {error if isinstance(error, InputError) else explain(error)}", err=True)
         sys.exit(1)

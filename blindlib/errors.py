@@ -1,6 +1,16 @@
 """The one error that bad input raises: which file, what is wrong, what to do."""
 
+import errno
 from pathlib import Path
+
+_REMEDIES = {  # what the reader does about what the system refuses
+    errno.ENOSPC: "free some space and run the same command again: it goes on where it stopped",
+    errno.EDQUOT: "free some of your quota and run the same command again: it goes on where it stopped",
+    errno.EFBIG: "this file system takes no file of that size: use another one (BLINDLIB_DATA, BLINDLIB_BUILD)",
+    errno.EROFS: "use a folder that can be written (BLINDLIB_DATA, BLINDLIB_BUILD)",
+    errno.EACCES: "give yourself the right to it, or use another folder (BLINDLIB_DATA, BLINDLIB_BUILD)",
+    errno.EPERM: "give yourself the right to it, or use another folder (BLINDLIB_DATA, BLINDLIB_BUILD)",
+}
 
 
 class InputError(ValueError):
@@ -26,3 +36,9 @@ class InputError(ValueError):
         where, problem, remedy = self.args
         place = where if self.line is None else f"{where}:{self.line}"
         return f"{place}: {problem} → {remedy}"
+
+
+def explain(error: OSError) -> InputError:
+    """What the operating system refused, as the one line that bad input gets."""
+    remedy = _REMEDIES.get(error.errno, "run it again; with `blindlib --debug …` it shows where it happened")
+    return InputError(error.filename or "file system", error.strerror or str(error), remedy)

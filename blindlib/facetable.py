@@ -1,6 +1,6 @@
 """FaceTable: the one validated table that every data set becomes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -30,6 +30,12 @@ COMPOUND_EMOTIONS = (  # of CFEE: Du, Tao & Martínez 2014
 EMOTIONS = ("neutral", *BASIC_EMOTIONS, "contempt", *COMPOUND_EMOTIONS)
 GENDERS = ("female", "male")
 ATTRIBUTES = ("emotion", "gender", "ethnicity", "smiling", "attractive")
+DATA_ROLES = {  # what people are needed for, and the labels that a data set in that role tells
+    "verification": (),
+    "demographics": ("gender", "ethnicity"),
+    "emotion": ("emotion",),
+    "attractive": ("smiling", "attractive"),
+}
 
 _OPTIONAL = {"nullable": True, "required": True, "coerce": True}
 SCHEMA = pa.DataFrameSchema(
@@ -66,7 +72,14 @@ class FaceTable:
     notes : dict
         What the loader counted: rows ignored, labels dropped. Shown in notebook 01, never silent.
     source : str
-        `files`: the images are files below `root`; `synthfaces`: they are rendered from the album in `root`.
+        `files`: the images are files; `synthfaces`: they are rendered from the album in `root`.
+    folders : dict of str to Path
+        Of a table that spans several data sets: an image's first folder -> the folder on disk that the rest of its path
+        starts from. Empty where all images lie below `root`.
+    parts : dict of str to tuple of str
+        An image's first folder -> the roles that its people play (`DATA_ROLES`). Empty for a data set by itself.
+    kinds : dict of str to str
+        By attribute, what its labels count as in a table; where not named, `kind`.
     """
 
     frame: pd.DataFrame
@@ -75,6 +88,9 @@ class FaceTable:
     kind: str
     notes: dict
     source: str = "files"
+    folders: dict = field(default_factory=dict)
+    parts: dict = field(default_factory=dict)
+    kinds: dict = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -82,7 +98,19 @@ class FaceTable:
     @property
     def files(self) -> list[Path]:
         """Absolute path of every image, in row order."""
-        return [self.root / image for image in self.frame["image"]]
+        if not self.folders:
+            return [self.root / image for image in self.frame["image"]]
+        split = [image.split("/", 1) for image in self.frame["image"]]
+        return [self.folders[part] / rest for part, rest in split]
+
+    @property
+    def part(self) -> pd.Series:
+        """The first folder of every image, in row order: a key of `parts`."""
+        return self.frame["image"].str.split("/", n=1).str[0]
+
+    def kind_of(self, attribute: str) -> str:
+        """What an attribute's labels count as: `real`, `substitute` or `synthetic`."""
+        return self.kinds.get(attribute, self.kind)
 
     def has(self, attribute: str) -> bool:
         """Whether any image carries a label for this attribute."""
@@ -91,15 +119,16 @@ class FaceTable:
     def save(self, path: Path) -> Path:
         """Write as parquet, atomically."""
         frame = self.frame.copy()
-        frame.attrs = {"root": str(self.root), "name": self.name, "kind": self.kind, "notes": self.notes}
-        frame.attrs["source"] = self.source
+        rest = {n: getattr(self, n) for n in ("name", "kind", "notes", "source", "parts", "kinds")}
+        folders = {part: str(folder) for part, folder in self.folders.items()}
+        frame.attrs = {"root": str(self.root), "folders": folders, **rest}
         with atomic_path(path) as temporary:
             frame.to_parquet(temporary)
         return path
 
 
 def make_facetable(
-    frame: pd.DataFrame, root: Path, *, name: str, kind: str, notes: dict | None = None, source: str = "files"
+    frame: pd.DataFrame, root: Path, *, name: str, kind: str, notes: dict | None = None, source: str = "files", **more
 ) -> FaceTable:
     """Validate rows into a FaceTable; labels that a data set lacks become missing values.
 
@@ -112,6 +141,8 @@ def make_facetable(
     notes : dict, optional
     source : str
         `files` or `synthfaces`.
+    **more
+        `folders`, `parts`, `kinds` of the FaceTable.
 
     Raises
     ------
@@ -132,7 +163,7 @@ def make_facetable(
             root, f"data set '{name}', {column}: {shown!r} fails {error.check}", "mend its labels"
         ) from None
     frame = frame[list(SCHEMA.columns)].sort_values("image", ignore_index=True)
-    return FaceTable(frame, Path(root), name, kind, dict(notes or {}), source)
+    return FaceTable(frame, Path(root), name, kind, dict(notes or {}), source, **more)
 
 
 def load_facetable(path: Path) -> FaceTable:
@@ -147,4 +178,6 @@ def load_facetable(path: Path) -> FaceTable:
         raise InputError(path, "no face table here", "run notebook 01_data_prep with the same preset first")
     frame = pd.read_parquet(path)
     meta, frame.attrs = frame.attrs, {}
-    return FaceTable(frame, Path(meta["root"]), meta["name"], meta["kind"], meta["notes"], meta["source"])
+    folders = {part: Path(folder) for part, folder in meta.pop("folders").items()}
+    parts = {part: tuple(roles) for part, roles in meta.pop("parts").items()}
+    return FaceTable(frame, Path(meta.pop("root")), folders=folders, parts=parts, **meta)

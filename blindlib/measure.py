@@ -7,7 +7,7 @@ from blindlib.facetable import FaceTable
 from blindlib.judge import balanced_accuracy
 from blindlib.presets import Preset
 from blindlib.probes import PROBES, Task, run_probes
-from blindlib.results import tidy
+from blindlib.results import COLUMNS, tidy
 from blindlib.splits import Split
 from blindlib.training import encode
 from blindlib.verification import equal_error_rate, fold_thresholds, pair_distances, roc, tar_at_far
@@ -26,12 +26,14 @@ def relative_distances(
 ) -> dict[int, np.ndarray]:
     """Per seed the distance of every pair (pairs,), by a head that has not seen its people, over its fold's threshold.
 
-    At most 1 is "the same person". Heads of different rotations have scales of their own; in units of the threshold,
-    which the pair's own fold did not set, their distances can stand in one ROC.
+    Empty without pairs. At most 1 is "the same person". Heads of different rotations have scales of their own; in units
+    of the threshold, which the pair's own fold did not set, their distances can stand in one ROC.
     """
     same, fold = pairs["same"].to_numpy(), pairs["fold"].to_numpy()
     identity = faces.frame["identity"].to_numpy()
     out = {}
+    if pairs.empty:
+        return out
     for seed in dict.fromkeys(split.seed for split in splits):
         own = [(n, split) for n, split in enumerate(splits) if split.seed == seed]  # by rising rotation
         of_fold = [own[k % len(own)] for k in np.unique(fold)]
@@ -54,9 +56,12 @@ def measure_verification(
     features: np.ndarray, pairs: pd.DataFrame, splits: list[Split], faces: FaceTable
 ) -> list[dict]:
     """Verification rows of a representation (S or 1, N, D): `balanced_accuracy` by fold; EER and TAR over all pairs.
+    None without pairs.
 
     Folds take the place of rotations: a fold's threshold comes from the other folds.
     """
+    if pairs.empty:
+        return []
     same, fold = pairs["same"].to_numpy(), pairs["fold"].to_numpy()
     identity = faces.frame["identity"].to_numpy()
     people = [len(np.unique(identity[pairs.loc[fold == k, ["left", "right"]].to_numpy()])) for k in np.unique(fold)]
@@ -138,7 +143,7 @@ def measure(
     ----------
     name : str
         As it stands in tables.
-    features : float array (S, N, D) or (1, N, D)
+    features : float array (S, N, D) or (1, N, D), or a sequence of arrays (N, D)
         φ of every image for every split, or of one representation for all.
     faces, pairs, splits, preset
     quick : bool
@@ -152,15 +157,17 @@ def measure(
     identity = faces.frame["identity"].to_numpy()
     constant = {"preset": preset.name, "dataset": faces.name, "representation": name}
     rows = []
-    for task in make_tasks(faces, preset)[: 1 if quick else None]:
+    for task in make_tasks(faces, preset):
+        if quick and task.name != "emotion":
+            continue
         kinds, protocols = (PROBES, "AB") if task.name == "emotion" and not quick else (("NN",), "B")
-        rows += run_probes(features, task, splits, preset.probes, kinds=kinds, protocols=protocols, identity=identity)
-    probes = tidy(rows, PROBE_METRICS, kind=preset.kind, **constant)
+        own = run_probes(features, task, splits, preset.probes, kinds=kinds, protocols=protocols, identity=identity)
+        rows += [tidy(own, PROBE_METRICS, kind=faces.kind_of(task.name), **constant)]
     checks = measure_verification(features, pairs, splits, faces) + measure_collapse(features, splits)
-    id_kind = preset.kind if preset.kind == "synthetic" else id_data_kind(pairs)
-    return pd.concat([probes, pd.DataFrame(checks).assign(kind=id_kind, **constant)], ignore_index=True)[
-        list(probes.columns)
-    ]
+    id_kind = faces.kind_of("identity")
+    id_kind = id_data_kind(pairs) if id_kind == "real" else id_kind
+    rows += [pd.DataFrame(checks).assign(kind=id_kind, **constant).reindex(columns=list(COLUMNS))]
+    return pd.concat(rows, ignore_index=True)
 
 
 def id_data_kind(pairs: pd.DataFrame) -> str:

@@ -16,9 +16,9 @@ def data_dir() -> Path:
     return _folder("BLINDLIB_DATA", ROOT / "data")
 
 
-def lfw_dir() -> Path:
-    """Folder that holds LFW's `lfw/`, `pairs.txt` and label files (`BLINDLIB_LFW`; default `data/lfw`)."""
-    return _folder("BLINDLIB_LFW", data_dir() / "lfw")
+def dataset_dir(name: str) -> Path:
+    """Folder of one data set, `lfw` say (`BLINDLIB_LFW`; default `data/lfw`)."""
+    return _folder(f"BLINDLIB_{name.upper()}", data_dir() / name)
 
 
 def build_root() -> Path:

@@ -5,7 +5,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from blindlib.plotstyle import COLOURS, new_figure, save_figure, style
+from blindlib.plotstyle import COLOURS, blank, blank_without_data, new_figure, save_figure, style
 
 __all__ = [
     "dataset_overview",
@@ -39,6 +39,7 @@ def dataset_overview(counts: pd.DataFrame) -> Figure:
     return figure
 
 
+@blank_without_data
 def distance_histogram(distances: pd.DataFrame) -> Figure:
     """Distances of same and of different pairs: columns `distance`, `pair` (`same person`, `different people`)."""
     figure, (axis,) = new_figure(height=2.4)
@@ -56,6 +57,7 @@ def distance_histogram(distances: pd.DataFrame) -> Figure:
     return figure
 
 
+@blank_without_data
 def roc_curves(curves: pd.DataFrame) -> Figure:
     """ROC by representation on a logarithmic FAR: columns `representation`, `far`, `tar` (shares of 1)."""
     figure, axes = new_figure(2, height=2.9)
@@ -78,6 +80,7 @@ def roc_curves(curves: pd.DataFrame) -> Figure:
     return figure
 
 
+@blank_without_data
 def training_curves(history: pd.DataFrame, losses: dict[str, str]) -> Figure:
     """Loss curves, the adversary's accuracy, and what fresh probes read, by round and strength.
 
@@ -118,8 +121,9 @@ def training_curves(history: pd.DataFrame, losses: dict[str, str]) -> Figure:
     return figure
 
 
+@blank_without_data
 def selection(table: pd.DataFrame, budget: float) -> Figure:
-    """Validation people only: what each λ costs and hides, and how often it was chosen. Columns of `study.choose`."""
+    """Validation people only: what each λ costs and hides, and how often it was chosen. Columns of `banks.choose`."""
     figure, axes = new_figure(2, height=2.6, width_ratios=(3, 2))
     mean = table.groupby("strength")[["diff", "emotion"]].agg(["mean", "std"])
     picks = table.groupby("strength")["chosen"].sum()
@@ -151,6 +155,8 @@ def selection(table: pd.DataFrame, budget: float) -> Figure:
 def table1_figure(table: pd.DataFrame) -> Figure:
     """Table 1 (protocol B) to look at: accuracy of every representation by domain, published values hollow."""
     shown = table[(table["protocol"] == "B") & table["mean"].notna()]
+    if shown.empty:
+        return blank()
     domains = list(dict.fromkeys(shown["domain"]))
     names = [name for name in COLOURS if name in set(shown["representation"])]
     figure, (axis,) = new_figure(height=0.62 * len(domains) + 1.0)
@@ -184,6 +190,7 @@ def table1_figure(table: pd.DataFrame) -> Figure:
     return figure
 
 
+@blank_without_data
 def frontier(points: pd.DataFrame) -> Figure:
     """λ against ID and emotion on test people: columns `method`, `strength`, `id`, `id_hw`, `emotion`, `emotion_hw`."""
     figure, (axis,) = new_figure(height=3.2)

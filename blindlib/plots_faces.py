@@ -5,6 +5,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from blindlib.images import Alignment, Steps
 from blindlib.plotstyle import COLOURS, new_figure
 
 
@@ -34,6 +35,40 @@ def contact_sheet(frames: np.ndarray, people: list[str], emotions: list[str]) ->
             axis.set_title(emotions[column], fontsize=8, pad=2)
         if column == 0:
             axis.set_ylabel(people[row], fontsize=7, labelpad=2)
+    return figure
+
+
+def alignment(steps: list[Steps], networks: dict[str, Alignment]) -> Figure:
+    """Columns of one photograph: the padded frame with its box and five points, then every network's aligned face.
+
+    Parameters
+    ----------
+    steps : list of Steps
+    networks : dict of str to Alignment
+    """
+    rows = ["frame, box, points", *networks]
+    figure, axes = new_figure(len(steps), len(rows), height=7.0 * len(rows) / len(steps) * 0.8)
+    grid = axes.reshape(len(rows), len(steps))
+    for axis in axes:
+        axis.set(xticks=[], yticks=[])
+        axis.grid(visible=False)
+        axis.spines[:].set_visible(False)
+    for column, step in enumerate(steps):
+        grid[0, column].imshow(step.image)
+        if step.box is None:
+            grid[0, column].set_xlabel("no face found", fontsize=8)
+            continue
+        left, top, right, bottom = step.box
+        grid[0, column].plot(
+            [left, right, right, left, left], [top, top, bottom, bottom, top], color=COLOURS["LNTL"], lw=1
+        )
+        grid[0, column].plot(*step.points.T, "+", color=COLOURS["SN λ=0"], ms=6, mew=1.2)
+        for row, (name, chip) in enumerate(step.chips.items(), 1):
+            grid[row, column].imshow(chip)
+            grid[row, column].plot(*np.array(networks[name].points).T, "+", color=COLOURS["SN λ=0"], ms=6, mew=1.2)
+    sizes = ["", *(f"\n{a.size} x {a.size}" for a in networks.values())]
+    for axis, name, size in zip(grid[:, 0], rows, sizes, strict=True):
+        axis.set_ylabel(name + size, fontsize=8)
     return figure
 
 

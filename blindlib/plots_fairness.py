@@ -3,12 +3,14 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from blindlib.plotstyle import COLOURS, new_figure
+from blindlib.plotstyle import COLOURS, blank, blank_without_data, new_figure
 
 
 def equal_opportunity(table: pd.DataFrame) -> Figure:
     """True positive rates of the smiling and the others, and Eq. Opp., by row of Table 2; published values hollow."""
     shown = table[table["acc"].notna()].reset_index(drop=True)
+    if shown.empty:
+        return blank()
     figure, (left, right) = new_figure(2, height=2.9, sharey=True)
     for y, row in shown.iterrows():
         colour = COLOURS[row["representation"]]
@@ -33,6 +35,7 @@ def equal_opportunity(table: pd.DataFrame) -> Figure:
     return figure
 
 
+@blank_without_data
 def bias_sweep(points: pd.DataFrame) -> Figure:
     """Gap and accuracy as the training set's bias grows: columns of `table2.sweep_points`."""
     figure, axes = new_figure(2, height=2.8)

@@ -1,5 +1,7 @@
 """One style and one colour a representation for every figure, and how a figure is saved."""
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 import matplotlib as mpl
@@ -52,6 +54,24 @@ def new_figure(columns: int = 1, rows: int = 1, height: float = 2.8, **options) 
     figure, axes = plt.subplots(rows, columns, figsize=(_WIDTH, height), squeeze=False, **options)
     plt.close(figure)
     return figure, axes.ravel()
+
+
+def blank(words: str = "no data") -> Figure:
+    """A small figure that holds only words: what stands where there was nothing to draw."""
+    figure, (axis,) = new_figure(height=1.0)
+    axis.axis("off")
+    axis.text(0.5, 0.5, words, ha="center", va="center", color="#555555")
+    return figure
+
+
+def blank_without_data(plot: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Let a plot function that is given no rows draw the words `no data`."""
+
+    @wraps(plot)
+    def wrapped(data: pd.DataFrame, *rest) -> Figure:
+        return plot(data, *rest) if len(data) else blank()
+
+    return wrapped
 
 
 def save_figure(figure: Figure, data: pd.DataFrame, folder: Path, name: str) -> None:

@@ -5,7 +5,7 @@ its *test* score is best. Protocol B is ours: features standardised on the train
 chosen on validation people. Both report balanced accuracy on test people; conclusions rest on B.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -57,7 +57,7 @@ def run_probes(
 
     Parameters
     ----------
-    features : float array (S, N, D)
+    features : float array (S, N, D), or a sequence of S arrays (N, D)
         The representation of every image, for each split; S = 1 where it is the same for all.
     task : Task
     splits : list of Split
@@ -133,31 +133,40 @@ def _candidates(config: ProbeConfig, kind: str, protocol: str, seed: int) -> lis
 
 def _fit_classical(x, task, split, config, kind, protocol) -> np.ndarray:
     train, held, test = (labelled(rows, task) for rows in (split.probe, split.validation, split.test))
-    if protocol == "B":
-        x = StandardScaler().fit(x[train]).transform(x)
+    scaler = StandardScaler().fit(x[train]) if protocol == "B" else None
+    seen, checked, tested = (x[rows] if scaler is None else scaler.transform(x[rows]) for rows in (train, held, test))
     fitted = [
-        model.fit(x[train], task.codes[train])
+        model.fit(seen, task.codes[train])
         for model in _candidates(config, kind, protocol, derive_seed(split.seed, kind) % 2**32)
     ]
-    scores = [balanced_accuracy(task.codes[held], m.predict(x[held])) for m in fitted] if len(fitted) > 1 else [0]
-    return fitted[int(np.argmax(scores))].predict(x[test])
+    scores = [balanced_accuracy(task.codes[held], m.predict(checked)) for m in fitted] if len(fitted) > 1 else [0]
+    return fitted[int(np.argmax(scores))].predict(tested)
 
 
 def _neural(features, task, splits, config, protocol) -> list[np.ndarray]:
     """Guesses of the network on every split's test people; the splits train as one bank."""
     widths = (10,) if protocol == "A" else config.nn_hidden
-    runs = [_fit_neural(features, task, splits, config, protocol, width) for width in widths]
+    known = np.flatnonzero(task.codes >= 0)  # only labelled images stand on the device
+    row_of = np.full(len(task.codes), -1)
+    row_of[known] = np.arange(len(known))
+    inner = Task(task.name, task.codes[known], task.classes)
+    moved = [
+        replace(s, **{r: row_of[labelled(getattr(s, r), task)] for r in ("probe", "validation", "test")})
+        for s in splits
+    ]
+    x = torch.stack([torch.tensor(features[s][known]) for s in range(len(features))])  # (S, M, D)
+    runs = [_fit_neural(x, inner, moved, config, protocol, width) for width in widths]
     best = np.argmax([scores for scores, _ in runs], axis=0)
     return [runs[choice][1][s] for s, choice in enumerate(best)]
 
 
-def _fit_neural(features, task, splits, config, protocol, width) -> tuple[np.ndarray, list[np.ndarray]]:
+def _fit_neural(x, task, splits, config, protocol, width) -> tuple[np.ndarray, list[np.ndarray]]:
     """One width: the best score on the people who decide when to stop, and the guesses there, for every split."""
     generator = torch.Generator().manual_seed(derive_seed(splits[0].seed, "nn", task.name, protocol, width))
     rng = np.random.default_rng(derive_seed(splits[0].seed, "nn tables", task.name, protocol, width))
-    count, (_, images, dim) = len(splits), features.shape
-    x = torch.tensor(np.asarray(features)).reshape(-1, dim)  # (S * N, D), or (N, D) where all splits share it
-    base = torch.arange(count)[:, None] * images if len(features) > 1 else torch.zeros(count, 1, dtype=torch.int64)
+    count, (sets, images, dim) = len(splits), x.shape
+    x = x.reshape(-1, dim)  # (S * M, D), or (M, D) where all splits share it
+    base = torch.arange(count)[:, None] * images if sets > 1 else torch.zeros(count, 1, dtype=torch.int64)
     code = torch.as_tensor(task.codes)
     train = [labelled(split.probe, task) for split in splits]
     groups = task.codes if protocol == "B" else np.where(task.codes >= 0, 0, -1)  # A does not balance

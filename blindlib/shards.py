@@ -6,6 +6,7 @@ Every shard has its name and its rows whoever writes it, so that folders filled 
 import json
 import shutil
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,9 +79,13 @@ def _extract(
     """Write the shards of files that are not there yet."""
     paths, hashes = [str(file) for file in faces.files], faces.frame["sha256"].to_numpy()
     todo = [shard for shard in plan if not shard.path.exists()]
-    with track((), what, total=_images(plan), initial=_images(plan) - _images(todo), unit="image", shown=shown) as bar:
-        files = ([(paths[row], hashes[row]) for row in shard.rows] for shard in todo)
-        for shard, rows in zip(todo, run_shards(backbone, files, box, bar.update), strict=True):
+    files = ([(paths[row], hashes[row]) for row in shard.rows] for shard in todo)
+    before = _images(plan) - _images(todo)
+    with (
+        track((), what, total=_images(plan), initial=before, unit="image", shown=shown) as bar,
+        closing(run_shards(backbone, files, box, bar.update)) as finished,  # an error here stops its workers too
+    ):
+        for shard, rows in zip(todo, finished, strict=True):
             _save(shard, rows, backbone)
 
 

@@ -40,16 +40,19 @@ class Split:
 
 
 def deal(faces: FaceTable, pairs: pd.DataFrame, preset: Preset) -> pd.DataFrame:
-    """Deal the people of a face table into roles; of SynthFaces as `deal_roles` says.
+    """Deal the people of a face table into roles, every data set's people (every part's) by themselves.
 
-    A person in fold f of the pairs is tested in rotation f mod R, with the fold; the others are spread over the
-    rotations by the seed. Of those who are not tested, the seed draws who trains the blinder, validates, trains probes.
+    Each part is cut into as many groups as there are rotations: a person in fold f of the pairs goes with fold
+    f mod R, the others are drawn. In rotation r the r-th group is tested; of the rest the seed draws who trains the
+    blinder, validates, trains probes. Two kinds of part are dealt otherwise: people who only serve the
+    attractiveness study train no head; people who only stand in pairs are `test` always, so that no head, probe or
+    choice sees them.
 
     Parameters
     ----------
     faces : FaceTable
     pairs : DataFrame
-        As `datasets.lfw.read_pairs`.
+        As `datasets.lfw.read_pairs`; may be empty.
     preset : Preset
 
     Returns
@@ -62,72 +65,54 @@ def deal(faces: FaceTable, pairs: pd.DataFrame, preset: Preset) -> pd.DataFrame:
     InputError
         If a person stands in folds of two rotations, or there are fewer folds than rotations.
     """
-    if faces.source == "synthfaces":
-        return deal_roles(faces, preset)
-    rotations = preset.rotations
+    identity, part = faces.frame["identity"].to_numpy(), faces.part.to_numpy()
+    people, first, code = np.unique(identity, return_index=True, return_inverse=True)
+    groups = {
+        name: _groups(name, np.flatnonzero(part[first] == name), code, pairs, faces, preset.rotations)
+        for name, roles in faces.parts.items()
+        if roles != ("verification",)
+    }
+    rotations = range(preset.rotations)
+    dealings = [(r, s) for s in preset.seeds for r in rotations] if preset.crossed else list(enumerate(preset.seeds))
+    columns = {}
+    for rotation, seed in dealings:
+        role = np.full(len(people), "test", dtype=object)
+        for name, (own, group) in groups.items():
+            rest = np.random.default_rng(derive_seed(seed, "deal", name)).permutation(own[group != rotation])
+            blinder = 0.0 if faces.parts[name] == ("attractive",) else preset.shares[0]
+            cuts = np.cumsum(np.array([blinder, preset.shares[1]]) * len(rest)).round().astype(int)
+            for given, members in zip(ROLES, np.split(rest, cuts), strict=False):
+                role[members] = given
+        columns[f"r{rotation}s{seed}"] = role[code]
+    return pd.DataFrame(columns)
+
+
+def _groups(name, own, code, pairs, faces, rotations) -> tuple[np.ndarray, np.ndarray]:
+    """A part's people in the order of a draw, and the rotation that tests each of them."""
+    own = np.random.default_rng(derive_seed("parts", name)).permutation(own)
+    if "verification" not in faces.parts[name] or pairs.empty:
+        return own, np.arange(len(own)) % rotations
     if pairs["fold"].nunique() < rotations:
         raise InputError(
-            faces.root,
+            faces.folders[name],
             f"{pairs['fold'].nunique()} folds of pairs for {rotations} rotations",
             "use a pairs file with as many folds",
         )
-    identity = faces.frame["identity"].to_numpy()
-    people, code = np.unique(identity, return_inverse=True)
-    of_fold = np.full(len(people), -1)
+    of_fold = np.full(code.max() + 1, -1)
     for side in ("left", "right"):
         person, rotation = code[pairs[side]], pairs["fold"].to_numpy() % rotations
         clash = (of_fold[person] >= 0) & (of_fold[person] != rotation)
         if clash.any():
             raise InputError(
-                faces.root,
-                f"{people[person[clash][0]]} stands in pairs of two rotations",
+                faces.folders[name],
+                f"{faces.frame['identity'][pairs[side]].to_numpy()[clash][0]} stands in pairs of two rotations",
                 "View 2's folds share no person: check pairs.txt",
             )
         of_fold[person] = rotation
-    columns = {}
-    for seed in preset.seeds:
-        rng = np.random.default_rng(derive_seed(seed, "deal"))
-        group = of_fold.copy()
-        free = rng.permutation(np.flatnonzero(group < 0))
-        group[free] = np.arange(len(free)) % rotations
-        for rotation in range(rotations):
-            rest = rng.permutation(np.flatnonzero(group != rotation))
-            cuts = np.cumsum(np.array(preset.shares[:2]) * len(rest)).round().astype(int)
-            role = np.full(len(people), "test", dtype=object)
-            for name, members in zip(ROLES, np.split(rest, cuts), strict=False):
-                role[members] = name
-            columns[f"r{rotation}s{seed}"] = role[code]
-    return pd.DataFrame(columns)
-
-
-def deal_roles(faces: FaceTable, preset: Preset) -> pd.DataFrame:
-    """Deal the people of SynthFaces: the k-th seed tests the k-th part of each role's people, and nobody twice.
-
-    Those who are not tested are dealt as in `deal`; of the attractiveness people none trains a head. The verification
-    people are `test` always: no head, probe or choice sees them.
-
-    Returns
-    -------
-    DataFrame
-        As `deal`, with a column for each seed.
-    """
-    identity = faces.frame["identity"].to_numpy()
-    people, code = np.unique(identity, return_inverse=True)
-    part = np.array([person.rsplit("-", 1)[0] for person in people])
-    columns = {}
-    for k, seed in enumerate(preset.seeds):
-        role = np.full(len(people), "test", dtype=object)
-        for name in ("demographics", "emotion", "attractive"):
-            own = np.random.default_rng(derive_seed("parts", name)).permutation(np.flatnonzero(part == name))
-            rest = np.random.default_rng(derive_seed(seed, "deal", name)).permutation(
-                own[np.arange(len(own)) % len(preset.seeds) != k]
-            )
-            shares = np.array([0 if name == "attractive" else preset.shares[0], preset.shares[1]])
-            cuts = np.cumsum(shares * len(rest)).round().astype(int)
-            for given, members in zip(ROLES, np.split(rest, cuts), strict=False):
-                role[members] = given
-        columns[f"r{k}s{seed}"] = role[code]
-    return pd.DataFrame(columns)
+    group = of_fold[own]
+    free = np.flatnonzero(group < 0)
+    group[free] = np.arange(len(free)) % rotations
+    return own, group
 
 
 def save_splits(table: pd.DataFrame, path) -> None:

@@ -1,18 +1,16 @@
-"""The banks of heads that notebooks 03 and 04 leave, and the representations that notebook 05 measures."""
+"""What notebooks 03 to 06 share: the data that train heads, every representation by its name, the frontier's points."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
 
 import numpy as np
 import pandas as pd
 import torch
 
-from blindlib.blinders import LEACE, load_heads, save_arrays
+from blindlib.banks import Bank, Blinded
+from blindlib.blinders import LEACE
 from blindlib.embeddings import EmbeddingSet
-from blindlib.errors import InputError
 from blindlib.facetable import FaceTable
-from blindlib.heads import ResidualHeads
 from blindlib.presets import Preset
 from blindlib.results import summarise
 from blindlib.splits import Split
@@ -36,113 +34,32 @@ def training_set(
     )
 
 
-def choose(history: list[dict], budget: float) -> pd.DataFrame:
-    """Choose λ for every split by its validation people alone.
-
-    Of the strengths above 0 whose verification Diff on validation pairs stays within the budget, the one whose fresh
-    probes read expression worst, averaged over the last three rounds; if none stays within, the one that costs least.
-
-    Parameters
-    ----------
-    history : list of dict
-        Of `fit_sensitivenets` or `fit_lntl`, with a judge.
-    budget : float
-        Percent.
-
-    Returns
-    -------
-    DataFrame
-        A row a split and strength: `split`, `strength`, `emotion`, `identity` (percent, on validation people), `diff`
-        (of identity, percent) and `chosen` (bool).
-    """
-    frame = pd.DataFrame(history)
-    start = frame[frame["round"] == 0].groupby("split")["identity"].mean()
-    late = frame[frame["round"] > max(0, frame["round"].max() - 3)]
-    table = late.groupby(["split", "strength"], as_index=False)[["emotion", "identity"]].mean()
-    x = table["split"].map(start)
-    table["diff"] = 100 * (x - table["identity"]) / (x - 50)
-    table["chosen"] = False
-    for _, rows in table[table["strength"] > 0].groupby("split"):
-        within = rows[rows["diff"] <= budget]
-        best = within["emotion"].idxmin() if len(within) else rows["diff"].idxmin()
-        table.loc[best, "chosen"] = True
-    return table
-
-
-@dataclass(frozen=True)
-class Bank:
-    """Trained heads of one method: every split with every strength, and which strength was chosen where.
-
-    Attributes
-    ----------
-    method : str
-    heads : ResidualHeads
-        H = splits * strengths, strengths innermost.
-    strengths : tuple of float
-    chosen : list of float
-        For each split.
-    """
-
-    method: str
-    heads: ResidualHeads
-    strengths: tuple[float, ...]
-    chosen: list[float]
-
-    def save(self, path: Path) -> Path:
-        """Write safetensors and JSON."""
-        meta = {"method": self.method, "strengths": self.strengths, "chosen": self.chosen}
-        return save_arrays(path, self.heads.arrays(), meta)
-
-    def features(self, x: np.ndarray, strength: float | None = None) -> np.ndarray:
-        """φ of x (N, D) by the head of every split, at one strength or (None) at each split's chosen one: (S, N, D)."""
-        wanted = self.chosen if strength is None else [strength] * len(self.chosen)
-        rows = [s * len(self.strengths) + self.strengths.index(value) for s, value in enumerate(wanted)]
-        heads = self.heads.pick(rows)
-        with torch.no_grad():
-            return heads(torch.tensor(np.asarray(x)).expand(len(rows), -1, -1)).numpy()
-
-
-def load_bank(path: Path) -> Bank:
-    """The bank that notebook 03 or 04 saved.
-
-    Raises
-    ------
-    InputError
-        If it is absent or damaged.
-    """
-    heads, meta = load_heads(path)
-    if len(heads.down) != len(meta["strengths"]) * len(meta["chosen"]):
-        raise InputError(path, f"weights of the wrong shape: {len(heads.down)} heads", "run its notebook again")
-    return Bank(meta["method"], heads, tuple(meta["strengths"]), meta["chosen"])
-
-
-def leace_features(embeddings: EmbeddingSet, faces: FaceTable, splits: list[Split], preset: Preset) -> np.ndarray:
-    """φ by LEACE, fitted on every split's head-training people: (S, N, D)."""
+def leace_features(x: np.ndarray, faces: FaceTable, splits: list[Split], preset: Preset) -> Blinded:
+    """φ by LEACE, fitted on every split's head-training people who show an expression of `preset.blinded`."""
     emotion = faces.frame["emotion"].where(faces.frame["emotion"].isin(preset.blinded)).to_numpy()
-    return np.stack(
-        [LEACE().fit(embeddings.x[split.head], None, emotion[split.head]).transform(embeddings.x) for split in splits]
-    )
 
+    @cache
+    def eraser(split: int) -> LEACE:
+        rows = splits[split].head
+        return LEACE().fit(x[rows], None, emotion[rows])
 
-def load_banks(build: Path, faces: FaceTable) -> dict[str, Bank]:
-    """The banks that notebooks 03 and 04 left in a preset's build folder for these faces, by method."""
-    names = ["bank_sn", "bank_lntl"] + ["bank_lntl_demographic"] * (faces.has("gender") and faces.has("ethnicity"))
-    banks = [load_bank(build / name) for name in names]
-    return {bank.method: bank for bank in banks}
+    return Blinded(len(splits), lambda split: eraser(split).transform(x))
 
 
 def representations(
     x: EmbeddingSet, banks: dict[str, Bank], faces: FaceTable, splits: list[Split], preset: Preset
-) -> dict[str, np.ndarray]:
-    """Every blinded representation by its name in the tables: float32 (S, N, D) each."""
+) -> dict[str, Blinded]:
+    """Every blinded representation by its name in the tables; none without banks."""
+    if not banks:
+        return {}
     chosen = {name: bank.features(x.x) for name, bank in banks.items()}
     unpenalised = {f"{name} λ=0": banks[name].features(x.x, 0.0) for name in ("SN", "LNTL")}
-    return {**chosen, "LEACE": leace_features(x, faces, splits, preset), **unpenalised}
+    return {**chosen, "LEACE": leace_features(x.x, faces, splits, preset), **unpenalised}
 
 
-def sweep(x: EmbeddingSet, banks: dict[str, Bank]) -> Iterator[tuple[str, np.ndarray]]:
-    """`SN@3` and its features (S, N, D), for every method and strength above 0: the points of the frontier."""
-    for name in ("SN", "LNTL"):
+def sweep(x: EmbeddingSet, banks: dict[str, Bank]) -> Iterator[tuple[str, Blinded]]:
+    """`SN@3` and its features, for every method and strength above 0: the points of the frontier."""
+    for name in ("SN", "LNTL") if banks else ():
         for strength in banks[name].strengths[1:]:
             yield f"{name}@{strength:g}", banks[name].features(x.x, strength)
 
@@ -150,6 +67,8 @@ def sweep(x: EmbeddingSet, banks: dict[str, Bank]) -> Iterator[tuple[str, np.nda
 def frontier_points(results: pd.DataFrame) -> pd.DataFrame:
     """Result rows of a sweep -> points: `method`, `strength`, `id`, `emotion`, `chance` and half-widths, in %."""
     kept = results[(results["metric"] == "balanced_accuracy") & (results["protocol"] == "B")]
+    if not {"NN", "verification"} <= set(kept["probe"]):
+        return pd.DataFrame(columns=["method", "strength", "id", "id_hw", "emotion", "emotion_hw", "chance"])
     cells = summarise(kept[kept["probe"].isin(["NN", "verification"])], ["representation", "task"])
     rows = []
     for name, group in cells.groupby("representation", sort=False):

@@ -100,6 +100,8 @@ def sweep_points(rows: pd.DataFrame) -> pd.DataFrame:
         `representation`, `bias` (share of 1), `gap`, `gap_hw` (points), `acc`, `acc_hw` (percent).
     """
     points = []
+    if rows.empty:
+        return pd.DataFrame(columns=["representation", "bias", "gap", "gap_hw", "acc", "acc_hw"])
     for (name, bias), own in rows.groupby(["representation", "bias"], sort=False):
         gap, gap_hw = interval(own.groupby("rotation")["gap"].mean())
         acc, acc_hw = interval(own.groupby("rotation")["acc"].mean())

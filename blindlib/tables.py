@@ -55,17 +55,18 @@ def table1(results: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Percentages. `half_width`: 95 % t-interval over rotations (or folds), each of other people. `diff_half_width`:
-        the same of Diff, paired by rotation. A domain without data has a row for x, SN and LNTL with empty numbers.
+        the same of Diff, paired by rotation. Where x, SN or LNTL have no data in a domain, a row has empty numbers.
     """
     kept = results[(results["metric"] == "balanced_accuracy") & results["representation"].isin(REPRESENTATIONS)]
     kept = kept.assign(domain=[domain_of(t, p) for t, p in zip(kept["task"], kept["probe"], strict=True)])
     cells = summarise(kept, ["domain", "representation", "protocol", "kind"])
     rows = [_row(cell, cells, kept) for _, cell in cells.iterrows()]
+    known = {(row["domain"], row["representation"]) for row in rows}
     rows += [
         {"domain": domain, "representation": name, "protocol": "B", **_published(domain, name)}
         for domain in DOMAINS
-        if domain not in set(cells["domain"])
         for name in ("x", "SN", "LNTL")
+        if (domain, name) not in known
     ]
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     order = {name: n for n, name in enumerate((*DOMAINS, *REPRESENTATIONS))}
@@ -142,12 +143,12 @@ def readable(table: pd.DataFrame, protocol: str = "B") -> pd.DataFrame:
     rows = []
     for domain in DOMAINS:
         cells = shown[shown["domain"] == domain].set_index("representation")
-        row = {"Domain": domain, "Chance": _number(cells["chance"].iloc[0]) if len(cells) else "no data"}
+        known = cells.dropna(subset=["mean"])
+        row = {"Domain": domain, "Chance": _number(known["chance"].iloc[0]) if len(known) else "no data"}
         for name in [r for r in REPRESENTATIONS if r in set(shown["representation"])]:
             row[name] = _cell(cells, name)
             if name in ("SN", "LNTL"):
                 row[f"Diff {name}"] = _difference(cells, name)
-        known = cells.dropna(subset=["mean"])
         row["Subjects"] = f"{known['n_test_subjects'].iloc[0]:,}" if len(known) else "no data"
         row["Tested"] = (
             f"{known['n_test'].iloc[0]:,} {'pairs' if domain == 'ID' else 'images'}" if len(known) else "no data"

@@ -11,7 +11,7 @@ from PIL import Image
 from blindlib.datasets.lfw import FOLDERS
 from blindlib.facetable import FaceTable, make_facetable
 from blindlib.files import sha256
-from blindlib.paths import ROOT, lfw_dir
+from blindlib.paths import ROOT, dataset_dir
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +79,7 @@ def lfw(tmp_path) -> Path:
 @pytest.fixture
 def real_lfw(monkeypatch) -> Path:
     """The real photographs, or skip."""
-    root = lfw_dir()
+    root = dataset_dir("lfw")
     if not any((root / name).is_dir() for name in FOLDERS):
         pytest.skip(f"no LFW in {root}: run `blindlib data fetch lfw` or set BLINDLIB_LFW")
     return root

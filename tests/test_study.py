@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 from blindlib import tables
-from blindlib.datasets.synth import load_synth, role_of
+from blindlib.banks import choose
+from blindlib.datasets.synth import load_synth
 from blindlib.errors import InputError
 from blindlib.facetable import make_facetable
 from blindlib.files import write_text
@@ -18,7 +19,7 @@ from blindlib.presets import PRESETS, get_preset
 from blindlib.published import table1 as published
 from blindlib.results import COLUMNS, interval, load_results, save_results, summarise
 from blindlib.splits import ROLES, Split, deal, load_splits, save_splits
-from blindlib.study import choose, frontier_points
+from blindlib.study import frontier_points
 
 LFW_LIKE = dataclasses.replace(PRESETS["open"], seeds=(0, 1))
 
@@ -38,7 +39,8 @@ def dealt():
     for fold, people in enumerate(np.array_split(rng.permutation(40), 5)):
         for a, b in [(p, p) for p in people[:4]] + list(pairwise(people[:5])):
             rows.append((6 * a, 6 * b + 1, a == b, fold))
-    faces = make_facetable(frame, "nowhere", name="t", kind="substitute")
+    parts = {"lfw": ("verification", "emotion")}
+    faces = make_facetable(frame, "nowhere", name="t", kind="substitute", parts=parts, folders={"lfw": "nowhere"})
     return faces, pd.DataFrame(rows, columns=["left", "right", "same", "fold"])
 
 
@@ -79,7 +81,7 @@ def test_synthfaces_deal_their_roles_apart(tmp_path):
     faces, pairs = load_synth(preset.synth, tmp_path)
     save_splits(deal(faces, pairs, preset), tmp_path / "s.parquet")
     splits = load_splits(tmp_path / "s.parquet", faces)
-    role, identity = role_of(faces).to_numpy(), faces.frame["identity"].to_numpy()
+    role, identity = faces.part.to_numpy(), faces.frame["identity"].to_numpy()
     assert [(s.rotation, s.seed) for s in splits] == [(k, seed) for k, seed in enumerate(preset.seeds)]
     for split in splits:
         assert set(role[split.head]) == {"demographics", "emotion"}, "nobody rated for attractiveness trains a head"

@@ -1,55 +1,180 @@
-"""Every data set that the companion reads: whether it is here, how large, under which licence, how to get it."""
+"""Every data set that the companion reads: where it goes, what it is for, under which terms, how to get it."""
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from blindlib.datasets.lfw import FOLDERS
-from blindlib.paths import data_dir, lfw_dir
+from blindlib.errors import InputError
+from blindlib.facetable import DATA_ROLES, FaceTable
+from blindlib.paths import data_dir, dataset_dir
+from blindlib.presets import PAPER
+
+SYNTHETIC = "SYNTHETIC.txt"  # a file that marks a folder of rendered faces in a data set's layout
+_FETCH = ".venv/bin/blindlib data fetch"
 
 
-def _count(folder: Path) -> tuple[int, int]:
-    images = list(folder.glob("*/*.jp*g"))
-    return len(images), len({path.parent for path in images})
+@dataclass(frozen=True)
+class Entry:
+    """What a reader has to know of a data set before it can be used.
+
+    Attributes
+    ----------
+    title, use : str
+    images : str
+        A glob below its folder that counts its images.
+    licence : str
+    address : str
+        Where its publisher describes it, or the form to ask for it.
+    how : str
+        What to do; the command, where it can be downloaded.
+    terms : str
+        What its publisher asks of who uses it; empty where nothing has to be agreed to.
+    """
+
+    title: str
+    use: str
+    images: str
+    licence: str
+    address: str
+    how: str
+    terms: str = ""
+
+
+CATALOGUE = {
+    "lfw": Entry(
+        "LFW",
+        "identity, verification; expression, gender, ethnicity, attractiveness by machines",
+        "*/*/*.jp*g",
+        "research use; photographs of named people",
+        "http://vis-www.cs.umass.edu/lfw/ (gone since 2025; figshare has the files)",
+        f"{_FETCH} lfw",
+    ),
+    "diveface": Entry(
+        "DiveFace",
+        "identity, gender, ethnicity (the paper's)",
+        "**/*.jp*g",
+        "non-commercial research",
+        "https://github.com/BiDAlab/DiveFace",
+        "the lists are at that address; the images were MegaFace's, which is withdrawn: a copy of yours is read",
+        "Downloading it implies agreement to use it for non-commercial research only, as its README says; MegaFace's "
+        "photographs were withdrawn by their publisher.",
+    ),
+    "cfee": Entry(
+        "CFEE",
+        "posed expressions (the paper's)",
+        "**/*.jp*g",
+        "on request, for research",
+        "https://cbcsl.ece.ohio-state.edu/compound.html",
+        "ask for it with the form at that address, unpack it, and save the table of codes (DATA.md)",
+        "Its subjects agreed to research use; the Ohio State University gives it to those who sign its form. Do not "
+        "pass it on, do not print faces whose subjects have not agreed to it.",
+    ),
+    "celeba": Entry(
+        "CelebA",
+        "attractiveness, smiling (the paper's)",
+        "img_align_celeba/**/*.jpg",
+        "non-commercial research",
+        "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
+        "read the agreement there, download img_align_celeba.zip and the three lists, then "
+        ".venv/bin/blindlib data unpack celeba img_align_celeba.zip",
+        "For non-commercial research only; the images are not the publisher's, who may ask for their deletion; no part "
+        "may be sold, traded or passed on.",
+    ),
+    "fairface": Entry(
+        "FairFace",
+        "gender, ethnicity (a substitute for DiveFace)",
+        "**/*.jpg",
+        "CC BY 4.0",
+        "https://github.com/joojs/fairface",
+        "download fairface-img-margin025-trainval.zip and the two label files there (Google Drive), then "
+        ".venv/bin/blindlib data unpack fairface fairface-img-margin025-trainval.zip",
+        "CC BY 4.0: name its authors (Kärkkäinen & Joo 2021). The people photographed were not asked.",
+    ),
+    "cremad": Entry(
+        "CREMA-D",
+        "acted expressions, gender, ethnicity (a substitute for CFEE)",
+        "VideoFlash/*.flv",
+        "ODbL 1.0 (the database), DbCL 1.0 (its contents)",
+        "https://github.com/CheyneyComputerScience/CREMA-D",
+        "git clone https://gitlab.com/cs-cooper-lab/crema-d-mirror data/cremad (7.6 GB; GitHub's copy needs Git LFS)",
+        "ODbL 1.0: share databases that you derive from it alike, and name it. The actors agreed to its use.",
+    ),
+    "manifest": Entry(
+        "your own photographs",
+        "whatever faces.csv labels",
+        "**/*.[jp][pn]*g",
+        "yours to know",
+        "DATA.md",
+        "write data/manifest/faces.csv beside the images (DATA.md)",
+    ),
+}
+WEIGHTS = (
+    ("ResNet-50, VGGFace2", "vggface2", "rcmalli_vggface_tf_notop_resnet50.h5", "code MIT; weights: Oxford's terms"),
+    ("ResNet-50, ImageNet", "resnet50", "resnet50-11ad3fa6.pth", "BSD-3-Clause"),
+    ("SFace", "sface", "face_recognition_sface_2021dec.onnx", "Apache-2.0"),
+)
+
+
+def is_here(name: str) -> bool:
+    """Whether a data set's folder holds anything. One that a variable names has to.
+
+    Raises
+    ------
+    InputError
+        If `BLINDLIB_<NAME>` names a folder that is not there or is empty.
+    """
+    folder = dataset_dir(name)
+    here = folder.is_dir() and any(folder.iterdir())
+    if not here and os.environ.get(f"BLINDLIB_{name.upper()}"):
+        raise InputError(folder, f"{CATALOGUE[name].title} was said to be here; nothing is", "name its folder")
+    return here
+
+
+def how_to_get(name: str) -> str:
+    """One line: a data set's title, what to do, the address."""
+    entry = CATALOGUE[name]
+    return f"{entry.title}: {entry.how} ({entry.address}); it goes to {dataset_dir(name)}"
+
+
+def no_data(faces: FaceTable, label: str) -> str:
+    """What a cell prints where nobody carries a label: that there are no data, and how to get the paper's.
+
+    Parameters
+    ----------
+    faces : FaceTable
+        Named as the data that are here.
+    label : str
+        One of `ATTRIBUTES`, or `pairs`.
+    """
+    role = next((role for role, labels in DATA_ROLES.items() if label in labels), "verification")
+    return f"no data: {faces.name} tells no {label}. The paper's: {how_to_get(PAPER[role])}"
 
 
 def status() -> pd.DataFrame:
-    """A row for each data set, without opening an image.
+    """A row for each data set and each file of weights, without opening an image.
 
     Returns
     -------
     DataFrame
-        `name`, `present`, `where`, `images`, `subjects`, `licence`, `how` (to get it).
+        `name`, `present`, `where`, `images` (files; missing where it is absent), `use`, `licence`, `how` (to get it).
     """
-    root, weights = lfw_dir(), data_dir() / "weights"
-    folder = next((root / name for name in FOLDERS if (root / name).is_dir()), root / FOLDERS[0])
-    images, subjects = _count(folder) if folder.is_dir() else (0, 0)
-    fetch = ".venv/bin/blindlib data fetch lfw"
     rows = [
-        ("LFW images", folder, images, subjects, "research use; photographs of named people", fetch),
-        ("LFW pairs, View 2", root / "pairs.txt", None, None, "research use", fetch),
-        ("LFW expression labels", root / "legend.csv", None, None, "Apache-2.0 (the compilation)", fetch),
-        ("LFW attribute scores", root / "lfw_attributes.txt", None, None, "none stated", f"{fetch} (optional)"),
         (
-            "SFace weights",
-            weights / "face_recognition_sface_2021dec.onnx",
-            None,
-            None,
-            "Apache-2.0",
-            ".venv/bin/blindlib data fetch sface (optional)",
-        ),
-        (
-            "ResNet-50 weights",
-            weights / "resnet50-11ad3fa6.pth",
-            None,
-            None,
-            "BSD-3-Clause",
-            ".venv/bin/blindlib data fetch resnet50 (optional)",
-        ),
-        ("SynthFaces", Path("rendered by `make paper`"), None, None, "MIT; nobody's face", "nothing to fetch"),
+            entry.title,
+            is_here(name),
+            dataset_dir(name),
+            sum(1 for _ in dataset_dir(name).glob(entry.images)) if is_here(name) else None,
+            entry.use,
+            entry.licence,
+            entry.how,
+        )
+        for name, entry in CATALOGUE.items()
     ]
-    frame = pd.DataFrame(rows, columns=["name", "where", "images", "subjects", "licence", "how"])
-    frame.insert(
-        1, "present", [name == "SynthFaces" or path.exists() for name, path in frame[["name", "where"]].values]
-    )
-    return frame.astype({"images": "Int64", "subjects": "Int64"})
+    for title, name, file, licence in WEIGHTS:
+        path = data_dir() / "weights" / file
+        rows.append((title, path.exists(), path, None, "a backbone", licence, f"{_FETCH} {name}"))
+    rows.append(("SynthFaces", True, Path("rendered"), None, "everything", "MIT; nobody's face", "nothing to fetch"))
+    columns = ["name", "present", "where", "images", "use", "licence", "how"]
+    return pd.DataFrame(rows, columns=columns).astype({"images": "Int64"})

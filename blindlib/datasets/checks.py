@@ -2,6 +2,7 @@
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from io import StringIO
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from PIL import Image
 from blindlib.errors import InputError
 from blindlib.files import sha256
 from blindlib.progress import track
+
+ABSENT = 0.01  # share of a list's files that may be absent: they are counted; more is another folder or half a download
 
 
 def require_file(path: Path, what: str, remedy: str) -> Path:
@@ -66,12 +69,21 @@ def inside(root: Path, relative: str, source: Path, line: int) -> str:
     InputError
         If it is absolute or leaves the folder.
     """
-    target = (root / relative).resolve()
-    if Path(relative).is_absolute() or not target.is_relative_to(root.resolve()):
+    path = Path(relative)
+    target = _resolved(root / path.parent) / path.name
+    if target.is_symlink() or path.name == "..":
+        target = target.resolve()
+    if path.is_absolute() or not target.is_relative_to(_resolved(root)):
         raise InputError(
             source, f"path {relative!r} leaves the data folder {root}", "name files below that folder only", line=line
         )
-    return Path(relative).as_posix()
+    return path.as_posix()
+
+
+@lru_cache(maxsize=4096)
+def _resolved(folder: Path) -> Path:
+    """A folder with its links followed; remembered, as a list names thousands of files in each."""
+    return folder.resolve()
 
 
 def check_image(path: Path) -> str:
@@ -112,3 +124,60 @@ def check_images(root: Path, images: list[str]) -> pd.Series:
     with ThreadPoolExecutor() as pool:
         results = pool.map(lambda image: check_image(root / image), images)
         return pd.Series(list(track(results, "checking images", total=len(images), unit="image")), dtype=str)
+
+
+def refuse_repeats(path: Path, values: list[str], what: str, lines: list[int]) -> None:
+    """Raise InputError with the line of the first value that stands twice."""
+    repeated = pd.Series(values, dtype=str).duplicated()
+    if repeated.any():
+        row = int(repeated.idxmax())
+        raise InputError(path, f"repeats the {what} {values[row]!r}", "keep one line of the two", line=lines[row])
+
+
+def refuse_unknown(path: Path, column: pd.Series, allowed: tuple[str, ...]) -> None:
+    """Raise InputError with the line of the first value outside the vocabulary; a missing value passes."""
+    wrong = column.notna() & ~column.isin(allowed)
+    if wrong.any():
+        row = int(wrong.idxmax())
+        raise InputError(path, f"{column.name} is {column[row]!r}", f"use one of {', '.join(allowed)}", line=row + 2)
+
+
+def keep_present(root: Path, rows: pd.DataFrame, listing: Path, remedy: str) -> tuple[pd.DataFrame, dict]:
+    """Rows of a list whose files are there; a few absent ones are counted, many stop.
+
+    Parameters
+    ----------
+    root : Path
+        The folder that `image` starts from.
+    rows : DataFrame
+        `image`, and `line` (where the list names it).
+    listing : Path
+        The list, for the message.
+    remedy : str
+
+    Returns
+    -------
+    rows : DataFrame
+        Of the files that are there, without `line`.
+    notes : dict
+        `listed`, `absent`.
+
+    Raises
+    ------
+    InputError
+        If the share of absent files is above `ABSENT`, or nothing is there.
+    """
+    here = rows["image"].map(lambda image: (root / image).is_file()).to_numpy(bool)
+    gone = len(rows) - int(here.sum())
+    if not len(rows):
+        raise InputError(listing, "names no file", remedy)
+    if gone > ABSENT * len(rows):
+        first = rows[~here].iloc[0]
+        raise InputError(
+            listing,
+            f"names {first['image']}, absent from {root}; in all {gone:,} of {len(rows):,} files are "
+            f"(at most {ABSENT:.0%} may be)",
+            remedy,
+            line=int(first["line"]),
+        )
+    return rows[here].drop(columns="line").reset_index(drop=True), {"listed": len(rows), "absent": gone}

@@ -1,13 +1,13 @@
 """Downloads from the publishers' addresses: checksums (pooch), resumed after an interruption, unpacked safely."""
 
 import json
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
 import requests
 
+from blindlib.datasets.archives import SEEN, extract
 from blindlib.errors import InputError
 from blindlib.files import atomic_folder, sha256, write_json
 from blindlib.progress import track
@@ -60,6 +60,13 @@ COLLECTIONS = {
         ),
     ),
     "resnet50": (Remote("resnet50-11ad3fa6.pth", "https://download.pytorch.org/models/resnet50-11ad3fa6.pth", None),),
+    "vggface2": (
+        Remote(
+            "rcmalli_vggface_tf_notop_resnet50.h5",
+            "https://github.com/rcmalli/keras-vggface/releases/download/v2.0/rcmalli_vggface_tf_notop_resnet50.h5",
+            None,
+        ),
+    ),
 }
 
 
@@ -113,7 +120,7 @@ def fetch(collection: str, folder: Path, say=print) -> None:
     if collection not in COLLECTIONS:
         raise InputError("data set", f"there is no {collection!r}", f"use one of {', '.join(COLLECTIONS)}")
     folder.mkdir(parents=True, exist_ok=True)
-    seen_file = folder / "checksums-seen.json"
+    seen_file = folder / SEEN
     seen = json.loads(seen_file.read_text()) if seen_file.exists() else {}
     for remote in COLLECTIONS[collection]:
         if remote.folder and (folder / remote.folder).is_dir():
@@ -154,15 +161,12 @@ def _fetch_one(remote: Remote, folder: Path, expected: str | None, say) -> Path:
 
 def _unpack(archive: Path, target: Path, say) -> None:
     say(f"{archive.name}: unpacking to {target}")
-    try:
-        with atomic_folder(target) as temporary, tarfile.open(archive) as tar:
-            tar.extractall(temporary, filter="data")
-            inner = temporary / target.name
-            if not inner.is_dir():
-                raise InputError(archive, f"holds no folder {target.name}/", "delete it and fetch again")
-            for item in list(inner.iterdir()):
-                item.rename(temporary / item.name)
-            inner.rmdir()
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise InputError(archive, f"does not unpack ({str(error)[:100]})", "delete it and fetch again") from None
+    with atomic_folder(target) as temporary:
+        extract(archive, temporary)
+        inner = temporary / target.name
+        if not inner.is_dir():
+            raise InputError(archive, f"holds no folder {target.name}/", "delete it and fetch again")
+        for item in list(inner.iterdir()):
+            item.rename(temporary / item.name)
+        inner.rmdir()
     archive.unlink()

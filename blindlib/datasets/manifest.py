@@ -4,27 +4,43 @@ from pathlib import Path
 
 import pandas as pd
 
-from blindlib.datasets.checks import check_images, inside, read_csv, require_columns, require_file
+from blindlib.datasets.checks import (
+    check_images,
+    inside,
+    keep_present,
+    read_csv,
+    refuse_repeats,
+    refuse_unknown,
+    require_columns,
+    require_file,
+)
 from blindlib.errors import InputError
-from blindlib.facetable import ATTRIBUTES, FaceTable, make_facetable
+from blindlib.facetable import ATTRIBUTES, EMOTIONS, GENDERS, FaceTable, make_facetable
+
+MANIFEST = "faces.csv"
 
 
-def load_manifest(path: Path, *, name: str | None = None, kind: str = "substitute") -> FaceTable:
+def load_manifest(path: Path) -> FaceTable:
     """Load a manifest.
 
     Parameters
     ----------
     path : Path
-        CSV with `image` (path below the manifest's folder) and `identity`; any of `emotion`, `gender`, `ethnicity`,
-        `smiling`, `attractive` (1/0 or true/false). An empty cell is a missing label.
-    name, kind : str, optional
+        A folder that holds `faces.csv`, or the CSV itself: `image` (path below the CSV's folder) and `identity`; any of
+        `emotion`, `gender`, `ethnicity`, `smiling`, `attractive` (1/0 or true/false). An empty cell is a missing label.
+
+    Returns
+    -------
+    FaceTable
+        Named by its folder; a substitute for the paper's data. `notes` counts images listed and absent.
 
     Raises
     ------
     InputError
-        With file and line: wrong columns, a path that leaves the folder, a repeated or absent image, an unknown label.
+        With file and line: wrong columns, a path that leaves the folder, a repeated image, too many absent ones, an
+        unknown label.
     """
-    path = Path(path)
+    path = Path(path) / MANIFEST if Path(path).is_dir() else Path(path)
     require_file(path, "manifest", "write one: image,identity[,emotion,gender,ethnicity,smiling,attractive]")
     frame = read_csv(path)
     require_columns(path, list(frame.columns), ["image", "identity"])
@@ -33,15 +49,17 @@ def load_manifest(path: Path, *, name: str | None = None, kind: str = "substitut
     if empty.any():
         raise InputError(path, "no image or no identity in this row", "fill it in", line=int(empty.idxmax()) + 2)
     frame["image"] = [inside(path.parent, image, path, row + 2) for row, image in enumerate(frame["image"])]
-    repeated = frame["image"].duplicated()
-    if repeated.any():
-        row = int(repeated.idxmax())
-        raise InputError(path, f"repeats the image {frame['image'][row]!r}", "keep one row an image", line=row + 2)
+    frame["line"] = range(2, len(frame) + 2)
+    refuse_repeats(path, list(frame["image"]), "image", list(frame["line"]))
     for column in ("smiling", "attractive"):
         if column in frame:
             frame[column] = _as_boolean(path, frame[column])
+    for column, allowed in (("emotion", EMOTIONS), ("gender", GENDERS)):
+        if column in frame:
+            refuse_unknown(path, frame[column], allowed)
+    frame, notes = keep_present(path.parent, frame, path, "add the images, or take their rows out")
     frame["sha256"] = check_images(path.parent, list(frame["image"]))
-    return make_facetable(frame, path.parent, name=name or path.parent.name, kind=kind)
+    return make_facetable(frame, path.parent, name=path.parent.name, kind="substitute", notes={"manifest": notes})
 
 
 def _as_boolean(path: Path, column: pd.Series) -> pd.Series:

@@ -1,33 +1,113 @@
-"""A preset's data: the face table and the pairs, whichever data set they come from."""
+"""A preset's data: which data set fills which role, the face table over all of them, and the pairs."""
+
+from pathlib import Path
 
 import pandas as pd
 
-from blindlib.datasets.lfw import image_folder, load_lfw, read_pairs
+from blindlib.datasets.catalogue import SYNTHETIC, how_to_get, is_here
+from blindlib.datasets.celeba import load_celeba
+from blindlib.datasets.cfee import load_cfee
+from blindlib.datasets.cremad import load_cremad
+from blindlib.datasets.diveface import load_diveface
+from blindlib.datasets.fairface import load_fairface
+from blindlib.datasets.lfw import load_lfw, read_pairs
+from blindlib.datasets.manifest import load_manifest
 from blindlib.datasets.synth import load_synth
 from blindlib.errors import InputError
-from blindlib.facetable import FaceTable
-from blindlib.paths import build_dir, lfw_dir
-from blindlib.presets import Preset
+from blindlib.facetable import ATTRIBUTES, DATA_ROLES, FaceTable, make_facetable
+from blindlib.paths import build_dir, data_dir, dataset_dir
+from blindlib.presets import PAPER, Preset
+
+LOADERS = {
+    "lfw": load_lfw,
+    "diveface": load_diveface,
+    "cfee": load_cfee,
+    "celeba": load_celeba,
+    "fairface": load_fairface,
+    "cremad": load_cremad,
+    "manifest": load_manifest,
+}
+# Of LFW's machine-made expressions the two that are frequent: 2,842 and 2,246 in the public subset, then 355, … 9.
+_FREQUENT = {"lfw": ("neutral", "happiness")}
+_NO_PAIRS = pd.DataFrame(
+    {
+        "fold": pd.Series(dtype=int),
+        "left": pd.Series(dtype=int),
+        "right": pd.Series(dtype=int),
+        "same": pd.Series(dtype=bool),
+    }
+)
 
 
 def load_source(preset: Preset) -> tuple[FaceTable, pd.DataFrame]:
-    """Face table and verification pairs of a preset, every image file checked.
+    """Face table and verification pairs of a preset, from whichever of its data sets are here; every image is checked.
+
+    Returns
+    -------
+    faces : FaceTable
+        `notes["roles"]` says which data set fills each role, and how to get one where none does. Labels are those of
+        the data set in the label's role, and no other's; `kinds` is `real` for the paper's own data sets.
+    pairs : DataFrame
+        As `datasets.lfw.read_pairs`, empty without LFW.
 
     Raises
     ------
     InputError
-        Where files are missing or wrong; see the loaders.
+        Where none of the data sets is here, or files are wrong; see the loaders.
     """
-    _refuse_unread(preset)
-    if preset.dataset == "synthfaces":
+    if preset.synth is not None:
         return load_synth(preset.synth, build_dir(preset.name))
-    root = lfw_dir()
-    faces = load_lfw(root, kind=preset.kind)
-    if not faces.frame["emotion"].isin(preset.emotions).any():
-        raise InputError(
-            root / "legend.csv", "no image here carries an expression label", "run `blindlib data fetch lfw`"
-        )
-    return faces, read_pairs(root / "pairs.txt", faces)
+    tables = {name: LOADERS[name](dataset_dir(name)) for name in _present(preset)}
+    chosen = {role: _fill(role, names, tables) for role, names in preset.sources.items()}
+    return combine(tables, chosen), _pairs_of(tables, chosen)
+
+
+def combine(tables: dict[str, FaceTable], chosen: dict[str, str | None]) -> FaceTable:
+    """One face table over the data sets that play a role.
+
+    Parameters
+    ----------
+    tables : dict of str to FaceTable
+        By data set.
+    chosen : dict of str to str or None
+        The data set of each role.
+    """
+    parts, frames = {}, []
+    for name, table in tables.items():
+        roles = tuple(role for role, own in chosen.items() if own == name)
+        if not roles:
+            continue
+        parts[name] = roles
+        told = {label for role in roles for label in DATA_ROLES[role]}
+        frame = table.frame.copy()
+        frame[[label for label in ATTRIBUTES if label not in told]] = None
+        if name in _FREQUENT:
+            frame["emotion"] = frame["emotion"].where(frame["emotion"].isin(_FREQUENT[name]))
+        frame["image"], frame["identity"] = name + "/" + frame["image"], name + "/" + frame["identity"]
+        frames.append(frame)
+    kinds = {
+        label: _kind(role, chosen[role])
+        for role in chosen
+        if chosen[role]
+        for label in DATA_ROLES[role] or ("identity",)
+    }
+    notes = {key: counts for name in parts for key, counts in tables[name].notes.items()}
+    return make_facetable(
+        pd.concat(frames, ignore_index=True),
+        data_dir(),
+        name=" + ".join(tables[name].name for name in parts),
+        kind=kinds[next(iter(kinds))] if len(set(kinds.values())) == 1 else "substitute",
+        notes={"roles": {role: name or _missing(role) for role, name in chosen.items()}, **notes},
+        folders={name: tables[name].root for name in parts},
+        parts=parts,
+        kinds=kinds,
+    )
+
+
+def _kind(role: str, name: str) -> str:
+    if (dataset_dir(name) / SYNTHETIC).exists():
+        return "synthetic"
+    return "real" if PAPER[role] == name else "substitute"
 
 
 def source_state(preset: Preset) -> str:
@@ -36,21 +116,51 @@ def source_state(preset: Preset) -> str:
     Raises
     ------
     InputError
-        If the data set is absent: says what to fetch and where it goes.
+        If none of its data sets is here: says what to fetch and where it goes.
     """
-    _refuse_unread(preset)
-    if preset.dataset == "synthfaces":
+    if preset.synth is not None:
         return f"SynthFaces {preset.synth}\n"
-    root = lfw_dir()
-    files = [image_folder(root), *(root / name for name in ("pairs.txt", "legend.csv", "lfw_attributes.txt"))]
-    return "".join(f"{file} {file.stat().st_mtime_ns if file.exists() else 'absent'}\n" for file in files)
+    files = [file for name in _present(preset) for file in _top(dataset_dir(name))]
+    return f"{preset.backbone}\n" + "".join(f"{file} {file.stat().st_mtime_ns}\n" for file in files)
 
 
-def _refuse_unread(preset: Preset) -> None:
-    """Say what the paper's own data ask for: they cannot be downloaded, and nothing here reads them yet."""
-    if preset.dataset == "paper":
+def _top(folder: Path) -> list[Path]:
+    """A data set's folder, what lies in it, and the lists one folder below: what changes when the data does."""
+    inner = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    lists = [path for part in inner if part.is_dir() for path in part.glob("*.txt")]
+    return sorted([folder, *inner, *lists])
+
+
+def _present(preset: Preset) -> list[str]:
+    wanted = list(dict.fromkeys(name for names in preset.sources.values() for name in names))
+    here = [name for name in wanted if is_here(name)]
+    if not here:
         raise InputError(
-            f"preset '{preset.name}'",
-            "CFEE (on request), DiveFace (withdrawn) and CelebA have no reader here yet",
-            "use demo or open, or read a copy of yours through a manifest (DATA.md)",
+            data_dir(),
+            f"preset '{preset.name}' finds none of its data sets here ({', '.join(wanted)})",
+            f"fetch one: {how_to_get(wanted[0])}; `make data` tells of the others; or run without data: `make paper`",
         )
+    return here
+
+
+def _fill(role: str, names: tuple[str, ...], tables: dict[str, FaceTable]) -> str | None:
+    """The first data set that is here and carries the role's labels."""
+    here = [name for name in names if name in tables]
+    if role == "verification":
+        return next(iter(here), None)
+    return next((name for name in here if all(tables[name].has(label) for label in DATA_ROLES[role])), None)
+
+
+def _pairs_of(tables: dict[str, FaceTable], chosen: dict[str, str | None]) -> pd.DataFrame:
+    """View 2's pairs as rows of the combined table, which keeps each data set's order and sorts the sets by name."""
+    name = chosen.get("verification")
+    path = dataset_dir(name) / "pairs.txt" if name else None
+    if name is None:
+        return _NO_PAIRS
+    pairs = read_pairs(path, tables[name])
+    before = sum(len(tables[other]) for other in set(filter(None, chosen.values())) if other < name)
+    return pairs.assign(left=pairs["left"] + before, right=pairs["right"] + before)
+
+
+def _missing(role: str) -> str:
+    return f"no data. The paper's: {how_to_get(PAPER[role])}"

@@ -5,18 +5,12 @@ from pathlib import Path
 import pandas as pd
 
 from blindlib.errors import InputError
-from blindlib.facetable import FaceTable, make_facetable
+from blindlib.facetable import DATA_ROLES, FaceTable, make_facetable
 from blindlib.files import atomic_path
 from blindlib.presets import SynthConfig
 from blindlib.synthfaces.roles import make_pairs, make_roles
 
 SEED = 0  # of the world: who exists. A preset's seeds deal these people and train on them
-_TOLD = {  # which labels a role's data set tells; the others stay in the album
-    "demographics": ("gender", "ethnicity"),
-    "emotion": ("emotion",),
-    "verification": (),
-    "attractive": ("smiling", "attractive"),
-}
 
 
 def load_synth(config: SynthConfig, root: Path) -> tuple[FaceTable, pd.DataFrame]:
@@ -40,18 +34,19 @@ def load_synth(config: SynthConfig, root: Path) -> tuple[FaceTable, pd.DataFrame
         album.to_parquet(temporary)
     frame = album[["image", "identity", "sha256"]].copy()
     for label in ("emotion", "gender", "ethnicity", "smiling", "attractive"):
-        frame[label] = album[label].where(album["role"].map(lambda role, label=label: label in _TOLD[role]))
+        frame[label] = album[label].where(album["role"].map(lambda role, label=label: label in DATA_ROLES[role]))
     sizes = album.groupby("role")["identity"].agg(images="size", people="nunique")
     faces = make_facetable(
-        frame, root, name="SynthFaces", kind="synthetic", notes=sizes.T.to_dict(), source="synthfaces"
+        frame,
+        root,
+        name="SynthFaces",
+        kind="synthetic",
+        notes=sizes.T.to_dict(),
+        source="synthfaces",
+        parts={role: (role,) for role in DATA_ROLES},
     )
     pairs = make_pairs(album[album["role"] == "verification"], config.folds, config.fold_pairs, SEED)
     return faces, pairs
-
-
-def role_of(faces: FaceTable) -> pd.Series:
-    """The role of every image of a SynthFaces table."""
-    return faces.frame["image"].str.split("/").str[0]
 
 
 def read_album(faces: FaceTable) -> pd.DataFrame:
