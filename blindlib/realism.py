@@ -1,7 +1,6 @@
 """Does somebody else's software take SynthFaces for faces? dlib's detector and recogniser, which never saw them."""
 
 import multiprocessing
-import os
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
@@ -9,6 +8,7 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from blindlib.backbones import get_backbone
+from blindlib.cores import cores
 from blindlib.images import chip_of, find_faces
 from blindlib.progress import track
 
@@ -31,9 +31,8 @@ def inspect_frames(frames: np.ndarray, *, embed: bool, what: str) -> tuple[np.nd
     x : float32 array (N, 128)
         dlib's embedding of the first face; NaN where none was found or `embed` is false.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(cores, context) as pool:
+    with ProcessPoolExecutor(cores(), context) as pool:
         answers = pool.map(_inspect, frames, [embed] * len(frames), chunksize=8)
         answers = list(track(answers, what, total=len(frames), unit="face"))
     return np.array([count for count, _ in answers]), np.stack([x for _, x in answers])

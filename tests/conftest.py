@@ -1,12 +1,16 @@
 """Shared fixtures: a tiny LFW of noise, and where the real photographs are."""
 
+import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from blindlib.datasets.lfw import FOLDERS
+from blindlib.facetable import FaceTable, make_facetable
+from blindlib.files import sha256
 from blindlib.paths import ROOT, dataset_dir
 
 
@@ -21,6 +25,19 @@ def save_noise(path: Path, seed: int, side: int = 40) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 255, (side, side, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path, quality=95)
+
+
+def many_faces(root: Path, rows: int) -> FaceTable:
+    """A table of many rows: hard links to eight small pictures of noise."""
+    pictures = [root / f"picture{n}.jpg" for n in range(8)]
+    for n, picture in enumerate(pictures):
+        save_noise(picture, n, side=24)
+    hashes = [sha256(picture) for picture in pictures]
+    frame = pd.DataFrame({"image": [f"{row:06d}.jpg" for row in range(rows)], "identity": "one"})
+    for row, image in enumerate(frame["image"]):
+        os.link(pictures[row % 8], root / image)
+    frame["sha256"] = [hashes[row % 8] for row in range(rows)]
+    return make_facetable(frame, root, name="many", kind="substitute")
 
 
 @pytest.fixture

@@ -1,7 +1,11 @@
 """The store: extracted once, private, safe against a kill; and the backbones behind one interface."""
 
 import dataclasses
+import pickle
+import shutil
 import stat
+import tracemalloc
+from functools import partial
 
 import dlib
 import numpy as np
@@ -9,11 +13,11 @@ import onnx
 import pytest
 import torch
 import torchvision
-from conftest import save_noise
+from conftest import many_faces, save_noise
 from onnx import TensorProto, helper
 from PIL import Image
 
-from blindlib import backbones, embeddings, extraction
+from blindlib import backbones, embeddings, extraction, shards
 from blindlib.backbones import BACKBONES, encode_onnx, get_backbone
 from blindlib.datasets.lfw import load_lfw
 from blindlib.embeddings import embed, embedding_key
@@ -31,7 +35,7 @@ def faces(lfw):
 
 def test_extracted_once_then_read_memory_mapped(faces, monkeypatch):
     first = embed(faces, PIXELS)
-    monkeypatch.setattr(embeddings, "run_shard", lambda *_: pytest.fail("extracted a second time"))
+    monkeypatch.setattr(embeddings, "fill", lambda _, sets: sets and pytest.fail("extracted a second time"))
     again = embed(faces, PIXELS)
     assert isinstance(again.x, np.memmap) and not again.x.flags.writeable
     np.testing.assert_array_equal(first.x, again.x)
@@ -56,21 +60,111 @@ def test_the_key_speaks_of_bytes_backbone_and_weights(faces):
 def test_an_interrupted_extraction_goes_on_where_it_stopped(faces, monkeypatch):
     expected = np.array(embed(faces, PIXELS).x)
     (store_dir() / embedding_key(faces, PIXELS)).rename(store_dir() / "undisturbed")
-    monkeypatch.setattr(embeddings, "SHARD", 3)
-    calls, real = [], extraction.run_shard
+    monkeypatch.setattr(shards, "SHARD", 3)
+    calls, real = [], shards._save
 
-    def dies_at_the_third(pool, backbone, files, box, done):
-        calls.append(files)
+    def dies_at_the_third(*words):
+        calls.append(words)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return real(pool, backbone, files, box, done)
+        real(*words)
 
-    monkeypatch.setattr(embeddings, "run_shard", dies_at_the_third)
+    monkeypatch.setattr(shards, "_save", dies_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         embed(faces, PIXELS)
     assert not (store_dir() / embedding_key(faces, PIXELS)).exists()
     np.testing.assert_array_equal(embed(faces, PIXELS).x, expected)
     assert len(calls) == 4, "two shards were kept, one was lost, and that one alone is done again"
+
+
+def test_the_finished_set_is_a_plain_array_file(faces, monkeypatch, tmp_path):
+    monkeypatch.setattr(shards, "SHARD", 3)
+    result = embed(faces, PIXELS)
+    np.save(tmp_path / "x.npy", np.array(result.x))
+    assert (store_dir() / result.key / "x.npy").read_bytes() == (tmp_path / "x.npy").read_bytes()
+
+
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path, monkeypatch):
+    wide = dataclasses.replace(PIXELS, name="pixels64", dim=4096, size=64)  # 16 KiB a row
+    monkeypatch.setitem(BACKBONES, "pixels64", wide)
+    monkeypatch.setattr(shards, "SHARD", 32)
+    peaks = []
+    for rows in (64, 64, 576):  # the first warms the caches
+        (tmp_path / f"{len(peaks)}").mkdir()
+        faces = many_faces(tmp_path / f"{len(peaks)}", rows)
+        tracemalloc.start()
+        embed(faces, dataclasses.replace(wide, weights=partial(str, len(peaks))))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] - peaks[1] < 1 << 20, f"512 more rows hold 8 MiB: {peaks}"
+
+
+def test_the_next_shard_is_aligned_early_and_no_more_than_that(monkeypatch):
+    taken = []
+
+    def files():
+        for shard in range(4):
+            taken.append(shard)
+            yield [(f"{shard}", "")]
+
+    monkeypatch.setattr(extraction, "_align_chunk", lambda chunk, *_: (np.zeros((1, 4)), np.zeros((1, 16, 16, 3))))
+    ahead = [len(taken) - n for n, _ in enumerate(extraction.run_shards(PIXELS, files(), None, lambda _: None), 1)]
+    assert ahead == [1, 1, 1, 0]
+
+
+def test_a_network_sees_batches_of_one_shard_on_one_thread_each():
+    seen = []
+
+    def encode(chips):
+        seen.append((len(chips), torch.get_num_threads()))
+        return chips[:, :1].astype(np.float32)
+
+    threads, chips = torch.get_num_threads(), np.arange(70)[:, None]
+    aligned = dataclasses.replace(PIXELS, alignment=dlib_alignment(16, 0.25), encode=encode)
+    x = extraction._encode(aligned, chips)
+    np.testing.assert_array_equal(x[:, 0], np.arange(70))
+    assert sorted(seen) == [(6, 1), (32, 1), (32, 1)] and torch.get_num_threads() == threads
+    seen.clear()
+    extraction._encode(dataclasses.replace(aligned, alignment=None), chips)
+    assert sorted(seen) == [(6, 1)] + [(8, 1)] * 8
+
+
+def test_folders_filled_apart_merge_by_a_copy(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "SHARD", 16)
+    faces = many_faces(tmp_path, 100)
+    whole = embed(faces, PIXELS)
+    expected, here = (store_dir() / whole.key / "x.npy").read_bytes(), store_dir()
+    parts = []
+    for rank in (0, 1):
+        monkeypatch.setenv("BLINDLIB_BUILD", str(tmp_path / f"machine{rank}"))
+        folder = store_dir() / whole.key
+        shards.fill(faces, {folder: PIXELS}, rank, 2)
+        parts.append(folder.with_suffix(".partial"))
+    with pytest.raises(InputError, match="the shards of 52 images are not here"):
+        shards.finish(faces, PIXELS, folder)
+    assert [len(list(part.iterdir())) for part in parts] == [4, 3] and store_dir() != here
+    (parts[1] / ".00000000.npy.left-by-a-kill.tmp.npy").write_bytes(b"half")
+    shutil.copytree(parts[0], parts[1], dirs_exist_ok=True)
+    monkeypatch.setattr(shards, "run_shards", lambda _, files, *__: (pytest.fail("again") for _ in files))
+    embed(faces, PIXELS)
+    assert (store_dir() / whole.key / "x.npy").read_bytes() == expected
+
+
+def test_a_damaged_shard_is_named(faces):
+    folder = store_dir() / embedding_key(faces, PIXELS)
+    folder.with_suffix(".partial").mkdir()
+    (folder.with_suffix(".partial") / "00000000.npy").write_bytes(b"short")
+    with pytest.raises(InputError, match=r"00000000\.npy: a damaged shard"):
+        embed(faces, PIXELS)
+    np.save(folder.with_suffix(".partial") / "00000000.npy", np.zeros((8, 260)))
+    with pytest.raises(InputError, match="another layout"):
+        embed(faces, PIXELS)
+
+
+def test_embeddings_that_are_not_finite_stop_at_their_shard(faces):
+    broken = dataclasses.replace(PIXELS, encode=lambda chips: np.full((len(chips), 256), np.nan, np.float32))
+    with pytest.raises(InputError, match="pixels16 gave values that are not finite"):
+        embed(faces, broken)
 
 
 def test_a_damaged_set_is_named(faces):
@@ -85,7 +179,19 @@ def test_an_image_that_is_gone_or_changed_stops_the_extraction(faces, spoil):
     spoil(faces.files[3])
     with pytest.raises(InputError, match=r"Bob_B_0002\.jpg: is gone or has changed"):
         embed(faces, PIXELS)
-    assert not list(store_dir().iterdir())
+    assert not [path for path in store_dir().iterdir() if path.suffix != ".partial"]
+
+
+def test_a_worker_process_names_the_changed_image_too(faces):
+    save_noise(faces.files[3], 99)
+    with pytest.raises(InputError, match=r"Bob_B_0002\.jpg: is gone or has changed since notebook 01 → run"):
+        embed(faces, get_backbone("dlib"))
+
+
+def test_an_input_error_survives_the_way_between_processes():
+    error = InputError("faces.csv", "is short", "mend it", line=3)
+    copied = pickle.loads(pickle.dumps(error))
+    assert type(copied) is InputError and str(copied) == str(error) == "faces.csv:3: is short → mend it"
 
 
 def test_no_face_is_counted_and_gets_the_typical_box(faces):
@@ -98,8 +204,9 @@ def test_no_face_is_counted_and_gets_the_typical_box(faces):
 def test_alignment_is_dlib_s_own(tmp_path):
     save_noise(tmp_path / "a.png", 1, side=200)
     box = (0.2, 0.25, 0.8, 0.85)
-    chip, _ = align(tmp_path / "a.png", dlib_alignment(150, 0.25), box)
-    image = np.pad(decode(tmp_path / "a.png"), ((40, 40), (40, 40), (0, 0)), mode="edge")
+    image = decode(tmp_path / "a.png")
+    chip, _ = align(image, dlib_alignment(150, 0.25), box)
+    image = np.pad(image, ((40, 40), (40, 40), (0, 0)), mode="edge")
     shape = _detector()[1](image, dlib.rectangle(*(round(280 * share) for share in box)))
     reference = dlib.get_face_chip(image, shape, 150, 0.25)
     assert np.abs(chip.astype(int) - reference.astype(int)).mean() < 1

@@ -9,7 +9,7 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from blindlib import embeddings, extraction
+from blindlib import extraction, shards
 from blindlib.backbone_training import Recipe, train
 from blindlib.backbones import get_backbone
 from blindlib.compactnet import embed_frames, load_compactnet, to_input
@@ -56,7 +56,7 @@ def test_a_killed_rendering_goes_on_where_it_stopped(faces, monkeypatch):
     whole = [np.array(z.x) for z in embed_all(faces, BOTH)]
     for folder in store_dir().iterdir():
         folder.rename(folder.with_name("moved-" + folder.name))
-    monkeypatch.setattr(embeddings, "SHARD", 16)
+    monkeypatch.setattr(shards, "SHARD", 16)
     real, calls = extraction.run_rendered_shard, []
 
     def dies(*words):
@@ -65,12 +65,11 @@ def test_a_killed_rendering_goes_on_where_it_stopped(faces, monkeypatch):
             raise KeyboardInterrupt
         return real(*words)
 
-    monkeypatch.setattr(embeddings, "run_rendered_shard", dies)
+    monkeypatch.setattr(shards, "run_rendered_shard", dies)
     with pytest.raises(KeyboardInterrupt):
         embed_all(faces, BOTH)
     resumed = embed_all(faces, BOTH)
-    shards = -(-len(faces) // 16)
-    assert len(calls) == shards + 1, "only the shard that was running is repeated"
+    assert len(calls) == -(-len(faces) // 16) + 1, "only the shard that was running is repeated"
     for z, expected in zip(resumed, whole, strict=True):
         np.testing.assert_allclose(z.x, expected, atol=2e-3)
 

@@ -1,14 +1,13 @@
 """Factors -> photographs: batched tensors on CPU or CUDA, the same bytes for the same factors and seeds."""
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import numpy as np
 import pandas as pd
 import torch
 
+from blindlib.cores import on_all_cores
 from blindlib.errors import InputError
 from blindlib.synthfaces import features, geometry, light, scene, sensor, skin
 from blindlib.synthfaces.factors import FACTORS
@@ -137,16 +136,5 @@ def render(
         for start in starts:
             work(start)
     else:
-        _on_all_cores(work, starts)
+        on_all_cores(work, starts)
     return out
-
-
-def _on_all_cores(work: Callable[[int], None], starts: range) -> None:
-    """One thread a core, each with single-threaded operations: small operations gain nothing from sharing one."""
-    threads = torch.get_num_threads()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            list(pool.map(work, starts))
-    finally:
-        torch.set_num_threads(threads)
