@@ -269,7 +269,7 @@ def test_resnet50_is_torchvision_s_without_its_last_layer(tmp_path, monkeypatch)
     backbones._imagenet.cache_clear()
 
 
-@pytest.mark.parametrize("name", ["sface", "resnet50", "resnet50-imagenet"])
+@pytest.mark.parametrize("name", ["sface", "resnet50-imagenet"])
 def test_absent_weights_say_how_to_fetch_them(faces, name, tmp_path, monkeypatch):
     monkeypatch.setenv("BLINDLIB_DATA", str(tmp_path / "none"))
     backbones._imagenet.cache_clear()

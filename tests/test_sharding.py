@@ -84,8 +84,8 @@ def ended(process: subprocess.Popen) -> str:
     return told
 
 
-@pytest.mark.parametrize("backbone", ["dlib", "random"])  # random: a ResNet-50, whose bytes vary with the threads
-def test_two_processes_give_the_bytes_of_one(world, tmp_path, backbone):
+def test_two_processes_give_the_bytes_of_one(world, tmp_path):
+    backbone = "random"  # a ResNet-50, whose bytes vary with the threads; dlib's turn is below
     told = ended(start(world, tmp_path / "one", backbone))
     assert told.startswith(f"{backbone} and ") and ": 23 images, 23 of them now, in " in told and "images/s); " in told
     expected = sets(tmp_path / "one")
@@ -93,7 +93,6 @@ def test_two_processes_give_the_bytes_of_one(world, tmp_path, backbone):
     torchrun = ended(start(world, tmp_path / "two", backbone, *TORCHRUN))
     assert torchrun.split(";")[1] == told.split(";")[1] and torchrun.count("\n") == 1, "the first process alone tells"
     assert sets(tmp_path / "two") == expected
-    assert "23 images, 0 of them now" in ended(start(world, tmp_path / "two", backbone, *TORCHRUN))
 
 
 def test_a_killed_extraction_is_finished_by_two_processes(world, tmp_path):
