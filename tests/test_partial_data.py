@@ -18,20 +18,28 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    return write_miniatures(tmp_path_factory.mktemp("data") / "sets")
+def runs(tmp_path_factory) -> dict:
+    """`make paper` three times side by side: with all data sets, with CelebA alone, with LFW alone."""
+    data = write_miniatures(tmp_path_factory.mktemp("data") / "sets")
+    nothing = data / "none"
+    wanted = {
+        "all": ("paper-smoke", {"DATA": data}),
+        "celeba": ("paper-smoke", {"DATA": nothing, "CELEBA": data / "celeba"}),
+        "lfw": ("open-smoke", {"DATA": nothing, "LFW": data / "lfw"}),
+    }
+    return {name: start(preset, tmp_path_factory.mktemp(name), where) for name, (preset, where) in wanted.items()}
 
 
-def run(preset: str, folder: Path, **variables: Path) -> Path:
-    """`make paper`; returns the folder of figures."""
-    done = subprocess.run(
-        ["make", "paper", f"PRESET={preset}", f"PY={sys.executable}", *(f"{k}={v}" for k, v in variables.items())],
-        cwd=ROOT,
-        text=True,
-        capture_output=True,
-        env={**os.environ, "BLINDLIB_BUILD": str(folder / "build"), "BLINDLIB_FIGURES": str(folder / "figures")},
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+def start(preset: str, folder: Path, variables: dict) -> tuple:
+    words = ["make", "paper", f"PRESET={preset}", f"PY={sys.executable}", *(f"{k}={v}" for k, v in variables.items())]
+    own = {"BLINDLIB_BUILD": str(folder / "build"), "BLINDLIB_FIGURES": str(folder / "figures")}
+    with (folder / "log").open("w") as log:
+        return subprocess.Popen(words, cwd=ROOT, env={**os.environ, **own}, stdout=log, stderr=log), folder, preset
+
+
+def finished(process: subprocess.Popen, folder: Path, preset: str) -> Path:
+    """The folder of figures, once the run has ended well."""
+    assert process.wait(timeout=900) == 0, (folder / "log").read_text()[-3000:]
     return folder / "figures" / preset
 
 
@@ -41,8 +49,8 @@ def printed(folder: Path, preset: str, name: str) -> str:
     return "".join(o.get("text", "") for c in cells if c.cell_type == "code" for o in c.outputs)
 
 
-def test_with_all_of_it_every_cell_of_both_tables_has_a_number(data, tmp_path):
-    figures = run("paper-smoke", tmp_path, DATA=data)
+def test_with_all_of_it_every_cell_of_both_tables_has_a_number(runs):
+    figures, folder = finished(*runs["all"]), runs["all"][1]
     one, two = pd.read_csv(figures / "table1.csv"), pd.read_csv(figures / "table2.csv")
     assert one["mean"].notna().all() and set(one["domain"]) == set(published().index)
     assert two["acc"].notna().all() and (two["n_test"] > 0).all()
@@ -50,12 +58,12 @@ def test_with_all_of_it_every_cell_of_both_tables_has_a_number(data, tmp_path):
     claims = pd.read_csv(figures / "claims.csv")
     assert set(claims["verdict"]) <= {"replicated", "not replicated"}
     assert (figures / "alignment.png").stat().st_size > 10_000
-    missed = pd.read_csv(tmp_path / "build" / "paper-smoke" / "missed.csv")
+    missed = pd.read_csv(folder / "build" / "paper-smoke" / "missed.csv")
     assert list(missed.columns) == ["image"] and missed.empty, "CompactNet takes the whole frame: nothing to miss"
 
 
-def test_with_celeba_alone_table_2_has_x_and_the_rest_says_what_is_missing(data, tmp_path):
-    figures = run("paper-smoke", tmp_path, DATA=tmp_path / "none", CELEBA=data / "celeba")
+def test_with_celeba_alone_table_2_has_x_and_the_rest_says_what_is_missing(runs):
+    figures, folder = finished(*runs["celeba"]), runs["celeba"][1]
     one, two = pd.read_csv(figures / "table1.csv"), pd.read_csv(figures / "table2.csv")
     assert one["mean"].isna().all() and len(one) == 18 and one["published"].notna().all()
     assert (two["acc"].notna() == (two["representation"] == "x")).all()
@@ -63,16 +71,16 @@ def test_with_celeba_alone_table_2_has_x_and_the_rest_says_what_is_missing(data,
     assert (claims.drop("C5") == "not testable").all() and claims["C5"] != "not testable"
     assert (figures / "table1.md").read_text().count("no data") > 18
     for name in ("02_baseline", "03_sensitivenets", "04_lntl", "05_probes"):
-        told = printed(tmp_path, "paper-smoke", name)
+        told = printed(folder, "paper-smoke", name)
         assert "no data: CelebA tells no emotion" in told and CATALOGUE["cfee"].address in told, name
 
 
-def test_open_runs_on_lfw_alone_in_all_its_roles(data, tmp_path):
-    figures = run("open-smoke", tmp_path, DATA=tmp_path / "none", LFW=data / "lfw")
+def test_open_runs_on_lfw_alone_in_all_its_roles(runs):
+    figures, folder = finished(*runs["lfw"]), runs["lfw"][1]
     one = pd.read_csv(figures / "table1.csv")
     assert one["mean"].notna().all()
     emotion = one[one["domain"].str.startswith("Emotion")]
     assert (emotion["chance"] == 50).all(), "LFW's two frequent expressions"
     assert "no data" in (figures / "table2.md").read_text(), "too few people of each kind"
-    told = printed(tmp_path, "open-smoke", "01_data_prep")
+    told = printed(folder, "open-smoke", "01_data_prep")
     assert all(f"{role}: lfw" in told for role in ("verification", "demographics", "emotion", "attractive"))
