@@ -11,12 +11,8 @@ PY ?= $(VENV)/bin/python
 BUILD := $(abspath $(or $(BLINDLIB_BUILD),build))/$(PRESET)
 FIGURES := $(or $(BLINDLIB_FIGURES),figures)/$(PRESET)
 # `make paper DATA=/path` reads data sets below another folder, `LFW=/path/to/lfw` one that lies elsewhere.
-$(foreach set,DATA LFW DIVEFACE CFEE CELEBA FAIRFACE CREMAD MANIFEST,$(if $($(set)),\
-  $(eval export BLINDLIB_$(set) := $(abspath $($(set))))))
-# Another network than the preset's, for faces read from files: dlib, sface, resnet50, resnet50-imagenet, compactnet.
-ifdef BACKBONE
-export BLINDLIB_BACKBONE := $(BACKBONE)
-endif
+$(foreach set,DATA LFW DIVEFACE CFEE CELEBA FAIRFACE CREMAD MANIFEST,$(if $(filter command,$(origin $(set))),\
+  $(eval export BLINDLIB_$(set) := $(if $(filter /% ~%,$($(set))),,$(CURDIR)/)$($(set)))))
 export PYTHONHASHSEED := 0
 export CUBLAS_WORKSPACE_CONFIG := :4096:8
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
@@ -28,7 +24,7 @@ RUN = $(PY) -m blindlib run $< --preset $(PRESET)
 .PHONY: help setup paper stages lab data lint test unit notebooks check backbone bench clean data-here
 
 help:  ## show this list
-	@echo "make TARGET [PRESET=demo|smoke|open|paper] [DATA=/path] [LFW=/path/to/lfw] [BACKBONE=dlib] [-j2]"
+	@echo "make TARGET [PRESET=demo|smoke|open|paper|paper+dlib|…] [DATA=/path] [LFW=/path/to/lfw] [-j2]"
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: $(STAMP)  ## make the environment in .venv (the other targets do it when it is missing)

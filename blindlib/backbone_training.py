@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from blindlib.compactnet import DIM, WEIGHTS, CompactNet, embed_frames, load_compactnet, to_input
+from blindlib.configs import SynthConfig
 from blindlib.files import atomic_path, sha256, write_text
-from blindlib.presets import SynthConfig
 from blindlib.progress import track
 from blindlib.seeds import derive_seed
 from blindlib.synthfaces.render import render

@@ -1,6 +1,5 @@
 """Banks of heads: every split with every λ of one method, trained at once, and the λ chosen for each split."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from blindlib.blinded import Blinded
 from blindlib.blinders import load_heads, save_arrays
 from blindlib.errors import InputError
 from blindlib.facetable import FaceTable
@@ -79,46 +79,20 @@ class Bank:
         meta = {"method": self.method, "strengths": self.strengths, "chosen": self.chosen}
         return save_arrays(path, self.heads.arrays(), meta)
 
-    def features(self, x: np.ndarray, strength: float | None = None) -> "Blinded":
+    def features(self, x: np.ndarray, strength: float | None = None) -> Blinded:
         """φ of x (N, D) by the head of every split, at one strength or (None) at each split's chosen one."""
         wanted = self.chosen if strength is None else [strength] * len(self.chosen)
         rows = [s * len(self.strengths) + self.strengths.index(value) for s, value in enumerate(wanted)]
 
-        def one(split: int) -> np.ndarray:
+        def one(split: int, index: np.ndarray) -> np.ndarray:
             head = self.heads.pick([rows[split]])
             with torch.no_grad():
-                blocks = [head(torch.tensor(x[i : i + _BLOCK])[None])[0].numpy() for i in range(0, len(x), _BLOCK)]
+                blocks = [
+                    head(torch.tensor(x[index[i : i + _BLOCK]])[None])[0].numpy() for i in range(0, len(index), _BLOCK)
+                ]
             return np.concatenate(blocks)
 
         return Blinded(len(rows), one)
-
-
-class Blinded:
-    """φ(x) of every split (N, D), made when it is asked for; the last one is kept.
-
-    Every split at once would be S times the size of x: with CelebA and a 2048-D backbone more than a machine holds.
-
-    Parameters
-    ----------
-    splits : int
-    make : callable
-        Number of a split -> float32 array (N, D).
-    """
-
-    def __init__(self, splits: int, make: Callable[[int], np.ndarray]):
-        self.splits, self.make, self.last = splits, make, (None, None)
-
-    def __len__(self) -> int:
-        return self.splits
-
-    def __getitem__(self, split: int) -> np.ndarray:
-        if not 0 <= split < self.splits:
-            raise IndexError(split)
-        kept, z = self.last  # read at once: probes ask from several threads
-        if kept != split:
-            z = self.make(split)
-            self.last = (split, z)
-        return z
 
 
 def fit_bank(method: str, data: TrainingSet, preset: Preset) -> tuple[Bank | None, pd.DataFrame, pd.DataFrame]:

@@ -10,11 +10,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from blindlib import erasers
+from blindlib.configs import LNTLConfig, SensitiveNetsConfig
 from blindlib.errors import InputError
 from blindlib.files import atomic_path, write_json
 from blindlib.heads import ResidualHeads
 from blindlib.lntl import fit_lntl
-from blindlib.presets import LNTLConfig, SensitiveNetsConfig
 from blindlib.sensitivenets import fit_sensitivenets
 from blindlib.training import TrainingSet, encode, pick_device
 
@@ -114,6 +114,7 @@ class _HeadBlinder:
             people,
             moods,
             self._demographic(len(x), task),
+            np.zeros(len(x), np.int64),
             [np.flatnonzero(~held)],
             [np.flatnonzero(held)],
         )

@@ -72,8 +72,7 @@ def data_check(preset: str, stamp: Annotated[Path, typer.Option(help="Rewritten 
     from blindlib.presets import get_preset
 
     wanted = get_preset(preset)
-    state = source_state(wanted)
-    get_backbone(wanted.backbone).weights()
+    state = source_state(wanted) + get_backbone(wanted.backbone).weights() + "\n"
     build_dir(preset)  # made here, private: not before it is known that there is something to run
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != state:
         write_text(stamp, state)
@@ -126,7 +125,7 @@ def miniatures(
 @app.command("run")
 def run(
     notebook: Path,
-    preset: Annotated[str, typer.Option(help="smoke, demo, open or paper")] = "smoke",
+    preset: Annotated[str, typer.Option(help="As `make help` lists them.")] = "smoke",
     parameter: Annotated[list[str], typer.Option("-p", help="NAME=VALUE of the notebook's parameters cell.")] = (),
 ) -> None:
     """Execute one notebook for a preset (make calls this)."""

@@ -54,6 +54,11 @@ SCHEMA = pa.DataFrameSchema(
 )
 
 
+def weakest(kinds: list[str]) -> str:
+    """Of what data sets count as, the one that a number on all of them counts as."""
+    return max(kinds, key=("real", "substitute", "synthetic").index)
+
+
 @dataclass(frozen=True)
 class FaceTable:
     """Images with their labels, one row an image.
@@ -108,9 +113,13 @@ class FaceTable:
         """The first folder of every image, in row order: a key of `parts`."""
         return self.frame["image"].str.split("/", n=1).str[0]
 
-    def kind_of(self, attribute: str) -> str:
-        """What an attribute's labels count as: `real`, `substitute` or `synthetic`."""
-        return self.kinds.get(attribute, self.kind)
+    def kind_of(self, attribute: str, *, trained: bool = False) -> str:
+        """What a number on an attribute's labels counts as: `real`, `substitute` or `synthetic`.
+
+        Of a representation that was trained on these data sets it is no better than the weakest of them (`kind`).
+        """
+        own = self.kinds.get(attribute, self.kind)
+        return weakest([own, self.kind]) if trained else own
 
     def has(self, attribute: str) -> bool:
         """Whether any image carries a label for this attribute."""

@@ -16,9 +16,10 @@ from sklearn.metrics import accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from blindlib.blinded import take
+from blindlib.configs import FairnessConfig
 from blindlib.facetable import FaceTable
 from blindlib.judge import balanced_accuracy
-from blindlib.presets import FairnessConfig
 from blindlib.seeds import derive_seed
 from blindlib.splits import Split
 
@@ -123,7 +124,7 @@ def measure_fairness(
 
     Parameters
     ----------
-    features : dict of str to float array
+    features : dict of str to float array or Blinded
         (S, N, D) or (1, N, D) by representation.
     faces, splits, config
 
@@ -136,7 +137,7 @@ def measure_fairness(
     """
     halls = [make_hall(faces, split, config) for split in splits]
     jobs = [
-        delayed(_one)(name, z[s % len(z)], faces, split, hall, bias, config)
+        delayed(_one)(name, z, s, faces, split, hall, bias, config)
         for s, (split, hall) in enumerate(zip(splits, halls, strict=True))
         if hall is not None
         for name, z in features.items()
@@ -145,16 +146,17 @@ def measure_fairness(
     return pd.DataFrame(Parallel(n_jobs=-1, prefer="threads")(jobs))
 
 
-def _one(name, z, faces, split, hall, bias, config) -> dict:
+def _one(name, features, s, faces, split, hall, bias, config) -> dict:
     attractive, smiling = (faces.frame[n].fillna(False).to_numpy(bool) for n in ("attractive", "smiling"))
     identity = faces.frame["identity"].to_numpy()
     train, held = hall.train[bias], hall.validation[bias]
+    seen, checked = take(features, s, train), take(features, s, held)
     models = [
-        make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=500)).fit(z[train], attractive[train])
+        make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=500)).fit(seen, attractive[train])
         for c in config.inverse_penalties
     ]
-    best = int(np.argmax([balanced_accuracy(attractive[held], model.predict(z[held])) for model in models]))
-    guess = models[best].predict(z[hall.test])
+    best = int(np.argmax([balanced_accuracy(attractive[held], model.predict(checked)) for model in models]))
+    guess = models[best].predict(take(features, s, hall.test))
     by_group = MetricFrame(
         metrics={"tpr": true_positive_rate, "acc": accuracy_score},
         y_true=attractive[hall.test],

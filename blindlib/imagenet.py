@@ -18,13 +18,18 @@ def load_imagenet(path: Path) -> nn.Module:
     Raises
     ------
     InputError
-        If the file is absent.
+        If the file is absent or damaged.
     """
     if not path.is_file():
         remedy = "run `blindlib data fetch resnet50-imagenet`"
         raise InputError(path, "torchvision's ResNet-50 weights (IMAGENET1K_V2) not found", remedy)
     network = resnet50()
-    network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+    try:
+        network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+    except Exception as error:  # torch raises many types of a damaged file
+        reason = (str(error).splitlines() or [""])[0][:80]
+        remedy = "delete it and run `blindlib data fetch resnet50-imagenet`"
+        raise InputError(path, f"does not hold ResNet-50's weights ({reason})", remedy) from None
     network.fc = nn.Identity()
     return network.eval().requires_grad_(False)
 

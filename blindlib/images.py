@@ -152,12 +152,21 @@ class Steps:
 def show_alignment(image: np.ndarray, alignments: dict[str, Alignment]) -> Steps:
     """The steps of `align` on an RGB image, for every network's alignment: to be looked at."""
     image = padded(image)
-    boxes = find_faces(image)
-    if not boxes:
+    box = detect(image)
+    if box is None:
         return Steps(image, None, None, {})
-    box = boxes[0]
-    chips = {name: chip_of(image, box, alignment) for name, alignment in alignments.items()}
-    return Steps(image, (box.left(), box.top(), box.right(), box.bottom()), five_points(image, box), chips)
+    frame = _frame(image, box)
+    chips = {name: chip_of(image, frame, alignment) for name, alignment in alignments.items()}
+    corners = (frame.left(), frame.top(), frame.right(), frame.bottom())
+    return Steps(image, corners, five_points(image, frame), chips)
+
+
+def _frame(image: np.ndarray, box: tuple):
+    """A box given as shares of an image's sides, as dlib's rectangle in pixels."""
+    import dlib
+
+    height, width = image.shape[:2]
+    return dlib.rectangle(*(round(share * side) for share, side in zip(box, (width, height) * 2, strict=True)))
 
 
 def align(image: np.ndarray, alignment: Alignment, box: tuple | None) -> tuple[np.ndarray | None, tuple | None]:
@@ -177,12 +186,8 @@ def align(image: np.ndarray, alignment: Alignment, box: tuple | None) -> tuple[n
     box : tuple of float or None
         The box used.
     """
-    import dlib
-
     image = padded(image)
     box = box or detect(image)
     if box is None:
         return None, None
-    height, width = image.shape[:2]
-    frame = dlib.rectangle(*(round(share * side) for share, side in zip(box, (width, height) * 2, strict=True)))
-    return chip_of(image, frame, alignment), box
+    return chip_of(image, _frame(image, box), alignment), box

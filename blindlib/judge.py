@@ -10,6 +10,7 @@ from blindlib.seeds import derive_seed
 from blindlib.training import TrainingSet, blind, fit_classifiers, spread
 
 _PROBE_STEPS = 150
+_IMAGES = 10  # of a person, at most
 
 
 class Judge:
@@ -56,17 +57,20 @@ class Judge:
         return rows[self.data.expression[rows] >= 0]
 
     def _pairs(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """At most 1,000 same and as many different pairs; a person brings 10 images at most, so that none dominates."""
+        """At most 1,000 pairs of one person, and as many of two, both of one data set (part) and in its proportion: two
+        cameras would tell two people apart. A person brings 10 images at most, so that none dominates."""
         rows = rng.permutation(rows)
         rank = pd.Series(self.data.identity[rows]).groupby(self.data.identity[rows]).cumcount().to_numpy()
-        rows = rows[rank < 10]
-        left, right = np.triu_indices(len(rows), 1)
-        same = self.data.identity[rows][left] == self.data.identity[rows][right]
-        count = min(1000, int(same.sum()))
-        kept = np.concatenate(
-            [rng.choice(np.flatnonzero(same == value), count, replace=False) for value in (True, False)]
-        )
-        return rows[left[kept]], rows[right[kept]], same[kept]
+        rows = rows[rank < _IMAGES]
+        rows = rows[np.argsort(self.data.identity[rows], kind="stable")]
+        identity, part = self.data.identity[rows], self.data.part[rows]
+        starts = [(lag, np.flatnonzero(identity[lag:] == identity[:-lag])) for lag in range(1, _IMAGES)]
+        same = np.concatenate([np.stack([first, first + lag]) for lag, first in starts], axis=1)  # (2, pairs)
+        same = same[:, rng.choice(same.shape[1], min(1000, same.shape[1]), replace=False)]
+        parts, wanted = np.unique(part[same[0]], return_counts=True)
+        draws = [_different(identity, np.flatnonzero(part == p), n, rng) for p, n in zip(parts, wanted, strict=True)]
+        left, right = np.concatenate([same, *draws], axis=1)
+        return rows[left], rows[right], identity[left] == identity[right]
 
     def __call__(self, heads: ResidualHeads, turn: int) -> tuple[np.ndarray, np.ndarray]:
         """Balanced accuracy of fresh expression probes and of verification, in percent: two arrays (H,)."""
@@ -105,6 +109,15 @@ class Judge:
         distance = (blind(heads, self.data.x, left) - blind(heads, self.data.x, right)).norm(dim=-1).cpu().numpy()
         sames = [same for _, _, same in self.pairs for _ in range(self.settings)]
         return np.array([_best_accuracy(distance[h, : len(same)], same) for h, same in enumerate(sames)])
+
+
+def _different(identity: np.ndarray, own: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:
+    """Pairs of two people among some rows: (2, wanted), or (2, 0) where there is only one person."""
+    found = np.empty((2, 0), np.int64)
+    while found.shape[1] < wanted and (identity[own] != identity[own[0]]).any():
+        pairs = rng.choice(own, (2, 2 * wanted))
+        found = np.concatenate([found, pairs[:, identity[pairs[0]] != identity[pairs[1]]]], axis=1)
+    return found[:, :wanted]
 
 
 def balanced_accuracy(truth: np.ndarray, guess: np.ndarray) -> float:

@@ -8,10 +8,10 @@ steps in turn; we add their gradients in one, the same to first order under plai
 import numpy as np
 import torch
 
+from blindlib.configs import LNTLConfig
 from blindlib.heads import Classifiers, ResidualHeads
 from blindlib.judge import Judge, record
 from blindlib.losses import cross_entropy, negative_entropy, reverse_gradient
-from blindlib.presets import LNTLConfig
 from blindlib.progress import track
 from blindlib.sampling import GroupSampler
 from blindlib.seeds import derive_seed

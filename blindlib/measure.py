@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from blindlib.blinded import take
 from blindlib.facetable import FaceTable
 from blindlib.judge import balanced_accuracy
 from blindlib.presets import Preset
@@ -12,6 +13,7 @@ from blindlib.splits import Split
 from blindlib.training import encode
 from blindlib.verification import equal_error_rate, fold_thresholds, pair_distances, roc, tar_at_far
 
+UNTRAINED = ("x", "pixels")  # representations in which nothing of these data sets had a part
 PROBE_METRICS = ("balanced_accuracy", "accuracy", "top_share")
 
 
@@ -34,10 +36,13 @@ def relative_distances(
     out = {}
     if pairs.empty:
         return out
+    rows, place = np.unique(pairs[["left", "right"]].to_numpy(), return_inverse=True)
+    moved = pd.DataFrame(place.reshape(-1, 2), columns=["left", "right"])  # pairs among the rows that stand in pairs
     for seed in dict.fromkeys(split.seed for split in splits):
         own = [(n, split) for n, split in enumerate(splits) if split.seed == seed]  # by rising rotation
         of_fold = [own[k % len(own)] for k in np.unique(fold)]
-        distance = np.stack([pair_distances(features[n % len(features)], pairs) for n, _ in of_fold])
+        of_split = {n: pair_distances(take(features, n, rows), moved) for n, _ in own}
+        distance = np.stack([of_split[n] for n, _ in of_fold])
         trained = len(features) > 1
         seen = np.stack([_meets(identity, pairs, split.head) & trained for _, split in of_fold])
         threshold = fold_thresholds(distance, same, fold, seen)
@@ -104,7 +109,7 @@ def measure_collapse(features: np.ndarray, splits: list[Split]) -> list[dict]:
     """
     rows = []
     for number, split in enumerate(splits):
-        z = features[number % len(features)][split.test].astype(np.float64)
+        z = take(features, number, split.test).astype(np.float64)
         deviation = z.std(0)
         share = np.linalg.eigvalsh(np.cov(z, rowvar=False)).clip(0)
         share = share[share > 0] / max(share.sum(), 1e-300)
@@ -143,7 +148,7 @@ def measure(
     ----------
     name : str
         As it stands in tables.
-    features : float array (S, N, D) or (1, N, D), or a sequence of arrays (N, D)
+    features : float array (S, N, D) or (1, N, D), or Blinded
         φ of every image for every split, or of one representation for all.
     faces, pairs, splits, preset
     quick : bool
@@ -162,14 +167,9 @@ def measure(
             continue
         kinds, protocols = (PROBES, "AB") if task.name == "emotion" and not quick else (("NN",), "B")
         own = run_probes(features, task, splits, preset.probes, kinds=kinds, protocols=protocols, identity=identity)
-        rows += [tidy(own, PROBE_METRICS, kind=faces.kind_of(task.name), **constant)]
+        kind = faces.kind_of(task.name, trained=name not in UNTRAINED)
+        rows += [tidy(own, PROBE_METRICS, kind=kind, **constant)]
     checks = measure_verification(features, pairs, splits, faces) + measure_collapse(features, splits)
-    id_kind = faces.kind_of("identity")
-    id_kind = id_data_kind(pairs) if id_kind == "real" else id_kind
+    id_kind = faces.kind_of("identity", trained=name not in UNTRAINED)
     rows += [pd.DataFrame(checks).assign(kind=id_kind, **constant).reindex(columns=list(COLUMNS))]
     return pd.concat(rows, ignore_index=True)
-
-
-def id_data_kind(pairs: pd.DataFrame) -> str:
-    """`real` only for View 2's 6,000 pairs; fewer are a substitute for the paper's."""
-    return "real" if len(pairs) == 6000 else "substitute"

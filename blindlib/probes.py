@@ -14,10 +14,11 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from blindlib.blinded import take
+from blindlib.configs import ProbeConfig
 from blindlib.heads import Classifiers
 from blindlib.judge import balanced_accuracy
 from blindlib.losses import cross_entropy
-from blindlib.presets import ProbeConfig
 from blindlib.sampling import GroupSampler
 from blindlib.seeds import derive_seed
 from blindlib.splits import Split
@@ -57,7 +58,7 @@ def run_probes(
 
     Parameters
     ----------
-    features : float array (S, N, D), or a sequence of S arrays (N, D)
+    features : float array (S, N, D) or Blinded
         The representation of every image, for each split; S = 1 where it is the same for all.
     task : Task
     splits : list of Split
@@ -113,8 +114,7 @@ def _row(task: Task, split: Split, kind: str, protocol: str, guess: np.ndarray, 
 def _classical(features, task, splits, config, kind, protocol) -> list[np.ndarray]:
     """Guesses of SVM or RF on every split's test people; the splits run on all cores."""
     return Parallel(n_jobs=-1, prefer="threads")(
-        delayed(_fit_classical)(features[s % len(features)], task, split, config, kind, protocol)
-        for s, split in enumerate(splits)
+        delayed(_fit_classical)(features, s, task, split, config, kind, protocol) for s, split in enumerate(splits)
     )
 
 
@@ -131,10 +131,12 @@ def _candidates(config: ProbeConfig, kind: str, protocol: str, seed: int) -> lis
     ]
 
 
-def _fit_classical(x, task, split, config, kind, protocol) -> np.ndarray:
+def _fit_classical(features, s, task, split, config, kind, protocol) -> np.ndarray:
     train, held, test = (labelled(rows, task) for rows in (split.probe, split.validation, split.test))
-    scaler = StandardScaler().fit(x[train]) if protocol == "B" else None
-    seen, checked, tested = (x[rows] if scaler is None else scaler.transform(x[rows]) for rows in (train, held, test))
+    seen, checked, tested = (take(features, s, rows) for rows in (train, held, test))
+    if protocol == "B":
+        scaler = StandardScaler().fit(seen)
+        seen, checked, tested = (scaler.transform(part) for part in (seen, checked, tested))
     fitted = [
         model.fit(seen, task.codes[train])
         for model in _candidates(config, kind, protocol, derive_seed(split.seed, kind) % 2**32)
@@ -154,7 +156,7 @@ def _neural(features, task, splits, config, protocol) -> list[np.ndarray]:
         replace(s, **{r: row_of[labelled(getattr(s, r), task)] for r in ("probe", "validation", "test")})
         for s in splits
     ]
-    x = torch.stack([torch.tensor(features[s][known]) for s in range(len(features))])  # (S, M, D)
+    x = torch.stack([torch.tensor(take(features, s, known)) for s in range(len(features))])  # (S, M, D)
     runs = [_fit_neural(x, inner, moved, config, protocol, width) for width in widths]
     best = np.argmax([scores for scores, _ in runs], axis=0)
     return [runs[choice][1][s] for s, choice in enumerate(best)]

@@ -42,6 +42,7 @@ def write_record(name: str) -> Path:
         figures_dir(name) / "run.json",
         {
             "preset": name,
+            "backbone": f"{preset.backbone}: {get_backbone(preset.backbone).source}",
             "seeds": preset.seeds,
             "seconds": {**seconds, "total": round(sum(seconds.values()), 1)},
             "dominated_by": max(seconds, key=seconds.get),

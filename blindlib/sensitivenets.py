@@ -7,10 +7,10 @@ turn; the detector is new in every round, so it is never one that the head has a
 import numpy as np
 import torch
 
+from blindlib.configs import SensitiveNetsConfig
 from blindlib.heads import Classifiers, ResidualHeads
 from blindlib.judge import Judge, record
 from blindlib.losses import sensitivity, triplet
-from blindlib.presets import SensitiveNetsConfig
 from blindlib.progress import track
 from blindlib.sampling import GroupSampler
 from blindlib.seeds import derive_seed

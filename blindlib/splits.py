@@ -1,4 +1,4 @@
-"""Who trains, who validates, who is tested: subject-disjoint, and every person a test subject once."""
+"""Who trains, who validates, who is tested: nobody has two roles in a split."""
 
 from dataclasses import dataclass
 
@@ -98,17 +98,15 @@ def _groups(name, own, code, pairs, faces, rotations) -> tuple[np.ndarray, np.nd
             f"{pairs['fold'].nunique()} folds of pairs for {rotations} rotations",
             "use a pairs file with as many folds",
         )
+    person = np.concatenate([code[pairs["left"]], code[pairs["right"]]])
+    rotation = np.tile(pairs["fold"].to_numpy() % rotations, 2)
     of_fold = np.full(code.max() + 1, -1)
-    for side in ("left", "right"):
-        person, rotation = code[pairs[side]], pairs["fold"].to_numpy() % rotations
-        clash = (of_fold[person] >= 0) & (of_fold[person] != rotation)
-        if clash.any():
-            raise InputError(
-                faces.folders[name],
-                f"{faces.frame['identity'][pairs[side]].to_numpy()[clash][0]} stands in pairs of two rotations",
-                "View 2's folds share no person: check pairs.txt",
-            )
-        of_fold[person] = rotation
+    of_fold[person] = rotation
+    clash = of_fold[person] != rotation
+    if clash.any():
+        one = faces.frame["identity"].to_numpy()[np.flatnonzero(code == person[clash][0])[0]]
+        remedy = "View 2's folds share no person: check pairs.txt"
+        raise InputError(faces.folders[name], f"{one} stands in pairs of two rotations", remedy)
     group = of_fold[own]
     free = np.flatnonzero(group < 0)
     group[free] = np.arange(len(free)) % rotations

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from blindlib.banks import Bank, Blinded
+from blindlib.banks import Bank
+from blindlib.blinded import Blinded
 from blindlib.blinders import LEACE
 from blindlib.embeddings import EmbeddingSet
 from blindlib.facetable import FaceTable
@@ -29,6 +30,7 @@ def training_set(
         encode(labels["identity"])[0],
         encode(labels["emotion"], preset.blinded)[0],
         encode(demographic)[0],
+        encode(faces.part)[0],
         [split.head for split in splits],
         [split.validation for split in splits],
     )
@@ -43,7 +45,7 @@ def leace_features(x: np.ndarray, faces: FaceTable, splits: list[Split], preset:
         rows = splits[split].head
         return LEACE().fit(x[rows], None, emotion[rows])
 
-    return Blinded(len(splits), lambda split: eraser(split).transform(x))
+    return Blinded(len(splits), lambda split, rows: eraser(split).transform(x[rows]))
 
 
 def representations(
@@ -67,7 +69,7 @@ def sweep(x: EmbeddingSet, banks: dict[str, Bank]) -> Iterator[tuple[str, Blinde
 def frontier_points(results: pd.DataFrame) -> pd.DataFrame:
     """Result rows of a sweep -> points: `method`, `strength`, `id`, `emotion`, `chance` and half-widths, in %."""
     kept = results[(results["metric"] == "balanced_accuracy") & (results["protocol"] == "B")]
-    if not {"NN", "verification"} <= set(kept["probe"]):
+    if not {"ID", "emotion"} <= set(kept["task"]):
         return pd.DataFrame(columns=["method", "strength", "id", "id_hw", "emotion", "emotion_hw", "chance"])
     cells = summarise(kept[kept["probe"].isin(["NN", "verification"])], ["representation", "task"])
     rows = []

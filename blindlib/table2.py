@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from blindlib.facetable import FaceTable
 from blindlib.fairness import UNBIASED
 from blindlib.published import table2 as published_table2
 from blindlib.results import interval
@@ -44,7 +45,7 @@ def summary(rows: pd.DataFrame) -> dict[str, float]:
     return out
 
 
-def table2(rows: pd.DataFrame, bias: float, kind: str) -> pd.DataFrame:
+def table2(rows: pd.DataFrame, bias: float, faces: FaceTable) -> pd.DataFrame:
     """Table 2: a row for each representation and training set; without data its numbers are empty.
 
     Parameters
@@ -53,12 +54,13 @@ def table2(rows: pd.DataFrame, bias: float, kind: str) -> pd.DataFrame:
         Of `fairness.measure_fairness`; may be empty.
     bias : float
         Of the biased training set.
-    kind : str
-        What kind of data it is.
+    faces : FaceTable
+        Says what kind of data a number stands on.
     """
     printed, table = published_table2(), []
     for name, training in CELLS:
         own = of_cell(rows, name, bias if training == "biased" else UNBIASED)
+        kind = faces.kind_of("attractive", trained=name != "x")
         row = {"representation": name, "training": training, "data": kind if len(own) else None}
         if (name, training) in printed.index:
             row |= {f"published_{m}": printed.loc[(name, training), m] for m in MEASURES}

@@ -47,6 +47,8 @@ class TrainingSet:
     x : Tensor (N, D), float32
     identity, expression, demographic : int64 arrays (N,)
         Codes; −1 where a label is missing.
+    part : int64 array (N,)
+        The data set of every image.
     head, validation : lists of int arrays
         For each split, the rows of the people that train its head and of those that judge it.
     """
@@ -55,6 +57,7 @@ class TrainingSet:
     identity: np.ndarray
     expression: np.ndarray
     demographic: np.ndarray
+    part: np.ndarray
     head: list[np.ndarray]
     validation: list[np.ndarray]
 

@@ -8,8 +8,9 @@ import time
 import numpy as np
 import torch
 
+from blindlib.configs import LNTLConfig, SensitiveNetsConfig
 from blindlib.lntl import fit_lntl
-from blindlib.presets import PRESETS, LNTLConfig, SensitiveNetsConfig
+from blindlib.presets import PRESETS
 from blindlib.sensitivenets import fit_sensitivenets
 from blindlib.synthfaces.render import render
 from blindlib.synthfaces.roles import make_roles
@@ -25,7 +26,7 @@ def world(device: torch.device, people: int = 800, dim: int = 128) -> TrainingSe
     x = torch.tensor(rng.normal(size=(len(identity), dim)), dtype=torch.float32, device=device)
     rows = [np.flatnonzero(identity % SPLITS != s) for s in range(SPLITS)]
     none = np.full(len(identity), -1)
-    return TrainingSet(x, identity, rng.integers(0, 2, len(identity)), none, rows, rows)
+    return TrainingSet(x, identity, rng.integers(0, 2, len(identity)), none, none, rows, rows)
 
 
 def seconds(work) -> float:

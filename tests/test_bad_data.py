@@ -125,6 +125,7 @@ BAD = {
         "race is 'Martian'",
     ),
     ("fairface", "broken line"): (lambda r: line(r / FF, 3, "a,b,c,d,e,f,g"), FF, "does not read as a table"),
+    ("fairface", "blank labels"): (lambda r: (r / FF).write_text("\n\n"), FF, "does not read as a table"),
     ("fairface", "repeated file"): (lambda r: again(r / FF, 2), f"{FF}:", "repeats the file"),
     ("fairface", "path traversal"): (
         lambda r: line(r / FF, 2, "../../x.jpg,20-29,Male,White,True"),
@@ -244,6 +245,25 @@ def short_zip(path):
     path.write_bytes(path.read_bytes()[:3000])
 
 
+def damaged_tar(path):
+    payload = path.parent / "payload"
+    payload.write_bytes(os.urandom(200_000))
+    with tarfile.open(path, "w:gz") as opened:
+        opened.add(payload, arcname="train/1.jpg")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 255
+    path.write_bytes(data)
+
+
+def encrypted_zip(path):
+    with zipfile.ZipFile(path, "w") as opened:
+        opened.writestr("train/1.jpg", b"a" * 50)
+    data = bytearray(path.read_bytes())
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(mark) + flags] |= 1
+    path.write_bytes(data)
+
+
 def damaged_zip(path):
     with zipfile.ZipFile(path, "w") as opened:
         opened.writestr("train/1.jpg", b"a" * 5000)
@@ -260,6 +280,8 @@ BAD_ARCHIVES = {
     "tar that climbs": ("x.tar", lambda p: evil_tar(p, "../outside.jpg"), "does not unpack"),
     "truncated zip": ("x.zip", short_zip, "neither a zip nor a tar file, or was cut short"),
     "damaged zip": ("x.zip", damaged_zip, "does not unpack"),
+    "damaged tar": ("x.tar.gz", damaged_tar, "does not unpack"),
+    "encrypted zip": ("x.zip", encrypted_zip, "does not unpack"),
     "no archive": ("x.zip", lambda p: p.write_text("<html>quota exceeded</html>"), "neither a zip nor a tar"),
     "wrong checksum": ("img_align_celeba.zip", lambda p: evil_zip(p, "a.jpg"), "is not the published file"),
     "absent": ("x.zip", lambda p: None, "no such archive"),

@@ -1,5 +1,6 @@
 """Every adaptor on its data set's true layout, in miniature; which data set fills which role; archives; consent."""
 
+import hashlib
 import shutil
 import tarfile
 import zipfile
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 
 from blindlib.cli import app
-from blindlib.datasets import archives, source
+from blindlib.datasets import archives, celeba, source
 from blindlib.datasets.catalogue import CATALOGUE, SYNTHETIC, no_data, status
 from blindlib.datasets.celeba import load_celeba
 from blindlib.datasets.cfee import emotion_of, load_cfee
@@ -23,7 +24,8 @@ from blindlib.datasets.source import LOADERS, load_source, source_state
 from blindlib.datasets.video import apex_index, read_apex
 from blindlib.errors import InputError
 from blindlib.facetable import BASIC_EMOTIONS, COMPOUND_EMOTIONS, load_facetable
-from blindlib.presets import PRESETS, for_faces
+from blindlib.files import sha256
+from blindlib.presets import PRESETS, for_faces, get_preset
 from blindlib.splits import deal, load_splits, save_splits
 
 
@@ -45,7 +47,7 @@ def test_every_loader_gives_the_same_validated_table(miniatures, name):
 
 
 def test_diveface_is_balanced_by_its_first_three_images(miniatures):
-    balanced, full = load_diveface(miniatures / "diveface"), load_diveface(miniatures / "diveface", balanced=False)
+    balanced, full = load_diveface(miniatures / "diveface"), load_diveface(miniatures / "diveface", everything=True)
     assert balanced.frame["identity"].value_counts().eq(3).all() and full.frame["identity"].value_counts().eq(4).all()
     by = balanced.frame.groupby(["gender", "ethnicity"])["identity"].nunique()
     assert by.index.tolist() == [(g, f"group {n}") for g in ("female", "male") for n in (1, 2, 3)] and by.nunique() == 1
@@ -68,12 +70,12 @@ def test_diveface_as_its_script_sorts_it_is_read_too(data):
 
 def test_cfee_reads_codes_or_folders_and_leaves_compounds_out_on_request(data):
     root = data / "cfee"
-    faces = load_cfee(root)
+    faces = load_cfee(root, everything=True)
     assert set(faces.frame["emotion"]) == {"neutral", *BASIC_EMOTIONS, *COMPOUND_EMOTIONS}
     file = "05-08/Images2/" + next((root / "05-08/Images2").glob("07_112_*")).name
     row = faces.frame.set_index("image").loc[file]
     assert (row["identity"], row["emotion"]) == ("112", "disgust")
-    basic = load_cfee(root, compound=False)
+    basic = load_cfee(root)
     assert set(basic.frame["emotion"]) == {"neutral", *BASIC_EMOTIONS}
     assert basic.notes["CFEE"]["passed over"] == len(COMPOUND_EMOTIONS) == len(faces) - len(basic)
     for image, subject, emotion in basic.frame[["image", "identity", "emotion"]].to_numpy():
@@ -158,14 +160,49 @@ def test_the_paper_s_roles_span_four_data_sets_and_pairs_stay_pairs(data, tmp_pa
     assert (again.files, again.parts, again.kinds) == (faces.files, faces.parts, faces.kinds)
 
 
-def test_without_the_marker_the_paper_s_data_are_real_and_substitutes_are_not(data):
+def test_only_complete_and_published_sets_count_as_the_paper_s(data, monkeypatch):
     for marker in data.rglob(SYNTHETIC):
         marker.unlink()
+    part, _ = load_source(PRESETS["paper"])
+    assert part.kind == "substitute" and set(part.kinds.values()) == {"substitute"}, "miniatures without their marker"
+    published = {name: sha256(data / "diveface/files" / f"{name}.txt")[:8] for name in LISTS}
+    monkeypatch.setattr("blindlib.datasets.diveface.PUBLISHED", published)
+    md5 = {n: hashlib.md5((data / "celeba" / n).read_bytes()).hexdigest() for n in celeba.PUBLISHED}
+    monkeypatch.setattr("blindlib.datasets.celeba.PUBLISHED", md5)
+    monkeypatch.setattr("blindlib.datasets.cfee.SUBJECTS", 6)
+    faces, _ = load_source(PRESETS["paper"])
+    assert {faces.kind_of(label) for label in ("gender", "emotion", "attractive")} == {"real"}
+    assert faces.kind_of("identity") == "substitute", "16 pairs are not View 2"
+    assert faces.kind_of("emotion", trained=True) == "substitute" == faces.kind, "no better than what it was trained on"
+    monkeypatch.setattr(source, "VIEW2", 16)
     assert load_source(PRESETS["paper"])[0].kind == "real"
+    assert load_source(PRESETS["open"])[0].kind_of("emotion") == "substitute", "whatever it is, it is not CFEE"
+
+
+def test_data_that_fill_no_role_stop_and_idle_ones_are_named(data, monkeypatch):
+    table = pd.read_csv(data / "manifest/faces.csv")
+    table[["image", "identity", "gender"]].to_csv(data / "manifest/faces.csv", index=False)
     faces, _ = load_source(PRESETS["open"])
-    assert (
-        faces.kind == "substitute" and faces.kind_of("identity") == "real" and faces.kind_of("emotion") == "substitute"
-    )
+    assert faces.notes["roles"]["here, but not used"] == "manifest", "gender without ethnicity"
+    for name in set(LOADERS) - {"manifest"}:
+        shutil.rmtree(data / name)
+    with pytest.raises(InputError, match="the labels of no role"):
+        load_source(PRESETS["open"])
+
+
+def test_expressions_without_the_penalty_s_class_are_refused(data):
+    table = pd.read_csv(data / "manifest/faces.csv")
+    table[table["emotion"] != "neutral"].to_csv(data / "manifest/faces.csv", index=False)
+    faces, _ = load_source(PRESETS["open"])
+    with pytest.raises(InputError, match="and neutral, are needed"):
+        for_faces(PRESETS["open"], faces)
+
+
+def test_a_preset_with_another_backbone_has_a_name_of_its_own():
+    preset = get_preset("paper+dlib")
+    assert (preset.name, preset.backbone) == ("paper+dlib", "dlib") and preset.sources == PRESETS["paper"].sources
+    with pytest.raises(InputError, match="rendered faces"):
+        get_preset("demo+dlib")
 
 
 def test_open_takes_people_s_labels_before_a_machine_s(data):
@@ -228,7 +265,11 @@ def test_the_state_changes_with_the_data(data):
 def test_the_catalogue_counts_and_tells_what_to_do(data):
     table = status().set_index("name")
     assert table.loc["DiveFace", "images"] == 48 and table.loc["CREMA-D", "images"] == 18
-    assert table.loc["SFace", "present"] is not True and (table["how"].str.len() > 5).all()
+    assert not table.loc["SFace", "present"] and table.loc["CFEE", "present"] and (table["how"].str.len() > 5).all()
+    (data / "lfw2").mkdir()
+    (data / "lfw").rename(data / "lfw3"), (data / "lfw2").rename(data / "lfw")
+    (data / "lfw" / ".lfw.tgz.part").write_text("half a download")
+    assert not status().set_index("name").loc["LFW", "present"]
 
 
 @pytest.mark.parametrize("name", ["cfee", "diveface", "celeba", "fairface", "cremad"])

@@ -8,9 +8,9 @@ import pytest
 
 from blindlib import audit, table2
 from blindlib.claims import CLAIMS, judge_claims, scorecard
+from blindlib.configs import FairnessConfig
 from blindlib.facetable import make_facetable
 from blindlib.fairness import UNBIASED, capacity, make_hall, measure_fairness, sample
-from blindlib.presets import FairnessConfig
 from blindlib.results import COLUMNS, interval
 from blindlib.splits import Split
 from blindlib.tables import diff
@@ -121,17 +121,21 @@ def test_fairlearn_s_rates_are_the_counted_ones(hall_of_faces):
     assert row["acc"] == pytest.approx(50)
 
 
-def test_table2_is_the_contract_with_the_published_values(study):
-    table = table2.table2(study, 0.7, "synthetic").set_index(["representation", "training"])
+def test_table2_is_the_contract_with_the_published_values(study, hall_of_faces):
+    faces = hall_of_faces[0]
+    table = table2.table2(study, 0.7, faces).set_index(["representation", "training"])
     assert [*table.index][:4] == [("x", "unbiased"), ("x", "biased"), ("SN", "biased"), ("LNTL", "biased")]
     row = table.loc[("x", "biased")]
     assert row["published_eq_opp"] == 17.47 and row["seeds"] == 5 and row["data"] == "synthetic"
     own = table2.of_cell(study, "x", 0.7)
     assert row["eq_opp"] == pytest.approx(abs(own["tpr_smiling"].mean() - own["tpr_not_smiling"].mean()))
     assert row["acc_hw"] == pytest.approx(interval(own["acc"])[1])
-    empty = table2.table2(pd.DataFrame(), 0.7, "real")
+    empty = table2.table2(pd.DataFrame(), 0.7, faces)
     assert empty["acc"].isna().all() and empty["published_acc"].notna().sum() == 4
     assert "no data [77.3]" in table2.readable2(empty)["Acc"].tolist()
+    mixed = dataclasses.replace(faces, kind="substitute", kinds={"attractive": "real"})
+    kinds = table2.table2(study, 0.7, mixed).set_index("representation")["data"]
+    assert kinds["SN"] == "substitute" and set(kinds["x"]) == {"real"}, "φ was trained on substitutes, x was not"
 
 
 def result_rows(diffs, rank=50.0):

@@ -6,8 +6,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.svm import SVC
 
+from blindlib.configs import ProbeConfig
 from blindlib.judge import balanced_accuracy
-from blindlib.presets import ProbeConfig
 from blindlib.probes import Task, run_probes
 from blindlib.splits import Split
 

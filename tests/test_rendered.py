@@ -13,12 +13,12 @@ from blindlib import extraction, shards
 from blindlib.backbone_training import Recipe, train
 from blindlib.backbones import get_backbone
 from blindlib.compactnet import embed_frames, load_compactnet, to_input
+from blindlib.configs import SynthConfig
 from blindlib.datasets.synth import load_synth, read_album
 from blindlib.embeddings import embed, embed_all
 from blindlib.errors import InputError
 from blindlib.facetable import load_facetable
 from blindlib.paths import store_dir
-from blindlib.presets import SynthConfig
 from blindlib.synthfaces.render import render
 from blindlib.synthfaces.roles import make_training_people
 

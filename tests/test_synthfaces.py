@@ -10,9 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
+from blindlib.configs import SynthConfig
 from blindlib.errors import InputError
 from blindlib.facetable import COMPOUND_EMOTIONS, EMOTIONS
-from blindlib.presets import PRESETS, SynthConfig
+from blindlib.presets import PRESETS
 from blindlib.recovery import recoverability
 from blindlib.synthfaces import expressions, fields, geometry, light, sensor
 from blindlib.synthfaces.factors import FACTORS, GROUPS, IDENTITY, UNITS

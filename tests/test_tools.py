@@ -10,11 +10,12 @@ import pytest
 
 from blindlib.check import compare_figures
 from blindlib.compactnet import WEIGHTS, load_compactnet
+from blindlib.configs import FairnessConfig, LNTLConfig
 from blindlib.datasets.manifest import load_manifest
 from blindlib.errors import InputError
 from blindlib.files import sha256, write_text
 from blindlib.paths import ROOT
-from blindlib.presets import PRESETS, FairnessConfig, LNTLConfig, get_preset
+from blindlib.presets import PRESETS, get_preset
 from blindlib.stages import read_parameters
 from blindlib.synthfaces.export import export, read_factors
 from blindlib.synthfaces.render import render

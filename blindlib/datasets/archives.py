@@ -1,9 +1,12 @@
-"""Archives unpack whole or not at all, and never outside their folder."""
+"""Archives are unpacked aside and moved into place when all of it is well; never outside their folder."""
 
+import gzip
 import hashlib
 import json
+import lzma
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -13,6 +16,16 @@ from blindlib.files import atomic_folder, sha256, write_json
 from blindlib.progress import track
 
 SEEN = "checksums-seen.json"
+_DAMAGED = (  # what the standard library raises of archives that are damaged, encrypted or of an unknown kind
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+)
 PUBLISHED = {"img_align_celeba.zip": ("md5", "00d2c5bc6d35e252742224ab0c1e8fcb")}  # as torchvision's CelebA asks
 
 
@@ -37,7 +50,7 @@ def unpack_into(name: str, archive: Path, folder: Path) -> str:
     ------
     InputError
         No such data set or file, another checksum than the published (or the recorded) one, a damaged archive, a member
-        that leaves the folder, or something of the same name there already. Nothing is left half-written.
+        that leaves the folder, or something of the same name there already. Nothing is left behind.
     """
     if name not in CATALOGUE:
         raise InputError("data set", f"there is no {name!r}", f"use one of {', '.join(CATALOGUE)}")
@@ -75,9 +88,11 @@ def extract(archive: Path, folder: Path) -> None:
             with tarfile.open(archive) as opened:
                 for member in track(_members(opened), f"unpacking {archive.name}", unit="file"):
                     opened.extract(member, folder, filter="data")
+                while opened.fileobj.read(1 << 20):  # to the end, where a packed archive keeps its checksum
+                    pass
         else:
             raise InputError(archive, "is neither a zip nor a tar file, or was cut short", remedy)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+    except _DAMAGED as error:
         raise InputError(archive, f"does not unpack ({str(error).splitlines()[0][:100]})", remedy) from None
 
 
@@ -101,17 +116,18 @@ def _verify(archive: Path, folder: Path) -> str:
         if digest != published[1]:
             raise InputError(archive, f"is not the published file (another {published[0].upper()})", "fetch it again")
         return f"its {published[0].upper()} is the published one"
-    seen, digest = _seen(folder).get(archive.name), sha256(archive)
-    if seen and seen != digest:
+    known, digest = seen(folder).get(archive.name), sha256(archive)
+    if known and known != digest:
         raise InputError(archive, "is not the file that was seen before (another SHA-256)", f"see {folder / SEEN}")
     return f"its publisher gives no checksum; SHA-256 seen: {digest} (recorded)"
 
 
 def _record(archive: Path, folder: Path) -> None:
     if archive.name not in PUBLISHED:
-        write_json(folder / SEEN, _seen(folder) | {archive.name: sha256(archive)})
+        write_json(folder / SEEN, seen(folder) | {archive.name: sha256(archive)})
 
 
-def _seen(folder: Path) -> dict:
+def seen(folder: Path) -> dict:
+    """Checksums that were recorded in a folder, by name or address."""
     path = folder / SEEN
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -88,7 +88,7 @@ CATALOGUE = {
         "https://github.com/joojs/fairface",
         "download fairface-img-margin025-trainval.zip and the two label files there (Google Drive), then "
         ".venv/bin/blindlib data unpack fairface fairface-img-margin025-trainval.zip",
-        "CC BY 4.0: name its authors (Kärkkäinen & Joo 2021). The people photographed were not asked.",
+        "CC BY 4.0: name its authors (Kärkkäinen & Joo 2021).",
     ),
     "cremad": Entry(
         "CREMA-D",
@@ -116,9 +116,9 @@ WEIGHTS = (  # title, what `data fetch` calls it, file, licence
 
 
 def is_here(name: str) -> bool:
-    """Whether a data set's folder holds anything."""
+    """Whether a data set's folder holds anything; hidden files, such as half a download, do not count."""
     folder = dataset_dir(name)
-    return folder.is_dir() and any(folder.iterdir())
+    return folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
 
 
 def how_to_get(name: str) -> str:
@@ -128,7 +128,7 @@ def how_to_get(name: str) -> str:
 
 
 def no_data(faces: FaceTable, label: str) -> str:
-    """What a cell prints where nobody carries a label: that there are no data, and how to get the paper's.
+    """What a cell prints where nobody, or too few, carry a label: that, and how to get the paper's data.
 
     Parameters
     ----------
@@ -138,7 +138,8 @@ def no_data(faces: FaceTable, label: str) -> str:
         One of `ATTRIBUTES`, or `pairs`.
     """
     role = next((role for role, labels in DATA_ROLES.items() if label in labels), "verification")
-    return f"no data: {faces.name} tells no {label}. The paper's: {how_to_get(PAPER[role])}"
+    what = "has too few faces that tell" if label in faces.frame and faces.has(label) else "tells no"
+    return f"no data: {faces.name} {what} {label}. The paper's: {how_to_get(PAPER[role])}"
 
 
 def status() -> pd.DataFrame:

@@ -56,18 +56,20 @@ def load_celeba(root: Path) -> FaceTable:
                 root / ATTRIBUTES, f"{row['image']} is not in {name}", "fetch both again", line=int(row["line"])
             )
     folder = _image_folder(root)
+    frame["identity"] = identity.reindex(frame["image"]).astype(str).to_numpy()
+    frame["partition"] = partition.reindex(frame["image"]).to_numpy()
     frame["image"] = [
         inside(folder, i, root / ATTRIBUTES, n) for i, n in zip(frame["image"], frame["line"], strict=True)
     ]
     frame, counts = keep_present(folder, frame, root / ATTRIBUTES, _REMEDY)
-    of_image = partition.reindex(frame["image"])
-    frame["identity"] = identity.reindex(frame["image"]).astype(str).to_numpy()
-    parts = of_image.groupby(frame["identity"].to_numpy()).nunique()
+    of_image = frame.pop("partition")
+    parts = of_image.groupby(frame["identity"]).nunique()
     counts |= {name: int((of_image == k).sum()) for k, name in enumerate(("train", "validation", "test"))}
     counts["people in two partitions"] = int((parts > 1).sum())
     counts["lists as published"] = sum(_md5(root / name) == known for name, known in PUBLISHED.items())
     frame["sha256"] = check_images(folder, list(frame["image"]))
-    return make_facetable(frame, folder, name="CelebA", kind="real", notes={"CelebA": counts})
+    kind = "real" if counts["lists as published"] == len(PUBLISHED) else "substitute"
+    return make_facetable(frame, folder, name="CelebA", kind=kind, notes={"CelebA": counts})
 
 
 def _md5(path: Path) -> str:

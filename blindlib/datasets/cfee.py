@@ -10,6 +10,7 @@ from blindlib.errors import InputError
 from blindlib.facetable import BASIC_EMOTIONS, COMPOUND_EMOTIONS, FaceTable, make_facetable
 
 CATEGORIES = "categories.csv"
+SUBJECTS = 230  # fewer are a part of it, and no table of the paper's
 _CODED = re.compile(r"^(?P<code>\d{2})_(?P<subject>\d{3})_\d+\.jpe?g$", re.IGNORECASE)
 _WORDS = {
     "happy": "happiness",
@@ -24,7 +25,7 @@ _WORDS = {
 _REMEDY = "see CFEE in DATA.md: `blindlib data fetch cfee` prints how to ask for it"
 
 
-def load_cfee(root: Path, *, compound: bool = True) -> FaceTable:
+def load_cfee(root: Path, *, everything: bool = False) -> FaceTable:
     """Load CFEE.
 
     Parameters
@@ -33,14 +34,14 @@ def load_cfee(root: Path, *, compound: bool = True) -> FaceTable:
         Either as distributed: `…/Images…/02_339_3470.jpg` (category code, subject, photograph) with `categories.csv`
         beside (`code,emotion`: the sheet `summary` of the distribution's `AU_annotation_all_subjects.xls`, saved as
         CSV), or sorted by hand: `subject/expression/any.jpg`, the folder named by the expression.
-    compound : bool
+    everything : bool
         The fifteen compound expressions too; otherwise neutral and the six basic ones.
 
     Returns
     -------
     FaceTable
-        `emotion`: what the subject was asked to show and FACS coders accepted. `notes` counts photographs passed over:
-        other categories (the distribution holds four more than the paper's 22), and, if so asked, compound ones.
+        `emotion`: what the subject was asked to show; `real` with all 230 subjects. `notes` counts photographs passed
+        over: other categories (the distribution holds four more than the paper's 22), and, if so asked, compound ones.
 
     Raises
     ------
@@ -57,7 +58,7 @@ def load_cfee(root: Path, *, compound: bool = True) -> FaceTable:
         raise InputError(root, "holds no photographs (.jpg)", _REMEDY)
     coded = [_CODED.match(Path(file).name) for file in files]
     rows = _of_codes(root, files, coded) if any(coded) else _of_folders(root, files)
-    wanted = ("neutral", *BASIC_EMOTIONS, *(COMPOUND_EMOTIONS if compound else ()))
+    wanted = ("neutral", *BASIC_EMOTIONS, *(COMPOUND_EMOTIONS if everything else ()))
     known = rows["emotion"].isin(wanted)
     frame = rows[known].reset_index(drop=True)
     twice = frame.duplicated(["identity", "emotion"])
@@ -70,7 +71,8 @@ def load_cfee(root: Path, *, compound: bool = True) -> FaceTable:
         raise InputError(root, "holds no photograph of a known expression", _REMEDY)
     frame["sha256"] = check_images(root, list(frame["image"]))
     counted = {"photographs": len(rows), "passed over": int((~known).sum()), "subjects": frame["identity"].nunique()}
-    return make_facetable(frame, root, name="CFEE", kind="real", notes={"CFEE": counted})
+    kind = "real" if counted["subjects"] >= SUBJECTS else "substitute"
+    return make_facetable(frame, root, name="CFEE", kind=kind, notes={"CFEE": counted})
 
 
 def emotion_of(words: str) -> str:

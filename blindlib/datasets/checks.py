@@ -43,7 +43,7 @@ def read_csv(path: Path, **options) -> pd.DataFrame:
     """`pandas.read_csv` with every cell a string. Raises InputError for a file that is no table."""
     try:
         return pd.read_csv(StringIO(read_text(path)), dtype=str, **options)
-    except pd.errors.ParserError as error:
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(
             path, f"does not read as a table ({str(error).splitlines()[0][:90]})", "mend that line"
         ) from None

@@ -25,7 +25,7 @@ _LINE = re.compile(r"^[^/\\]+/[^/\\]+\.jpe?g$", re.IGNORECASE)
 _REMEDY = "see DiveFace in DATA.md: the lists are public, the images were MegaFace's"
 
 
-def load_diveface(root: Path, *, balanced: bool = True) -> FaceTable:
+def load_diveface(root: Path, *, everything: bool = False) -> FaceTable:
     """Load DiveFace.
 
     Parameters
@@ -34,15 +34,16 @@ def load_diveface(root: Path, *, balanced: bool = True) -> FaceTable:
         Holds the six lists `Group1_Male.txt` … `Group3_Female.txt` (or in `files/`), a line `identity/file` an image;
         and the images as `images/identity/file`, `Group1_Male/identity/file` (as the authors' script sorts them) or
         `identity/file`.
-    balanced : bool
-        Three images a person (the poster's groups are balanced); otherwise all.
+    everything : bool
+        All images; otherwise three of each person (the balanced set).
 
     Returns
     -------
     FaceTable
         `gender`, and `ethnicity` by the lists' own names `group 1` (East Asian), `group 2` (Sub-Saharan and South
-        Indian), `group 3` (Caucasian, in the authors' words). `notes` counts images listed, absent, and lists as
-        published.
+        Indian), `group 3` (Caucasian, in the authors' words). `real` with all six lists as published. `notes` counts
+        images listed, absent, and which lists are.
+
     Raises
     ------
     InputError
@@ -55,7 +56,7 @@ def load_diveface(root: Path, *, balanced: bool = True) -> FaceTable:
     for name in LISTS:
         path = next((p for p in (root / "files" / f"{name}.txt", root / f"{name}.txt") if p.exists()), None)
         listing = require_file(path or root / f"{name}.txt", "DiveFace list", _REMEDY)
-        rows = _read_list(listing, root, balanced)
+        rows = _read_list(listing, root, everything)
         for person, line in zip(rows["identity"], rows["line"], strict=True):
             if list_of.setdefault(person, name) != name:
                 raise InputError(
@@ -68,10 +69,11 @@ def load_diveface(root: Path, *, balanced: bool = True) -> FaceTable:
         parts.append(rows.assign(gender=gender.lower(), ethnicity=f"group {group[-1]}"))
     frame = pd.concat(parts, ignore_index=True)
     frame["sha256"] = check_images(root, list(frame["image"]))
-    return make_facetable(frame, root, name="DiveFace", kind="real", notes=notes)
+    kind = "real" if all(counts["list as published"] for counts in notes.values()) else "substitute"
+    return make_facetable(frame, root, name="DiveFace", kind=kind, notes=notes)
 
 
-def _read_list(listing: Path, root: Path, balanced: bool) -> pd.DataFrame:
+def _read_list(listing: Path, root: Path, everything: bool) -> pd.DataFrame:
     lines = [(n, line.strip()) for n, line in enumerate(read_text(listing).splitlines(), 1) if line.strip()]
     for n, line in lines:
         if not _LINE.match(line):
@@ -85,7 +87,7 @@ def _read_list(listing: Path, root: Path, balanced: bool) -> pd.DataFrame:
             "line": [n for n, _ in lines],
         }
     )
-    return rows[rows.groupby("identity").cumcount() < BALANCED] if balanced else rows
+    return rows if everything else rows[rows.groupby("identity").cumcount() < BALANCED]
 
 
 def _image_folder(root: Path, listing: Path, images: list[str]) -> str:

@@ -1,13 +1,12 @@
 """Downloads from the publishers' addresses: checksums (pooch), resumed after an interruption, unpacked safely."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
 import requests
 
-from blindlib.datasets.archives import SEEN, extract
+from blindlib.datasets.archives import SEEN, extract, seen
 from blindlib.errors import InputError
 from blindlib.files import atomic_folder, sha256, write_json
 from blindlib.progress import track
@@ -122,18 +121,17 @@ def fetch(collection: str, folder: Path, say=print) -> None:
     if collection not in COLLECTIONS:
         raise InputError("data set", f"there is no {collection!r}", f"use one of {', '.join(COLLECTIONS)}")
     folder.mkdir(parents=True, exist_ok=True)
-    seen_file = folder / SEEN
-    seen = json.loads(seen_file.read_text()) if seen_file.exists() else {}
+    known = seen(folder)
     for remote in COLLECTIONS[collection]:
         if remote.folder and (folder / remote.folder).is_dir():
             say(f"{remote.name}: unpacked already in {folder / remote.folder}")
             continue
-        expected = remote.sha256 or seen.get(remote.url)
+        expected = remote.sha256 or known.get(remote.url)
         path = _fetch_one(remote, folder, expected, say)
         if expected is None:
-            seen[remote.url] = sha256(path)
-            write_json(seen_file, seen)
-            say(f"{remote.name}: its publisher gives no checksum; SHA-256 seen: {seen[remote.url]} (recorded)")
+            known[remote.url] = sha256(path)
+            write_json(folder / SEEN, known)
+            say(f"{remote.name}: its publisher gives no checksum; SHA-256 seen: {known[remote.url]} (recorded)")
         if remote.folder:
             _unpack(path, folder / remote.folder, say)
 

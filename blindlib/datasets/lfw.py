@@ -51,7 +51,7 @@ def _find_images(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["image", "identity"])
 
 
-def load_lfw(root: Path, *, name: str = "LFW", kind: str = "substitute") -> FaceTable:
+def load_lfw(root: Path) -> FaceTable:
     """Load LFW's images with whatever label files lie beside them.
 
     Parameters
@@ -59,9 +59,6 @@ def load_lfw(root: Path, *, name: str = "LFW", kind: str = "substitute") -> Face
     root : Path
         Holds `lfw/Name/Name_0001.jpg`; optionally `legend.csv` (expressions; most likely a machine's labels) and
         `lfw_attributes.txt` (gender, ethnicity, Smiling, attractiveness; a machine's scores, not labels).
-    name, kind : str
-        The data set's name in tables, and what its rows count as there: LFW's labels for anything but identity are
-        never the paper's.
 
     Returns
     -------
@@ -86,7 +83,7 @@ def load_lfw(root: Path, *, name: str = "LFW", kind: str = "substitute") -> Face
     if (root / "lfw_attributes.txt").exists():
         labels, notes["attributes"] = read_attributes(root / "lfw_attributes.txt", frame)
         frame = frame.join(labels, on="image")
-    return make_facetable(frame, folder, name=name, kind=kind, notes=notes)
+    return make_facetable(frame, folder, name="LFW", kind="real", notes=notes)
 
 
 def read_pairs(path: Path, faces: FaceTable) -> pd.DataFrame:

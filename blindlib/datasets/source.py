@@ -15,7 +15,7 @@ from blindlib.datasets.lfw import load_lfw, read_pairs
 from blindlib.datasets.manifest import load_manifest
 from blindlib.datasets.synth import load_synth
 from blindlib.errors import InputError
-from blindlib.facetable import ATTRIBUTES, DATA_ROLES, FaceTable, make_facetable
+from blindlib.facetable import ATTRIBUTES, DATA_ROLES, FaceTable, make_facetable, weakest
 from blindlib.paths import build_dir, data_dir, dataset_dir
 from blindlib.presets import PAPER, Preset
 
@@ -30,6 +30,7 @@ LOADERS = {
 }
 # Of LFW's machine-made expressions the two that are frequent: 2,842 and 2,246 in the public subset, then 355, … 9.
 _FREQUENT = {"lfw": ("neutral", "happiness")}
+VIEW2 = 6000  # pairs
 _NO_PAIRS = pd.DataFrame(
     {
         "fold": pd.Series(dtype=int),
@@ -58,12 +59,20 @@ def load_source(preset: Preset) -> tuple[FaceTable, pd.DataFrame]:
     """
     if preset.synth is not None:
         return load_synth(preset.synth, build_dir(preset.name))
-    tables = {name: LOADERS[name](dataset_dir(name)) for name in _present(preset)}
+    tables = {name: _load(name, preset) for name in _present(preset)}
     chosen = {role: _fill(role, names, tables) for role, names in preset.sources.items()}
-    return combine(tables, chosen), _pairs_of(tables, chosen)
+    if not any(chosen.values()):
+        raise InputError(data_dir(), f"{', '.join(tables)} carry the labels of no role", "see the roles in DATA.md")
+    pairs = _pairs_of(tables, chosen)
+    return combine(tables, chosen, len(pairs)), pairs
 
 
-def combine(tables: dict[str, FaceTable], chosen: dict[str, str | None]) -> FaceTable:
+def _load(name: str, preset: Preset) -> FaceTable:
+    options = {"everything": True} if preset.everything and name in ("diveface", "cfee") else {}
+    return LOADERS[name](dataset_dir(name), **options)
+
+
+def combine(tables: dict[str, FaceTable], chosen: dict[str, str | None], pairs: int) -> FaceTable:
     """One face table over the data sets that play a role.
 
     Parameters
@@ -72,6 +81,8 @@ def combine(tables: dict[str, FaceTable], chosen: dict[str, str | None]) -> Face
         By data set.
     chosen : dict of str to str or None
         The data set of each role.
+    pairs : int
+        Of the verification: only View 2's 6,000 count as the paper's.
     """
     parts, frames = {}, []
     for name, table in tables.items():
@@ -87,28 +98,31 @@ def combine(tables: dict[str, FaceTable], chosen: dict[str, str | None]) -> Face
         frame["image"], frame["identity"] = name + "/" + frame["image"], name + "/" + frame["identity"]
         frames.append(frame)
     kinds = {
-        label: _kind(role, chosen[role])
-        for role in chosen
-        if chosen[role]
+        label: _kind(role, name, tables[name].kind, pairs)
+        for role, name in chosen.items()
+        if name
         for label in DATA_ROLES[role] or ("identity",)
     }
+    unused = [name for name in tables if name not in parts]
+    roles = {role: name or _missing(role) for role, name in chosen.items()}
     notes = {key: counts for name in parts for key, counts in tables[name].notes.items()}
     return make_facetable(
         pd.concat(frames, ignore_index=True),
         data_dir(),
         name=" + ".join(tables[name].name for name in parts),
-        kind=kinds[next(iter(kinds))] if len(set(kinds.values())) == 1 else "substitute",
-        notes={"roles": {role: name or _missing(role) for role, name in chosen.items()}, **notes},
+        kind=weakest(list(kinds.values())),
+        notes={"roles": roles | ({"here, but not used": ", ".join(unused)} if unused else {}), **notes},
         folders={name: tables[name].root for name in parts},
         parts=parts,
         kinds=kinds,
     )
 
 
-def _kind(role: str, name: str) -> str:
+def _kind(role: str, name: str, loaded: str, pairs: int) -> str:
     if (dataset_dir(name) / SYNTHETIC).exists():
         return "synthetic"
-    return "real" if PAPER[role] == name else "substitute"
+    complete = pairs == VIEW2 if role == "verification" else loaded == "real"
+    return "real" if PAPER[role] == name and complete else "substitute"
 
 
 def source_state(preset: Preset) -> str:
@@ -122,7 +136,7 @@ def source_state(preset: Preset) -> str:
     if preset.synth is not None:
         return f"SynthFaces {preset.synth}\n"
     files = [file for name in _present(preset) for file in _top(dataset_dir(name))]
-    return f"{preset.backbone}\n" + "".join(f"{file} {file.stat().st_mtime_ns}\n" for file in files)
+    return "".join(f"{file} {file.stat().st_mtime_ns}\n" for file in files)
 
 
 def _top(folder: Path) -> list[Path]:
@@ -159,10 +173,9 @@ def _fill(role: str, names: tuple[str, ...], tables: dict[str, FaceTable]) -> st
 def _pairs_of(tables: dict[str, FaceTable], chosen: dict[str, str | None]) -> pd.DataFrame:
     """View 2's pairs as rows of the combined table, which keeps each data set's order and sorts the sets by name."""
     name = chosen.get("verification")
-    path = dataset_dir(name) / "pairs.txt" if name else None
     if name is None:
         return _NO_PAIRS
-    pairs = read_pairs(path, tables[name])
+    pairs = read_pairs(dataset_dir(name) / "pairs.txt", tables[name])
     before = sum(len(tables[other]) for other in set(filter(None, chosen.values())) if other < name)
     return pairs.assign(left=pairs["left"] + before, right=pairs["right"] + before)
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from blindlib.configs import SynthConfig
 from blindlib.errors import InputError
 from blindlib.facetable import DATA_ROLES, FaceTable, make_facetable
 from blindlib.files import atomic_path
-from blindlib.presets import SynthConfig
 from blindlib.synthfaces.roles import make_pairs, make_roles
 
 SEED = 0  # of the world: who exists. A preset's seeds deal these people and train on them

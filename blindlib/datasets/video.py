@@ -1,6 +1,5 @@
 """One still picture of a clip: the frame in which the face is furthest from how it began."""
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from blindlib.cores import cores
 from blindlib.errors import InputError
 from blindlib.files import atomic_path, sha256
 from blindlib.progress import track
@@ -39,12 +39,8 @@ def read_apex(clip: Path) -> Image.Image:
     Raises
     ------
     InputError
-        If the file is empty, a Git LFS pointer, or holds no picture that decodes.
+        If the file is empty or holds no picture that decodes.
     """
-    with clip.open("rb") as stream:
-        head = stream.read(40)
-    if head.startswith(b"version https://git-lfs"):
-        raise InputError(clip, "is a Git LFS pointer, not the clip", "run `git lfs pull` in its repository")
     thumbnails = [np.asarray(f.to_image().convert("L").resize(_THUMBNAIL)) for f in _frames(clip)]
     if not thumbnails:
         raise InputError(clip, "holds no picture that decodes", "fetch this clip again")
@@ -80,16 +76,17 @@ def extract_apexes(clips: list[Path], folder: Path) -> dict[str, str]:
     def one(clip: Path) -> tuple[str, str | None]:
         target = folder / f"{clip.stem}.png"
         if not target.exists() or target.stat().st_mtime_ns < clip.stat().st_mtime_ns:
+            with clip.open("rb") as stream:
+                if stream.read(40).startswith(b"version https://git-lfs"):
+                    raise InputError(clip, "is a Git LFS pointer, not the clip", "run `git lfs pull` in its repository")
             try:
                 image = read_apex(clip)
-            except InputError as error:
-                if "LFS" in str(error):
-                    raise
-                return clip.stem, None
+            except InputError:
+                return clip.stem, None  # counted by who asked
             with atomic_path(target) as temporary:
                 image.save(temporary, format="PNG")
         return clip.stem, sha256(target)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         found = dict(track(pool.map(one, clips), "one frame of every clip", total=len(clips), unit="clip"))
     return {name: digest for name, digest in found.items() if digest}

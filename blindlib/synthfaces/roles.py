@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from blindlib.configs import SynthConfig
 from blindlib.files import digest
-from blindlib.presets import SynthConfig
 from blindlib.seeds import derive_seed
 from blindlib.synthfaces.expressions import BASIC, draw_units, personal_style
 from blindlib.synthfaces.factors import (
