@@ -24,7 +24,7 @@ def runs(tmp_path_factory) -> dict:
     nothing = data / "none"
     wanted = {
         "all": ("paper-smoke", {"DATA": data}),
-        "no cfee": ("paper-smoke", {"DATA": nothing, **{n.upper(): data / n for n in ("celeba", "diveface", "lfw")}}),
+        "no_cfee": ("paper-smoke", {"DATA": nothing, **{n.upper(): data / n for n in ("celeba", "diveface", "lfw")}}),
         "lfw": ("open-smoke", {"DATA": nothing, "LFW": data / "lfw"}),
     }
     return {name: start(preset, tmp_path_factory.mktemp(name), where) for name, (preset, where) in wanted.items()}
@@ -63,7 +63,7 @@ def test_with_all_of_it_every_cell_of_both_tables_has_a_number(runs):
 
 
 def test_without_cfee_nothing_is_blinded_x_is_measured_and_the_rest_says_what_is_missing(runs):
-    figures, folder = finished(*runs["no cfee"]), runs["no cfee"][1]
+    figures, folder = finished(*runs["no_cfee"]), runs["no_cfee"][1]
     one, two = pd.read_csv(figures / "table1.csv"), pd.read_csv(figures / "table2.csv")
     known = one[one["mean"].notna()]
     assert set(known["domain"]) == {"ID", "Gender", "Ethnicity"} and set(known["representation"]) == {"x", "pixels"}
