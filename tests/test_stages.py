@@ -56,7 +56,7 @@ def undisturbed(tmp_path_factory) -> Path:
 def test_a_run_leaves_tables_figures_and_a_record(undisturbed):
     figures = undisturbed / "figures" / "smoke"
     tables = ("table1", "table2", "claims", "audit")
-    drawn = ("table1_figure", "table2_figure", "bias_sweep", "contact_sheet", "realism", "roc", "frontier")
+    drawn = ("table1_figure", "table2_figure", "bias_sweep", "contact_sheet", "realism", "alignment", "roc", "frontier")
     for name in (*tables, *drawn, "training_sensitivenets", "training_lntl"):
         suffixes = ("csv", "md", "tex") if name in tables else ("csv", "png", "pdf")
         for suffix in suffixes:
