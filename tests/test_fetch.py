@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import resource
 import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +11,7 @@ import pytest
 
 from blindlib.datasets import fetch as module
 from blindlib.datasets.fetch import Remote, fetch
-from blindlib.errors import InputError
+from blindlib.errors import InputError, explain
 
 BODY = bytes(range(256)) * 4000
 
@@ -84,6 +85,22 @@ def test_an_interrupted_download_is_resumed(server, tmp_path, monkeypatch):
     fetch("toy", tmp_path, lambda _: None)
     assert (tmp_path / "pairs.txt").read_bytes() == BODY
     assert server.log[0] is None and int(server.log[1].removeprefix("bytes=").rstrip("-")) > 0
+
+
+def test_a_full_disk_names_the_file_and_the_download_goes_on_later(server, tmp_path, monkeypatch):
+    """A limit on the size of files stands for the disk."""
+    use(monkeypatch, server, "pairs.txt", SHA)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, hard))
+    try:
+        with pytest.raises(OSError) as error:
+            fetch("toy", tmp_path, lambda _: None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert str(tmp_path / ".pairs.txt.part") in str(explain(error.value)) and "→" in str(explain(error.value))
+    fetch("toy", tmp_path, lambda _: None)
+    assert (tmp_path / "pairs.txt").read_bytes() == BODY
+    assert int(server.log[1].removeprefix("bytes=").rstrip("-")) > 0, "what had arrived was kept"
 
 
 def test_another_file_than_the_published_is_thrown_away(server, tmp_path, monkeypatch):

@@ -99,6 +99,9 @@ def resume(url: str, output_file: str, _pooch: object, *, part: Path, timeout: f
                     raise InputError(url, f"stopped at {part.stat().st_size:,} of {total:,} bytes", remedy)
     except requests.RequestException as error:
         raise InputError(url, f"could not be fetched ({type(error).__name__})", remedy) from None
+    except OSError as error:
+        error.filename = error.filename or str(part)  # a full disk does not say which file it refused
+        raise
     part.replace(output_file)
 
 
