@@ -1,5 +1,6 @@
 """The command line: `blindlib data`, `synth`, `embed`, `run`, ... One line on bad input, a traceback with --debug."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -31,7 +32,9 @@ def data_status() -> None:
     for _, row in status().fillna({"images": 0}).iterrows():
         size = f" · {row['images']:,} files" if row["images"] else ""
         typer.echo(f"{'✓' if row['present'] else '✗'} {row['name']}{size}: {row['use']}")
-        typer.echo(f"    where: {row['where']}\n    licence: {row['licence']}\n    get it: {row['how']}")
+        for word in ("folder", "licence", "address"):
+            typer.echo(f"    {word}: {row[word]}")
+        typer.echo(f"    get it: {row['how']}")
 
 
 @data.command("fetch")
@@ -46,8 +49,13 @@ def data_fetch(
     if name in CATALOGUE and name not in COLLECTIONS:
         entry = CATALOGUE[name]
         typer.echo(f"{entry.title}: {entry.use}\n  licence: {entry.licence}\n  terms: {entry.terms or entry.licence}")
-        typer.echo(f"  where: {entry.address}\n  how: {entry.how}\n  goes to: {dataset_dir(name)}")
-        raise InputError(name, "is not downloaded for you: its publisher asks you first", "follow the lines above")
+        typer.echo(f"  address: {entry.address}\n  how: {entry.how}\n  folder: {dataset_dir(name)}")
+        raise InputError(name, "is not downloaded for you", "follow the lines above")
+    if name not in COLLECTIONS:
+        known = ", ".join(sorted({*COLLECTIONS, *CATALOGUE}))
+        raise InputError(
+            "data set", f"there is no {name!r}", f"use one of {known}; SynthFaces and dlib need no fetching"
+        )
     folder = dataset_dir(name) if name in CATALOGUE else data_dir() / "weights"
     fetch(name, folder, typer.echo)
     typer.echo(f"{name}: complete in {folder}")
@@ -63,9 +71,12 @@ def data_unpack(name: str, archive: Path) -> None:
 
 
 @data.command("check")
-def data_check(preset: str, stamp: Annotated[Path, typer.Option(help="Rewritten when the data changed.")]) -> None:
+def data_check(
+    preset: str, stamp: Annotated[Path | None, typer.Option(help="A file to rewrite when the data changed.")] = None
+) -> None:
     """Stop with one clear message if a preset's data or weights are not here (make runs this first)."""
     from blindlib.backbones import get_backbone
+    from blindlib.datasets.catalogue import CATALOGUE
     from blindlib.datasets.source import source_state
     from blindlib.files import write_text
     from blindlib.paths import build_dir
@@ -73,8 +84,11 @@ def data_check(preset: str, stamp: Annotated[Path, typer.Option(help="Rewritten 
 
     wanted = get_preset(preset)
     state = source_state(wanted) + get_backbone(wanted.backbone).weights() + "\n"
+    for name in CATALOGUE:
+        if os.environ.get(f"BLINDLIB_{name.upper()}") and name not in sum((wanted.sources or {}).values(), ()):
+            typer.echo(f"note: {name} was named, but preset {preset} does not read it", err=True)
     build_dir(preset)  # made here, private: not before it is known that there is something to run
-    if not stamp.exists() or stamp.read_text(encoding="utf-8") != state:
+    if stamp and (not stamp.exists() or stamp.read_text(encoding="utf-8") != state):
         write_text(stamp, state)
 
 

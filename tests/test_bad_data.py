@@ -155,6 +155,11 @@ BAD = {
     ),
     ("manifest", "no manifest"): (lambda r: (r / "faces.csv").unlink(), "faces.csv", "not found"),
     ("manifest", "wrong columns"): (lambda r: line(r / "faces.csv", 1, "a,b,c,d,e,f,g"), "faces.csv:1", "lacks"),
+    ("manifest", "unknown column"): (
+        lambda r: edit(r / "faces.csv", lambda t: t.replace("emotion", "expression", 1)),
+        "faces.csv:1",
+        "unknown columns ['expression']",
+    ),
     ("manifest", "unknown emotion"): (
         lambda r: edit(r / "faces.csv", lambda t: t.replace("sadness", "glee", 1)),
         "faces.csv:4",
@@ -294,10 +299,10 @@ def test_a_bad_archive_leaves_nothing(tmp_path, case):
     make(tmp_path / name)
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(InputError) as error:
-        archives.unpack_into("celeba", tmp_path / name, tmp_path / "celeba")
+        archives.unpack_into("celeba" if "celeba" in name else "fairface", tmp_path / name, tmp_path / "set")
     message = str(error.value)
     assert words in message and str(tmp_path / name) in message and "\n" not in message and "→" in message
-    assert [p for p in sorted(tmp_path.rglob("*")) if p != tmp_path / "celeba"] == before
+    assert [p for p in sorted(tmp_path.rglob("*")) if p != tmp_path / "set"] == before
 
 
 def test_an_archive_of_no_known_data_set_is_refused(tmp_path):

@@ -193,9 +193,26 @@ def test_data_that_fill_no_role_stop_and_idle_ones_are_named(data, monkeypatch):
 def test_expressions_without_the_penalty_s_class_are_refused(data):
     table = pd.read_csv(data / "manifest/faces.csv")
     table[table["emotion"] != "neutral"].to_csv(data / "manifest/faces.csv", index=False)
-    faces, _ = load_source(PRESETS["open"])
     with pytest.raises(InputError, match="and neutral, are needed"):
-        for_faces(PRESETS["open"], faces)
+        load_source(PRESETS["open"])
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [("", "name {data}/celeba"), ("celeba/img_align_celeba", "name {data}/celeba"), ("cfee", "complete it or take it")],
+)
+def test_a_folder_above_below_or_beside_the_right_one_is_told_at_once(data, named, words, monkeypatch):
+    monkeypatch.setenv("BLINDLIB_CELEBA", str(data / named))
+    with pytest.raises(InputError) as error:
+        source_state(PRESETS["paper"])
+    message = str(error.value)
+    assert "is no folder of CelebA: it lacks list_attr_celeba.txt" in message and words.format(data=data) in message
+
+
+def test_a_file_in_place_of_a_folder_is_told(data, monkeypatch):
+    monkeypatch.setenv("BLINDLIB_MANIFEST", str(data / "manifest/faces.csv"))
+    with pytest.raises(InputError, match="is a file, a folder is wanted"):
+        source_state(PRESETS["open"])
 
 
 def test_a_preset_with_another_backbone_has_a_name_of_its_own():
@@ -248,8 +265,11 @@ def test_nobody_of_the_case_study_trains_a_head_and_no_pair_is_met(data, tmp_pat
 def test_no_data_at_all_and_a_folder_that_is_not_there_stop(tmp_path, monkeypatch):
     monkeypatch.setenv("BLINDLIB_DATA", str(tmp_path / "nothing"))
     for name in ("paper", "open"):
-        with pytest.raises(InputError, match="none of its data sets"):
+        with pytest.raises(InputError, match="no such folder"):
             source_state(PRESETS[name])
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(InputError, match="none of its data sets"):
+        source_state(PRESETS["paper"])
     monkeypatch.setenv("BLINDLIB_CELEBA", str(tmp_path / "elsewhere"))
     with pytest.raises(InputError, match="CelebA was said to be here"):
         source_state(PRESETS["paper"])
@@ -275,7 +295,7 @@ def test_the_catalogue_counts_and_tells_what_to_do(data):
 @pytest.mark.parametrize("name", ["cfee", "diveface", "celeba", "fairface", "cremad"])
 def test_what_asks_for_consent_prints_its_terms_and_is_not_downloaded(name, monkeypatch, capsys):
     monkeypatch.setattr("requests.get", lambda *a, **k: pytest.fail("it went to the network"))
-    with pytest.raises(InputError, match="its publisher asks you first"):
+    with pytest.raises(InputError, match="is not downloaded for you"):
         app(["data", "fetch", name], standalone_mode=False)
     told = capsys.readouterr().out
     assert CATALOGUE[name].address in told and CATALOGUE[name].terms in told

@@ -222,4 +222,4 @@ def test_data_status_is_a_table_of_every_data_set():
         env={**os.environ, "BLINDLIB_LFW": "nowhere"},
     )
     assert done.returncode == 0
-    assert all(word in done.stdout for word in ("LFW", "licence", "where", "blindlib data fetch lfw", "✗"))
+    assert all(word in done.stdout for word in ("LFW", "licence", "folder", "address", "blindlib data fetch lfw", "✗"))

@@ -26,7 +26,7 @@ _DAMAGED = (  # what the standard library raises of archives that are damaged, e
     NotImplementedError,
     RuntimeError,
 )
-PUBLISHED = {"img_align_celeba.zip": ("md5", "00d2c5bc6d35e252742224ab0c1e8fcb")}  # as torchvision's CelebA asks
+PUBLISHED = {"celeba": ("md5", "00d2c5bc6d35e252742224ab0c1e8fcb")}  # of img_align_celeba.zip, as torchvision asks
 
 
 def unpack_into(name: str, archive: Path, folder: Path) -> str:
@@ -56,7 +56,7 @@ def unpack_into(name: str, archive: Path, folder: Path) -> str:
         raise InputError("data set", f"there is no {name!r}", f"use one of {', '.join(CATALOGUE)}")
     if not archive.is_file():
         raise InputError(archive, "no such archive", "name the file that you downloaded")
-    told = _verify(archive, folder)
+    told = _verify(name, archive, folder)
     with atomic_folder(folder / f".{archive.name}.unpacked") as partial:
         extract(archive, partial)
         there = [item.name for item in partial.iterdir() if (folder / item.name).exists()]
@@ -65,7 +65,8 @@ def unpack_into(name: str, archive: Path, folder: Path) -> str:
         for item in list(partial.iterdir()):
             item.rename(folder / item.name)
     (folder / f".{archive.name}.unpacked").rmdir()
-    _record(archive, folder)
+    if name not in PUBLISHED:
+        write_json(folder / SEEN, seen(folder) | {archive.name: sha256(archive)})
     return f"{archive.name}: unpacked into {folder}; {told}"
 
 
@@ -107,9 +108,9 @@ def _refuse_outside(archive: Path, member: str, *, link: bool) -> None:
         raise InputError(archive, f"its member {member!r} leaves the folder", "do not trust this archive")
 
 
-def _verify(archive: Path, folder: Path) -> str:
+def _verify(name: str, archive: Path, folder: Path) -> str:
     """Hold an archive against its published checksum, or against the one seen the first time; say which."""
-    published = PUBLISHED.get(archive.name)
+    published = PUBLISHED.get(name)
     if published:
         with archive.open("rb") as stream:
             digest = hashlib.file_digest(stream, published[0]).hexdigest()
@@ -119,12 +120,7 @@ def _verify(archive: Path, folder: Path) -> str:
     known, digest = seen(folder).get(archive.name), sha256(archive)
     if known and known != digest:
         raise InputError(archive, "is not the file that was seen before (another SHA-256)", f"see {folder / SEEN}")
-    return f"its publisher gives no checksum; SHA-256 seen: {digest} (recorded)"
-
-
-def _record(archive: Path, folder: Path) -> None:
-    if archive.name not in PUBLISHED:
-        write_json(folder / SEEN, seen(folder) | {archive.name: sha256(archive)})
+    return f"no checksum of it is published; SHA-256 seen: {digest} (recorded)"
 
 
 def seen(folder: Path) -> dict:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from blindlib.errors import InputError
 from blindlib.facetable import DATA_ROLES, FaceTable
 from blindlib.paths import data_dir, dataset_dir
 from blindlib.presets import PAPER
@@ -22,6 +23,8 @@ class Entry:
     title, use : str
     images : str
         A glob below its folder that counts its images.
+    needs : tuple of str
+        Globs that all have to find something: what tells its folder from another.
     licence : str
     address : str
         Where its publisher describes it, or the form to ask for it.
@@ -34,6 +37,7 @@ class Entry:
     title: str
     use: str
     images: str
+    needs: tuple[str, ...]
     licence: str
     address: str
     how: str
@@ -45,17 +49,19 @@ CATALOGUE = {
         "LFW",
         "identity, verification; expression, gender, ethnicity, attractiveness by machines",
         "*/*/*.jp*g",
+        ("lfw*/", "pairs.txt"),
         "research use; photographs of named people",
-        "http://vis-www.cs.umass.edu/lfw/ (gone since 2025; figshare has the files)",
+        "https://ndownloader.figshare.com/files/5976018 (its own site is gone since 2025)",
         f"{_FETCH} lfw",
     ),
     "diveface": Entry(
         "DiveFace",
         "identity, gender, ethnicity (the paper's)",
         "**/*.jp*g",
+        ("**/Group1_Male.txt",),
         "non-commercial research",
         "https://github.com/BiDAlab/DiveFace",
-        "the lists are at that address; the images were MegaFace's, which is withdrawn: a copy of yours is read",
+        "the lists are at its address; the images were MegaFace's, which is withdrawn: a copy of yours is read",
         "Downloading it implies agreement to use it for non-commercial research only, as its README says; MegaFace's "
         "photographs were withdrawn by their publisher.",
     ),
@@ -63,9 +69,10 @@ CATALOGUE = {
         "CFEE",
         "posed expressions (the paper's)",
         "**/*.jp*g",
+        ("*/",),
         "on request, for research",
         "https://cbcsl.ece.ohio-state.edu/compound.html",
-        "ask for it with the form at that address, unpack it, and save the table of codes (DATA.md)",
+        "ask for it with the form at its address, unpack it, and save the table of codes (DATA.md)",
         "Its subjects agreed to research use; the Ohio State University gives it to those who sign its form. Do not "
         "pass it on, do not print faces whose subjects have not agreed to it.",
     ),
@@ -73,9 +80,10 @@ CATALOGUE = {
         "CelebA",
         "attractiveness, smiling (the paper's)",
         "img_align_celeba/**/*.jpg",
+        ("list_attr_celeba.txt", "img_align_celeba/"),
         "non-commercial research",
         "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
-        "read the agreement there, download img_align_celeba.zip and the three lists, then "
+        "read the agreement at its address, download img_align_celeba.zip and the three lists, then "
         ".venv/bin/blindlib data unpack celeba img_align_celeba.zip",
         "For non-commercial research only; the images are not the publisher's, who may ask for their deletion; no part "
         "may be sold, traded or passed on.",
@@ -84,9 +92,10 @@ CATALOGUE = {
         "FairFace",
         "gender, ethnicity (a substitute for DiveFace)",
         "**/*.jpg",
+        ("fairface_label_*.csv",),
         "CC BY 4.0",
         "https://github.com/joojs/fairface",
-        "download fairface-img-margin025-trainval.zip and the two label files there (Google Drive), then "
+        "download fairface-img-margin025-trainval.zip and the two label files from its address (Google Drive), then "
         ".venv/bin/blindlib data unpack fairface fairface-img-margin025-trainval.zip",
         "CC BY 4.0: name its authors (Kärkkäinen & Joo 2021).",
     ),
@@ -94,6 +103,7 @@ CATALOGUE = {
         "CREMA-D",
         "acted expressions, gender, ethnicity (a substitute for CFEE)",
         "VideoFlash/*.flv",
+        ("VideoDemographics.csv", "VideoFlash/"),
         "ODbL 1.0 (the database), DbCL 1.0 (its contents)",
         "https://github.com/CheyneyComputerScience/CREMA-D",
         "git clone https://gitlab.com/cs-cooper-lab/crema-d-mirror data/cremad (7.6 GB; GitHub's copy needs Git LFS)",
@@ -103,6 +113,7 @@ CATALOGUE = {
         "your own photographs",
         "whatever faces.csv labels",
         "**/*.[jp][pn]*g",
+        ("faces.csv",),
         "yours to know",
         "DATA.md",
         "write data/manifest/faces.csv beside the images (DATA.md)",
@@ -121,10 +132,31 @@ def is_here(name: str) -> bool:
     return folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
 
 
+def require_layout(name: str) -> None:
+    """Refuse a folder that holds something else than the data set, before anything is read.
+
+    Raises
+    ------
+    InputError
+        Saying what it lacks, and whether the folder above or one inside is the right one.
+    """
+    folder = dataset_dir(name)
+    missing = _lacks(name, folder)
+    if missing:
+        others = [folder.parent, folder / name, *sorted(p for p in folder.iterdir() if p.is_dir())]
+        right = next((other for other in others if not _lacks(name, other)), None)
+        remedy = f"name {right}" if right else f"complete it or take it away. {how_to_get(name)}"
+        raise InputError(folder, f"is no folder of {CATALOGUE[name].title}: it lacks {', '.join(missing)}", remedy)
+
+
+def _lacks(name: str, folder: Path) -> list[str]:
+    return [need for need in CATALOGUE[name].needs if next(folder.glob(need), None) is None]
+
+
 def how_to_get(name: str) -> str:
     """One line: a data set's title, what to do, the address."""
     entry = CATALOGUE[name]
-    return f"{entry.title}: {entry.how} ({entry.address}); it goes to {dataset_dir(name)}"
+    return f"{entry.title}: {entry.how}; its address: {entry.address}; its folder: {dataset_dir(name)}"
 
 
 def no_data(faces: FaceTable, label: str) -> str:
@@ -148,7 +180,8 @@ def status() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `name`, `present`, `where`, `images` (files; missing where it is absent), `use`, `licence`, `how` (to get it).
+        `name`, `present`, `folder`, `images` (files; missing where it is absent), `use`, `licence`, `address`, `how`
+        (to get it).
     """
     rows = [
         (
@@ -158,13 +191,15 @@ def status() -> pd.DataFrame:
             sum(1 for _ in dataset_dir(name).glob(entry.images)) if is_here(name) else None,
             entry.use,
             entry.licence,
+            entry.address,
             entry.how,
         )
         for name, entry in CATALOGUE.items()
     ]
     for title, name, file, licence in WEIGHTS:
         path = data_dir() / "weights" / file
-        rows.append((title, path.exists(), path, None, "a backbone", licence, f"{_FETCH} {name}"))
-    rows.append(("SynthFaces", True, Path("rendered"), None, "everything", "MIT; nobody's face", "nothing to fetch"))
-    columns = ["name", "present", "where", "images", "use", "licence", "how"]
+        rows.append((title, path.exists(), path, None, "a backbone", licence, "DATA.md", f"{_FETCH} {name}"))
+    free = ("MIT; nobody's face", "blindlib/synthfaces", "nothing to fetch")
+    rows.append(("SynthFaces", True, Path("rendered"), None, "everything", *free))
+    columns = ["name", "present", "folder", "images", "use", "licence", "address", "how"]
     return pd.DataFrame(rows, columns=columns).astype({"images": "Int64"})

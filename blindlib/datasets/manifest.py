@@ -37,14 +37,17 @@ def load_manifest(path: Path) -> FaceTable:
     Raises
     ------
     InputError
-        With file and line: wrong columns, a path that leaves the folder, a repeated image, too many absent ones, an
-        unknown label.
+        With file and line: wrong or unknown columns, a path that leaves the folder, a repeated image, too many absent ones,
+        an unknown label.
     """
     path = Path(path) / MANIFEST if Path(path).is_dir() else Path(path)
     require_file(path, "manifest", "write one: image,identity[,emotion,gender,ethnicity,smiling,attractive]")
     frame = read_csv(path)
     require_columns(path, list(frame.columns), ["image", "identity"])
-    frame = frame[["image", "identity", *(a for a in ATTRIBUTES if a in frame)]]
+    unknown = [column for column in frame if column not in ("image", "identity", *ATTRIBUTES)]
+    if unknown:
+        known = ", ".join(("image", "identity", *ATTRIBUTES))
+        raise InputError(path, f"has the unknown columns {unknown}", f"rename or drop them; known: {known}", line=1)
     empty = frame[["image", "identity"]].isna().any(axis=1)
     if empty.any():
         raise InputError(path, "no image or no identity in this row", "fill it in", line=int(empty.idxmax()) + 2)

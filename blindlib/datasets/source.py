@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from blindlib.datasets.catalogue import CATALOGUE, SYNTHETIC, how_to_get, is_here
+from blindlib.datasets.catalogue import CATALOGUE, SYNTHETIC, how_to_get, is_here, require_layout
 from blindlib.datasets.celeba import load_celeba
 from blindlib.datasets.cfee import load_cfee
 from blindlib.datasets.cremad import load_cremad
@@ -17,7 +17,7 @@ from blindlib.datasets.synth import load_synth
 from blindlib.errors import InputError
 from blindlib.facetable import ATTRIBUTES, DATA_ROLES, FaceTable, make_facetable, weakest
 from blindlib.paths import build_dir, data_dir, dataset_dir
-from blindlib.presets import PAPER, Preset
+from blindlib.presets import PAPER, Preset, for_faces
 
 LOADERS = {
     "lfw": load_lfw,
@@ -64,7 +64,9 @@ def load_source(preset: Preset) -> tuple[FaceTable, pd.DataFrame]:
     if not any(chosen.values()):
         raise InputError(data_dir(), f"{', '.join(tables)} carry the labels of no role", "see the roles in DATA.md")
     pairs = _pairs_of(tables, chosen)
-    return combine(tables, chosen, len(pairs)), pairs
+    faces = combine(tables, chosen, len(pairs))
+    for_faces(preset, faces)  # stops here, not two notebooks later, where the expressions do not suffice
+    return faces, pairs
 
 
 def _load(name: str, preset: Preset) -> FaceTable:
@@ -151,12 +153,16 @@ def _present(preset: Preset) -> list[str]:
     here = [name for name in wanted if is_here(name)]
     for name in set(wanted) - set(here):
         if os.environ.get(f"BLINDLIB_{name.upper()}"):
-            title = CATALOGUE[name].title
-            raise InputError(dataset_dir(name), f"{title} was said to be here; nothing is", f"{how_to_get(name)}")
+            what = "is a file, a folder is wanted" if dataset_dir(name).is_file() else "nothing is here"
+            problem = f"{CATALOGUE[name].title} was said to be here; {what}"
+            raise InputError(dataset_dir(name), problem, f"name its folder. {how_to_get(name)}")
+    for name in here:
+        require_layout(name)
     if not here:
+        what = "finds none of its data sets here" if data_dir().is_dir() else "looks for its data here: no such folder"
         raise InputError(
             data_dir(),
-            f"preset '{preset.name}' finds none of its data sets here ({', '.join(wanted)})",
+            f"preset '{preset.name}' {what} ({', '.join(wanted)})",
             f"fetch one: {how_to_get(wanted[0])}; `make data` tells of the others; or run without data: `make paper`",
         )
     return here
