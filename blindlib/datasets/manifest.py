@@ -37,8 +37,8 @@ def load_manifest(path: Path) -> FaceTable:
     Raises
     ------
     InputError
-        With file and line: wrong or unknown columns, a path that leaves the folder, a repeated image, too many absent ones,
-        an unknown label.
+        With file and line: wrong or unknown columns, a path that leaves the folder, a repeated image, an unknown
+        label, too many absent images.
     """
     path = Path(path) / MANIFEST if Path(path).is_dir() else Path(path)
     require_file(path, "manifest", "write one: image,identity[,emotion,gender,ethnicity,smiling,attractive]")
