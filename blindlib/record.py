@@ -62,6 +62,12 @@ def write_record(name: str) -> Path:
                 "pairs_fingerprint": sha256(build / "pairs.parquet"),
                 "embeddings": embedding_key(faces, get_backbone(preset.backbone)),
             },
-            "notes": faces.notes,
+            "notes": _without_folders(faces.notes),
         },
     )
+
+
+def _without_folders(notes: dict) -> dict:
+    """Notes without the folders of this machine, which the way to a missing data set names."""
+    roles = {role: name.split(".")[0] for role, name in notes.get("roles", {}).items()}
+    return {**notes, "roles": roles} if roles else notes

@@ -222,7 +222,8 @@ def test_conda_and_pip_get_the_same_versions():
 
 
 def test_no_path_of_a_machine_is_committed():
-    for path in [*MODULES, *NOTEBOOKS, ROOT / "Makefile", ROOT / "README.md"]:
+    texts = [path for kind in ("json", "csv", "md", "tex") for path in (ROOT / "figures").glob(f"*/*.{kind}")]
+    for path in [*MODULES, *NOTEBOOKS, *texts, *ROOT.glob("*.md"), ROOT / "Makefile"]:
         assert not re.search(r"(?<![\w.])/(work|root|home|Users|tmp)/", path.read_text(encoding="utf-8")), path
 
 
