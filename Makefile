@@ -73,9 +73,8 @@ lint: $(STAMP)  ## ruff on code and notebooks
 unit: $(STAMP)  ## the unit tests alone, under a minute
 	@$(PY) -m pytest -q -m "not slow and not realdata"
 
-test: $(STAMP)  ## lint, smoke run end to end, all tests, nbval on the notebooks
+test: $(STAMP)  ## lint, all tests (smoke runs end to end among them), nbval on the notebooks
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
-	@$(MAKE) --no-print-directory paper PRESET=smoke
 	@$(PY) -m pytest --nbval-lax --nbval-cell-timeout=300 tests notebooks
 
 notebooks: $(STAMP)  ## execute notebooks/ in place with preset smoke; keep only the checked outputs
