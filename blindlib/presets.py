@@ -25,7 +25,7 @@ class Preset(Checked):
     blinded : tuple of str
         The expressions that the blinders' detectors tell apart: the probes' and the penalty's target class.
     rotations : int
-        Subject-disjoint rotations of who is tested: every person is a test subject once.
+        Subject-disjoint rotations of who is tested; see `splits.deal`.
     seeds : tuple of int
         Each seed deals the people anew and trains other heads.
     everything : bool

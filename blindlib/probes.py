@@ -170,8 +170,8 @@ def _fit_neural(x, task, splits, config, protocol, width) -> tuple[np.ndarray, l
     x = x.reshape(-1, dim)  # (S * M, D), or (M, D) where all splits share it
     base = torch.arange(count)[:, None] * images if sets > 1 else torch.zeros(count, 1, dtype=torch.int64)
     code = torch.as_tensor(task.codes)
-    train = [labelled(split.probe, task) for split in splits]
-    groups = task.codes if protocol == "B" else np.where(task.codes >= 0, 0, -1)  # A does not balance
+    train = [split.probe for split in splits]
+    groups = task.codes if protocol == "B" else np.zeros_like(task.codes)  # A does not balance
     sampler = GroupSampler(train, groups, cap=2048, at_least=1, generator=rng, device=x.device)
     activation = torch.sigmoid if protocol == "A" else torch.relu
     model = Classifiers(count, dim, (width,), len(task.classes), generator, activation=activation)
@@ -179,8 +179,8 @@ def _fit_neural(x, task, splits, config, protocol, width) -> tuple[np.ndarray, l
     steps = max(1, round(np.mean([len(rows) for rows in train]) / 128))
     if protocol == "B":
         model.standardise(x[base + sampler.draw(None, 8 * each, generator)])
-    deciders = [labelled(split.test if protocol == "A" else split.validation, task) for split in splits]
-    tests = [labelled(split.test, task) for split in splits]
+    tests = [split.test for split in splits]
+    deciders = tests if protocol == "A" else [split.validation for split in splits]
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=1e-3 if protocol == "A" else 3e-3, weight_decay=0.0 if protocol == "A" else 0.01
     )

@@ -136,7 +136,7 @@ def caption(table: str, preset: str, kind: str) -> str:
     }
     titles = {"table1": f"Table 1, preset {preset}: ", "table2": f"Table 2, preset {preset}: "}
     text = titles[table] + words[table] if table in words else f"The paper's claims, preset {preset} ({kind} data)."
-    return f"{text} A minute's run: its numbers mean nothing." if preset == "smoke" else text
+    return f"{text} A minute's run: its numbers mean nothing." if "smoke" in preset else text
 
 
 def readable(table: pd.DataFrame, protocol: str = "B") -> pd.DataFrame:

@@ -266,3 +266,9 @@ def test_summaries_average_seeds_before_rotations():
     assert cells.loc["x", "mean"] == pytest.approx(77.5) and cells.loc["x", "half_width"] == pytest.approx(
         interval(np.arange(5.0))[1]
     )
+
+
+@pytest.mark.parametrize("preset", ["smoke", "open-smoke", "paper-smoke+dlib"])
+def test_a_miniature_run_says_that_its_numbers_mean_nothing(preset):
+    assert "its numbers mean nothing" in tables.caption("table1", preset, "synthetic")
+    assert "mean nothing" not in tables.caption("table1", "demo", "synthetic")
