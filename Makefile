@@ -86,8 +86,8 @@ check: $(STAMP)  ## run the preset afresh beside build/ and say where it differs
 	@BLINDLIB_BUILD=build/check BLINDLIB_FIGURES=build/check/figures $(MAKE) --no-print-directory paper PRESET=$(PRESET)
 	@$(PY) -m blindlib compare figures/$(PRESET) build/check/figures/$(PRESET)
 
-backbone: $(STAMP)  ## train the default backbone again (a quarter of an hour); rewrites blindlib/weights/
-	@$(PY) -m blindlib.backbone_training
+backbone: $(STAMP)  ## train the default backbone again (a quarter of an hour); rewrites blindlib/backbones/weights/
+	@$(PY) -m blindlib.backbones.train_compactnet
 
 bench: $(STAMP)  ## how much faster banks of heads train than heads one by one: ratios, no verdict
 	@$(PY) scripts/bench.py

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from blindlib.errors import InputError, explain
+from blindlib.common.errors import InputError, explain
 
 app = typer.Typer(
     add_completion=False,
@@ -27,7 +27,7 @@ def _options(debug: bool = typer.Option(False, "--debug", help="Show the traceba
 @data.command("status")
 def data_status() -> None:
     """Show every data set: present, where, how many images and subjects, licence, how to get it."""
-    from blindlib.datasets.catalogue import status
+    from blindlib.data.catalogue import status
 
     for _, row in status().fillna({"images": 0}).iterrows():
         size = f" · {row['images']:,} files" if row["images"] else ""
@@ -42,9 +42,9 @@ def data_fetch(
     name: str = typer.Argument(help="lfw, vggface2, sface, resnet50-imagenet; of others the terms are shown"),
 ) -> None:
     """Download a data set or weights from the publisher, verified; where terms have to be agreed to, show them."""
-    from blindlib.datasets.catalogue import CATALOGUE
-    from blindlib.datasets.fetch import COLLECTIONS, fetch
-    from blindlib.paths import data_dir, dataset_dir
+    from blindlib.common.files import data_dir, dataset_dir
+    from blindlib.data.catalogue import CATALOGUE
+    from blindlib.data.download import COLLECTIONS, fetch
 
     if name in CATALOGUE and name not in COLLECTIONS:
         entry = CATALOGUE[name]
@@ -64,8 +64,8 @@ def data_fetch(
 @data.command("unpack")
 def data_unpack(name: str, archive: Path) -> None:
     """Unpack an archive (zip, tar) that you downloaded into a data set's folder, checked against its published sum."""
-    from blindlib.datasets.archives import unpack_into
-    from blindlib.paths import dataset_dir
+    from blindlib.common.files import dataset_dir
+    from blindlib.data.download import unpack_into
 
     typer.echo(unpack_into(name, archive, dataset_dir(name)))
 
@@ -75,11 +75,10 @@ def data_check(
     preset: str, stamp: Annotated[Path | None, typer.Option(help="A file to rewrite when the data changed.")] = None
 ) -> None:
     """Stop with one clear message if a preset's data or weights are not here (make runs this first)."""
-    from blindlib.backbones import get_backbone
-    from blindlib.datasets.catalogue import CATALOGUE
-    from blindlib.datasets.source import source_state
-    from blindlib.files import write_text
-    from blindlib.paths import build_dir
+    from blindlib.backbones.registry import get_backbone
+    from blindlib.common.files import build_dir, write_text
+    from blindlib.data.catalogue import CATALOGUE
+    from blindlib.data.source import source_state
     from blindlib.presets import get_preset
 
     wanted = get_preset(preset)
@@ -117,7 +116,7 @@ def embed(preset: str = typer.Option(..., help="smoke, demo, open or paper")) ->
 
     torchrun --nproc-per-node 2 -m blindlib embed --preset NAME
     """
-    from blindlib.sharding import embed_preset
+    from blindlib.backbones.torchrun import embed_preset
 
     told = embed_preset(preset)
     if told:
@@ -131,7 +130,7 @@ def miniatures(
     seed: Annotated[int, typer.Option(help="Another seed is another population.")] = 0,
 ) -> None:
     """Write every data set in miniature, laid out as its publisher does, with rendered faces of nobody."""
-    from blindlib.datasets.miniatures import write_miniatures
+    from blindlib.data.miniatures import write_miniatures
 
     typer.echo(f"wrote {write_miniatures(out, people=people, seed=seed)}")
 
@@ -155,7 +154,7 @@ def run(
 @app.command("compare")
 def compare(committed: Path, fresh: Path) -> None:
     """Hold a fresh run's tables against the committed ones (`make check` calls this); exit 1 where they differ."""
-    from blindlib.check import compare_figures
+    from blindlib.report.compare import compare_figures
 
     lines, differs = compare_figures(committed, fresh)
     typer.echo("\n".join(lines))
@@ -166,7 +165,7 @@ def compare(committed: Path, fresh: Path) -> None:
 @app.command("record")
 def record(preset: str = typer.Option(..., help="smoke, demo, open or paper")) -> None:
     """Write run.json beside a preset's tables (make calls this)."""
-    from blindlib.record import write_record
+    from blindlib.stages import write_record
 
     typer.echo(f"wrote {write_record(preset)}", err=True)
 

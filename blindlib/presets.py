@@ -2,10 +2,18 @@
 
 from dataclasses import dataclass, field, replace
 
-from blindlib.configs import FairnessConfig, LNTLConfig, ProbeConfig, SensitiveNetsConfig, SynthConfig
-from blindlib.errors import InputError
-from blindlib.facetable import BASIC_EMOTIONS, COMPOUND_EMOTIONS, EMOTIONS, FaceTable
-from blindlib.ranges import Checked
+from blindlib.common.errors import InputError
+from blindlib.settings import (
+    BASIC_EMOTIONS,
+    COMPOUND_EMOTIONS,
+    EMOTIONS,
+    Checked,
+    FairnessConfig,
+    LNTLConfig,
+    ProbeConfig,
+    SensitiveNetsConfig,
+    SynthConfig,
+)
 
 
 @dataclass(frozen=True)
@@ -164,28 +172,3 @@ def get_preset(name: str) -> Preset:
     if plus and PRESETS[base].synth is not None:
         raise InputError("preset", f"{name!r} asks for another backbone for rendered faces", f"use {base}")
     return replace(PRESETS[base], name=name, backbone=backbone) if plus else PRESETS[base]
-
-
-def for_faces(preset: Preset, faces: FaceTable) -> Preset:
-    """A preset with the expressions that occur in these faces: no data set has all.
-
-    Raises
-    ------
-    InputError
-        If fewer than two are here, or the penalty's class is not among them.
-    """
-    here = set(faces.frame["emotion"].dropna()) & set(preset.blinded)
-    if not here:
-        return preset
-    target = preset.sensitivenets.target
-    if target not in here or len(here & set(preset.emotions)) < 2:
-        raise InputError(
-            f"expressions of {faces.name}",
-            f"are {', '.join(sorted(here))}: two or more of {', '.join(preset.emotions)}, and {target}, are needed",
-            "label more of them, or take that data set away: the next in DATA.md's order is used",
-        )
-    return replace(
-        preset,
-        emotions=tuple(e for e in preset.emotions if e in here),
-        blinded=tuple(e for e in preset.blinded if e in here),
-    )

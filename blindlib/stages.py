@@ -1,22 +1,28 @@
-"""One notebook = one stage: executed by papermill, finished in one step, remembered by make."""
+"""One notebook = one stage: executed by papermill, finished in one step, remembered by make; and a run's record."""
 
 import ast
 import fcntl
 import json
 import os
+import platform
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
 import papermill as pm
+import torch
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from blindlib.errors import InputError
-from blindlib.files import write_json, write_text
-from blindlib.paths import ROOT, build_dir
+from blindlib.backbones.registry import get_backbone
+from blindlib.backbones.store import embedding_key
+from blindlib.common.errors import InputError
+from blindlib.common.files import ROOT, build_dir, digest, figures_dir, sha256, write_json, write_text
+from blindlib.data.facetable import load_facetable
+from blindlib.presets import get_preset
 
 _KERNEL_ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",  # two kernels whose threads spin on two cores stop each other
@@ -160,3 +166,61 @@ def _depfile(target: Path, notebook: Path) -> str:
 def wall_times(preset: str) -> dict[str, float]:
     """Wall seconds of every stage that has run, by notebook name."""
     return {path.stem: json.loads(path.read_text())["seconds"] for path in sorted(build_dir(preset).glob("0*.json"))}
+
+
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "scikit-learn",
+    "numpy",
+    "pandas",
+    "dlib-bin",
+    "fairlearn",
+    "concept-erasure",
+    "papermill",
+    "matplotlib",
+    "safetensors",
+)
+
+
+def write_record(name: str) -> Path:
+    """Write `figures/<preset>/run.json`: versions, machine, seeds, wall seconds, data fingerprints.
+
+    A fingerprint is a hash of the images' hashes: it tells two data sets apart and gives nothing of them away.
+    """
+    preset, build = get_preset(name), build_dir(name)
+    faces = load_facetable(build / "faces.parquet")
+    seconds = wall_times(name)
+    return write_json(
+        figures_dir(name) / "run.json",
+        {
+            "preset": name,
+            "backbone": f"{preset.backbone}: {get_backbone(preset.backbone).source}",
+            "seeds": preset.seeds,
+            "seconds": {**seconds, "total": round(sum(seconds.values()), 1)},
+            "dominated_by": max(seconds, key=seconds.get),
+            "versions": {"python": platform.python_version(), **{package: version(package) for package in _PACKAGES}},
+            "machine": {
+                "system": platform.system(),
+                "architecture": platform.machine(),
+                "cores": os.cpu_count(),
+                "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+            },
+            "data": {
+                "name": faces.name,
+                "kind": faces.kind,
+                "images": len(faces),
+                "people": int(faces.frame["identity"].nunique()),
+                "images_fingerprint": digest(list(faces.frame["sha256"])),
+                "pairs_fingerprint": sha256(build / "pairs.parquet"),
+                "embeddings": embedding_key(faces, get_backbone(preset.backbone)),
+            },
+            "notes": _without_folders(faces.notes),
+        },
+    )
+
+
+def _without_folders(notes: dict) -> dict:
+    """Notes without the folders of this machine, which the way to a missing data set names."""
+    roles = {role: name.split(".")[0] for role, name in notes.get("roles", {}).items()}
+    return {**notes, "roles": roles} if roles else notes

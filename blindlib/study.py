@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from blindlib.banks import Bank
-from blindlib.blinded import Blinded
-from blindlib.blinders import LEACE
-from blindlib.embeddings import EmbeddingSet
-from blindlib.facetable import FaceTable
+from blindlib.backbones.store import EmbeddingSet
+from blindlib.blinders.banks import Bank
+from blindlib.blinders.estimators import LEACE
+from blindlib.blinders.representation import Blinded
+from blindlib.blinders.training import TrainingSet, encode
+from blindlib.data.facetable import FaceTable
+from blindlib.data.splits import Split
+from blindlib.evaluate.results import summarise
 from blindlib.presets import Preset
-from blindlib.results import summarise
-from blindlib.splits import Split
-from blindlib.training import TrainingSet, encode
 
 
 def training_set(

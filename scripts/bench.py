@@ -8,13 +8,13 @@ import time
 import numpy as np
 import torch
 
-from blindlib.configs import LNTLConfig, SensitiveNetsConfig
-from blindlib.lntl import fit_lntl
+from blindlib.blinders.lntl import fit_lntl
+from blindlib.blinders.sensitivenets import fit_sensitivenets
+from blindlib.blinders.training import TrainingSet, pick_device
 from blindlib.presets import PRESETS
-from blindlib.sensitivenets import fit_sensitivenets
+from blindlib.settings import LNTLConfig, SensitiveNetsConfig
 from blindlib.synthfaces.render import render
 from blindlib.synthfaces.roles import make_roles
-from blindlib.training import TrainingSet, pick_device
 
 SPLITS, STRENGTHS, REPEATS = 5, (0.0, 0.1, 0.3, 1.0, 3.0, 10.0), 3
 

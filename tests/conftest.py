@@ -8,10 +8,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from blindlib.datasets.lfw import FOLDERS
-from blindlib.facetable import FaceTable, make_facetable
-from blindlib.files import sha256
-from blindlib.paths import ROOT, dataset_dir
+from blindlib.common.files import ROOT, dataset_dir, sha256
+from blindlib.data.facetable import FaceTable, make_facetable
+from blindlib.data.readers.lfw import FOLDERS
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +92,6 @@ def notebooks() -> list[Path]:
 @pytest.fixture(scope="session")
 def miniatures(tmp_path_factory) -> Path:
     """Every data set in its true layout, of rendered faces; not to be written to."""
-    from blindlib.datasets.miniatures import write_miniatures
+    from blindlib.data.miniatures import write_miniatures
 
     return write_miniatures(tmp_path_factory.mktemp("miniatures") / "data", people=2)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from blindlib.datasets import archives
-from blindlib.datasets.source import LOADERS
-from blindlib.errors import InputError, explain
-from blindlib.files import atomic_path, write_text
+from blindlib.common.errors import InputError, explain
+from blindlib.common.files import atomic_path, write_text
+from blindlib.data import download as archives
+from blindlib.data.source import LOADERS
 
 
 def edit(path, change):
@@ -210,7 +210,7 @@ def test_the_table_covers_every_adaptor():
 
 @pytest.mark.parametrize("name", ["diveface", "celeba", "fairface", "manifest"])
 def test_a_few_absent_images_are_counted_and_the_rest_is_read(miniatures, tmp_path, name, monkeypatch):
-    monkeypatch.setattr("blindlib.datasets.checks.ABSENT", 0.2)  # a miniature's hundredth is less than one image
+    monkeypatch.setattr("blindlib.data.checks.ABSENT", 0.2)  # a miniature's hundredth is less than one image
     shutil.copytree(miniatures / name, tmp_path / name)
     whole = len(LOADERS[name](tmp_path / name))
     gone = first(tmp_path / name, "*.png" if name == "manifest" else "*.jpg")
@@ -221,7 +221,7 @@ def test_a_few_absent_images_are_counted_and_the_rest_is_read(miniatures, tmp_pa
 
 
 def test_a_few_clips_without_a_picture_are_counted(miniatures, tmp_path, monkeypatch):
-    monkeypatch.setattr("blindlib.datasets.cremad.ABSENT", 0.2)
+    monkeypatch.setattr("blindlib.data.readers.cremad.ABSENT", 0.2)
     shutil.copytree(miniatures / "cremad", tmp_path / "cremad")
     cut(first(tmp_path / "cremad", "*.flv"))
     (tmp_path / "cremad/VideoFlash/1002_IEO_SAD_XX.flv").unlink()

@@ -9,10 +9,10 @@ from safetensors.torch import save_file
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
-from blindlib.blinders import BLINDERS, LEACE, LNTL, SensitiveNets, load_arrays
-from blindlib.configs import LNTLConfig, SensitiveNetsConfig
-from blindlib.errors import InputError
-from blindlib.judge import balanced_accuracy
+from blindlib.blinders.estimators import BLINDERS, LEACE, LNTL, SensitiveNets, load_arrays
+from blindlib.blinders.validation import balanced_accuracy
+from blindlib.common.errors import InputError
+from blindlib.settings import LNTLConfig, SensitiveNetsConfig
 
 SN = SensitiveNetsConfig(
     hidden=32, rounds=6, head_steps=50, detector_steps=60, detector=(16,), identities=16, rate=1e-3

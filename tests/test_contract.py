@@ -7,76 +7,27 @@ import tomllib
 import nbformat
 import pytest
 
-from blindlib.paths import ROOT
+from blindlib.common.files import ROOT
 from blindlib.stages import imports_of, module_file, modules_used
 
 MODULES = sorted((ROOT / "blindlib").rglob("*.py"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
-# A module imports only from modules before it. Folders of one rank may be listed in any order.
-ORDER = [
-    "errors",
-    "paths",
-    "files",
-    "progress",
-    "cores",
-    "seeds",
-    "facetable",
-    "ranges",
-    "configs",
-    "presets",
-    "published",
-    "synthfaces",
-    "datasets",
-    "images",
-    "compactnet",
-    "vggface2",
-    "imagenet",
-    "backbones",
-    "extraction",
-    "shards",
-    "embeddings",
-    "sharding",
-    "realism",
-    "recovery",
-    "heads",
-    "losses",
-    "sampling",
-    "splits",
-    "training",
-    "judge",
-    "sensitivenets",
-    "lntl",
-    "erasers",
-    "blinded",
-    "blinders",
-    "probes",
-    "verification",
-    "backbone_training",
-    "results",
-    "measure",
-    "banks",
-    "study",
-    "fairness",
-    "tables",
-    "table2",
-    "claims",
-    "audit",
-    "check",
-    "plotstyle",
-    "plots",
-    "plots_faces",
-    "plots_fairness",
-    "stages",
-    "record",
-    "cli",
-    "__main__",
-    "__init__",
-]
+# A room imports only from the rooms before it; those on one line do not import each other.
+ORDER = (
+    {"common", "metrics"},
+    {"settings"},
+    {"presets", "synthfaces"},
+    {"data"},
+    {"backbones", "blinders"},
+    {"evaluate"},
+    {"report", "study", "stages"},
+    {"cli"},
+    {"__main__", "__init__"},
+)
 
 
-def rank(path):
-    parts = path.relative_to(ROOT / "blindlib").with_suffix("").parts
-    return ORDER.index(parts[0])
+def room(path):
+    return path.relative_to(ROOT / "blindlib").with_suffix("").parts[0]
 
 
 def edges():
@@ -88,29 +39,36 @@ def edges():
 
 
 def test_imports_run_one_way():
-    wrong = [f"{a.name} imports {b.name}" for a, b in edges() if rank(a) < rank(b)]
-    assert not wrong
+    rank = {name: n for n, names in enumerate(ORDER) for name in names}
+    between = {(room(a), room(b)) for a, b in edges() if room(a) != room(b)}
+    assert not [f"{a} imports {b}" for a, b in sorted(between) if rank[a] <= rank[b]]
+    assert len(between) <= 60
 
 
-def test_no_cycle_within_the_data_sets():
-    known = list(edges())
-    inner = {a: {b for c, b in known if c == a and b.parent.name == "datasets"} for a in MODULES}
+def test_no_circle_inside_a_room():
+    needs = {a: {b for c, b in edges() if c == a and room(a) == room(b)} for a in MODULES}
     done = set()
     while len(done) < len(MODULES):
-        ready = [m for m in MODULES if m not in done and inner[m] <= done]
-        assert ready, f"a cycle among {[m.name for m in MODULES if m not in done]}"
+        ready = [m for m in MODULES if m not in done and needs[m] <= done]
+        assert ready, f"a circle among {[m.name for m in MODULES if m not in done]}"
         done.update(ready)
 
 
+def test_the_house_has_few_rooms_and_is_thin():
+    top = [path for path in (ROOT / "blindlib").iterdir() if path.name != "__pycache__"]
+    assert sum(path.is_dir() for path in top) <= 8 and sum(path.is_file() for path in top) <= 8
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES) <= 8000
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
-def test_no_file_is_over_250_lines_and_no_body_over_60(path):
+def test_no_file_is_over_400_lines_and_no_body_over_50(path):
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 250
+    assert len(text.splitlines()) <= 400
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
-            assert lines <= 60, f"{path.name}:{node.lineno} {node.name} has {lines} lines"
+            assert lines <= 50, f"{path.name}:{node.lineno} {node.name} has {lines} lines"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
@@ -236,7 +194,7 @@ def test_the_readme_s_scorecard_is_the_one_that_the_demo_run_wrote():
 
 
 def test_published_numbers_stand_in_one_file():
-    from blindlib.published import table1, table2
+    from blindlib.report.paper import table1, table2
 
     numbers = {f"{value:g}" for table in (table1(), table2()) for value in table.to_numpy().ravel() if value % 1}
     numbers = {n for n in numbers if len(n) == 5}  # 17.47 and the like: no chance meeting

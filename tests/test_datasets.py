@@ -10,23 +10,25 @@ import pandas as pd
 import pytest
 
 from blindlib.cli import app
-from blindlib.datasets import archives, celeba, source
-from blindlib.datasets.catalogue import CATALOGUE, SYNTHETIC, no_data, status
-from blindlib.datasets.celeba import load_celeba
-from blindlib.datasets.cfee import emotion_of, load_cfee
-from blindlib.datasets.cremad import load_cremad
-from blindlib.datasets.diveface import LISTS, load_diveface
-from blindlib.datasets.fairface import load_fairface
-from blindlib.datasets.lfw import load_lfw, read_pairs
-from blindlib.datasets.manifest import load_manifest
-from blindlib.datasets.miniatures import WRITERS, write_clip, write_miniatures
-from blindlib.datasets.source import LOADERS, load_source, source_state
-from blindlib.datasets.video import apex_index, read_apex
-from blindlib.errors import InputError
-from blindlib.facetable import BASIC_EMOTIONS, COMPOUND_EMOTIONS, load_facetable
-from blindlib.files import sha256
-from blindlib.presets import PRESETS, for_faces, get_preset
-from blindlib.splits import deal, load_splits, save_splits
+from blindlib.common.errors import InputError
+from blindlib.common.files import sha256
+from blindlib.data import download as archives
+from blindlib.data import source
+from blindlib.data.catalogue import CATALOGUE, SYNTHETIC, no_data, status
+from blindlib.data.facetable import for_faces, load_facetable
+from blindlib.data.miniatures import WRITERS, write_clip, write_miniatures
+from blindlib.data.readers import celeba
+from blindlib.data.readers.celeba import load_celeba
+from blindlib.data.readers.cfee import emotion_of, load_cfee
+from blindlib.data.readers.cremad import apex_index, load_cremad, read_apex
+from blindlib.data.readers.diveface import LISTS, load_diveface
+from blindlib.data.readers.fairface import load_fairface
+from blindlib.data.readers.lfw import load_lfw, read_pairs
+from blindlib.data.readers.manifest import load_manifest
+from blindlib.data.source import LOADERS, load_source, source_state
+from blindlib.data.splits import deal, load_splits, save_splits
+from blindlib.presets import PRESETS, get_preset
+from blindlib.settings import BASIC_EMOTIONS, COMPOUND_EMOTIONS
 
 
 @pytest.fixture
@@ -117,7 +119,7 @@ def test_cremad_keeps_one_frame_a_clip_private_and_reads_it_once(miniatures, mon
     assert faces.root.stat().st_mode & 0o077 == 0 and faces.files[0].suffix == ".png"
     row = faces.frame.set_index("image").loc["1002_IEO_HAP_XX.png"]
     assert (row["identity"], row["emotion"], row["gender"]) == ("1002", "happiness", "male")
-    monkeypatch.setattr("blindlib.datasets.video.read_apex", lambda clip: pytest.fail("decoded again"))
+    monkeypatch.setattr("blindlib.data.readers.cremad.read_apex", lambda clip: pytest.fail("decoded again"))
     pd.testing.assert_frame_equal(load_cremad(miniatures / "cremad").frame, faces.frame)
 
 
@@ -166,10 +168,10 @@ def test_only_complete_and_published_sets_count_as_the_paper_s(data, monkeypatch
     part, _ = load_source(PRESETS["paper"])
     assert part.kind == "substitute" and set(part.kinds.values()) == {"substitute"}, "miniatures without their marker"
     published = {name: sha256(data / "diveface/files" / f"{name}.txt")[:8] for name in LISTS}
-    monkeypatch.setattr("blindlib.datasets.diveface.PUBLISHED", published)
+    monkeypatch.setattr("blindlib.data.readers.diveface.PUBLISHED", published)
     md5 = {n: hashlib.md5((data / "celeba" / n).read_bytes()).hexdigest() for n in celeba.PUBLISHED}
-    monkeypatch.setattr("blindlib.datasets.celeba.PUBLISHED", md5)
-    monkeypatch.setattr("blindlib.datasets.cfee.SUBJECTS", 6)
+    monkeypatch.setattr("blindlib.data.readers.celeba.PUBLISHED", md5)
+    monkeypatch.setattr("blindlib.data.readers.cfee.SUBJECTS", 6)
     faces, _ = load_source(PRESETS["paper"])
     assert {faces.kind_of(label) for label in ("gender", "emotion", "attractive")} == {"real"}
     assert faces.kind_of("identity") == "substitute", "16 pairs are not View 2"
@@ -330,7 +332,7 @@ def test_an_archive_is_unpacked_whole_and_its_checksum_held(tmp_path, kind):
 
 
 def test_miniatures_are_the_same_bytes_for_the_same_seed(miniatures, tmp_path, monkeypatch):
-    monkeypatch.setattr("blindlib.datasets.miniatures.WRITERS", {"cfee": WRITERS["cfee"]})
+    monkeypatch.setattr("blindlib.data.miniatures.WRITERS", {"cfee": WRITERS["cfee"]})
     again = write_miniatures(tmp_path / "again", people=2)
     one, two = ({p.name: p.read_bytes() for p in r.rglob("*.jpg")} for r in (miniatures / "cfee", again / "cfee"))
     assert one == two and len(one) == 57

@@ -17,13 +17,16 @@ from conftest import many_faces, save_noise
 from onnx import TensorProto, helper
 from PIL import Image
 
-from blindlib import backbones, embeddings, extraction, shards
-from blindlib.backbones import BACKBONES, encode_onnx, get_backbone
-from blindlib.datasets.lfw import load_lfw
-from blindlib.embeddings import embed, embedding_key
-from blindlib.errors import InputError
-from blindlib.images import _detector, align, arcface_alignment, decode, detect, dlib_alignment
-from blindlib.paths import store_dir
+from blindlib.backbones import extraction
+from blindlib.backbones import registry as backbones
+from blindlib.backbones import store as embeddings
+from blindlib.backbones import store as shards
+from blindlib.backbones.alignment import _detector, align, arcface_alignment, decode, detect, dlib_alignment
+from blindlib.backbones.registry import BACKBONES, encode_onnx, get_backbone
+from blindlib.backbones.store import embed, embedding_key
+from blindlib.common.errors import InputError
+from blindlib.common.files import store_dir
+from blindlib.data.readers.lfw import load_lfw
 
 PIXELS = get_backbone("pixels16")
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from blindlib import realism
-from blindlib.datasets.synth import SEED
+from blindlib.data.readers.synth import SEED
+from blindlib.evaluate import rendered as realism
 from blindlib.presets import PRESETS
 from blindlib.synthfaces.render import render
 from blindlib.synthfaces.roles import make_roles

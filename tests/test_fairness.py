@@ -6,14 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from blindlib import audit, table2
-from blindlib.claims import CLAIMS, judge_claims, scorecard
-from blindlib.configs import FairnessConfig
-from blindlib.facetable import make_facetable
-from blindlib.fairness import UNBIASED, capacity, make_hall, measure_fairness, sample
-from blindlib.results import COLUMNS, interval
-from blindlib.splits import Split
-from blindlib.tables import diff
+from blindlib.data.facetable import make_facetable
+from blindlib.data.splits import Split
+from blindlib.evaluate.fairness import UNBIASED, capacity, make_hall, measure_fairness, sample
+from blindlib.evaluate.results import COLUMNS, interval
+from blindlib.report import audit
+from blindlib.report import tables as table2
+from blindlib.report.claims import CLAIMS, judge_claims, scorecard
+from blindlib.report.tables import diff
+from blindlib.settings import FairnessConfig
 
 CONFIG = FairnessConfig(train=600, biases=(0.5, 0.7, 0.9))
 

@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from blindlib.datasets import fetch as module
-from blindlib.datasets.fetch import Remote, fetch
-from blindlib.errors import InputError, explain
+from blindlib.common.errors import InputError, explain
+from blindlib.data import download as module
+from blindlib.data.download import Remote, fetch
 
 BODY = bytes(range(256)) * 4000
 

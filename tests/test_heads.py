@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from blindlib.heads import Classifiers, ResidualHeads
-from blindlib.sampling import GroupSampler
+from blindlib.blinders.heads import Classifiers, ResidualHeads
+from blindlib.blinders.sampling import GroupSampler
 
 
 def bank(count=3, dim=6, hidden=4, seed=0):

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from blindlib.datasets import lfw_labels
-from blindlib.datasets.lfw import load_lfw, read_pairs
-from blindlib.errors import InputError
+from blindlib.common.errors import InputError
+from blindlib.data.readers import lfw as lfw_labels
+from blindlib.data.readers.lfw import load_lfw, read_pairs
 
 
 def test_loads_images_labels_and_says_what_it_passed_over(lfw):

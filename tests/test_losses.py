@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from blindlib.losses import cross_entropy, negative_entropy, reverse_gradient, sensitivity, triplet
+from blindlib.blinders.losses import cross_entropy, negative_entropy, reverse_gradient, sensitivity, triplet
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 from conftest import save_noise
 
-from blindlib.datasets.manifest import load_manifest
-from blindlib.errors import InputError
-from blindlib.facetable import load_facetable, make_facetable
+from blindlib.common.errors import InputError
+from blindlib.data.facetable import load_facetable, make_facetable
+from blindlib.data.readers.manifest import load_manifest
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import nbformat
 import pandas as pd
 import pytest
 
-from blindlib.datasets.catalogue import CATALOGUE
-from blindlib.datasets.miniatures import write_miniatures
-from blindlib.paths import ROOT
-from blindlib.published import table1 as published
+from blindlib.common.files import ROOT
+from blindlib.data.catalogue import CATALOGUE
+from blindlib.data.miniatures import write_miniatures
+from blindlib.report.paper import table1 as published
 
 pytestmark = pytest.mark.slow
 

@@ -6,10 +6,10 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.svm import SVC
 
-from blindlib.configs import ProbeConfig
-from blindlib.judge import balanced_accuracy
-from blindlib.probes import Task, run_probes
-from blindlib.splits import Split
+from blindlib.blinders.validation import balanced_accuracy
+from blindlib.data.splits import Split
+from blindlib.evaluate.probes import Task, run_probes
+from blindlib.settings import ProbeConfig
 
 CONFIG = ProbeConfig(nn_hidden=(16,), nn_epochs=300, svm_c=(0.3, 3.0), rf_trees=60, rf_leaf=(1, 5))
 

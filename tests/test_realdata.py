@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from blindlib.backbones import get_backbone
-from blindlib.datasets.lfw import load_lfw, read_pairs
-from blindlib.embeddings import embed
-from blindlib.verification import best_threshold
+from blindlib.backbones.registry import get_backbone
+from blindlib.backbones.store import embed
+from blindlib.data.readers.lfw import load_lfw, read_pairs
+from blindlib.evaluate.verification import best_threshold
 
 pytestmark = pytest.mark.realdata
 

@@ -9,16 +9,17 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from blindlib import extraction, shards
-from blindlib.backbone_training import Recipe, train
-from blindlib.backbones import get_backbone
-from blindlib.compactnet import embed_frames, load_compactnet, to_input
-from blindlib.configs import SynthConfig
-from blindlib.datasets.synth import load_synth, read_album
-from blindlib.embeddings import embed, embed_all
-from blindlib.errors import InputError
-from blindlib.facetable import load_facetable
-from blindlib.paths import store_dir
+from blindlib.backbones import extraction
+from blindlib.backbones import store as shards
+from blindlib.backbones.compactnet import embed_frames, load_compactnet, to_input
+from blindlib.backbones.registry import get_backbone
+from blindlib.backbones.store import embed, embed_all
+from blindlib.backbones.train_compactnet import Recipe, train
+from blindlib.common.errors import InputError
+from blindlib.common.files import store_dir
+from blindlib.data.facetable import load_facetable
+from blindlib.data.readers.synth import load_synth, read_album
+from blindlib.settings import SynthConfig
 from blindlib.synthfaces.render import render
 from blindlib.synthfaces.roles import make_training_people
 
@@ -135,6 +136,6 @@ def test_the_training_loop_learns_people_and_repeats_itself():
         x = embed_frames(network, frames)
         return (people[(x @ x.T - 2 * np.eye(len(x))).argmax(1)] == people).float().mean()
 
-    from blindlib.compactnet import CompactNet
+    from blindlib.backbones.compactnet import CompactNet
 
     assert nearest(one) > nearest(CompactNet().eval()) + 0.1

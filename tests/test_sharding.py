@@ -11,15 +11,19 @@ from pathlib import Path
 import pytest
 from conftest import save_noise
 
-from blindlib.datasets.manifest import load_manifest
-from blindlib.paths import ROOT
+from blindlib.common.files import ROOT
+from blindlib.data.readers.manifest import load_manifest
 from blindlib.synthfaces.export import export
 
 pytestmark = pytest.mark.slow
 SCRIPT = """
 import dataclasses, functools, os
 import torch, torchvision
-from blindlib import backbones, cli, images, presets, shards
+from blindlib.backbones import registry as backbones
+from blindlib import cli
+from blindlib.backbones import alignment as images
+from blindlib import presets
+from blindlib.backbones import store as shards
 
 @functools.cache
 def network():

@@ -14,8 +14,8 @@ import nbformat
 import pytest
 
 from blindlib import stages
-from blindlib.errors import InputError
-from blindlib.paths import ROOT
+from blindlib.common.errors import InputError
+from blindlib.common.files import ROOT
 
 pytestmark = pytest.mark.slow
 NAMES = ("01_data_prep", "02_baseline", "03_sensitivenets", "04_lntl", "05_probes", "06_celeba_fairness")

@@ -8,17 +8,17 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from blindlib import tables
-from blindlib.banks import choose
-from blindlib.datasets.synth import load_synth
-from blindlib.errors import InputError
-from blindlib.facetable import make_facetable
-from blindlib.files import write_text
-from blindlib.measure import measure_collapse, measure_verification, relative_distances
+from blindlib.blinders.banks import choose
+from blindlib.common.errors import InputError
+from blindlib.common.files import write_text
+from blindlib.data.facetable import make_facetable
+from blindlib.data.readers.synth import load_synth
+from blindlib.data.splits import ROLES, Split, deal, load_splits, save_splits
+from blindlib.evaluate.measure import measure_collapse, measure_verification, relative_distances
+from blindlib.evaluate.results import COLUMNS, interval, load_results, save_results, summarise
 from blindlib.presets import PRESETS, get_preset
-from blindlib.published import table1 as published
-from blindlib.results import COLUMNS, interval, load_results, save_results, summarise
-from blindlib.splits import ROLES, Split, deal, load_splits, save_splits
+from blindlib.report import tables
+from blindlib.report.paper import table1 as published
 from blindlib.study import frontier_points
 
 LFW_LIKE = dataclasses.replace(PRESETS["open"], seeds=(0, 1))

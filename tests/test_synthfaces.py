@@ -10,11 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from blindlib.configs import SynthConfig
-from blindlib.errors import InputError
-from blindlib.facetable import COMPOUND_EMOTIONS, EMOTIONS
+from blindlib.common.errors import InputError
+from blindlib.evaluate.rendered import recoverability
 from blindlib.presets import PRESETS
-from blindlib.recovery import recoverability
+from blindlib.settings import COMPOUND_EMOTIONS, EMOTIONS, SynthConfig
 from blindlib.synthfaces import expressions, fields, geometry, light, sensor
 from blindlib.synthfaces.factors import FACTORS, GROUPS, IDENTITY, UNITS
 from blindlib.synthfaces.render import render

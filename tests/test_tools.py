@@ -8,14 +8,13 @@ import sys
 import pandas as pd
 import pytest
 
-from blindlib.check import compare_figures
-from blindlib.compactnet import WEIGHTS, load_compactnet
-from blindlib.configs import FairnessConfig, LNTLConfig
-from blindlib.datasets.manifest import load_manifest
-from blindlib.errors import InputError
-from blindlib.files import sha256, write_text
-from blindlib.paths import ROOT
+from blindlib.backbones.compactnet import WEIGHTS, load_compactnet
+from blindlib.common.errors import InputError
+from blindlib.common.files import ROOT, sha256, write_text
+from blindlib.data.readers.manifest import load_manifest
 from blindlib.presets import PRESETS, get_preset
+from blindlib.report.compare import compare_figures
+from blindlib.settings import FairnessConfig, LNTLConfig
 from blindlib.stages import read_parameters
 from blindlib.synthfaces.export import export, read_factors
 from blindlib.synthfaces.render import render
@@ -41,7 +40,7 @@ def test_exported_pictures_are_the_rendered_ones(tmp_path):
     export(tmp_path / "a", identities=2, posed=True, compound=True, size=32)
     truth = read_factors(tmp_path / "a")
     assert len(truth) == 2 * 22 and truth["emotion"].nunique() == 22
-    from blindlib.images import decode
+    from blindlib.backbones.alignment import decode
 
     frames = render(truth.iloc[[3, 30]], size=32)
     for frame, image in zip(frames, truth["image"].iloc[[3, 30]], strict=True):

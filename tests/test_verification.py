@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from blindlib.verification import (
+from blindlib.evaluate.verification import (
     best_threshold,
     equal_error_rate,
     fold_thresholds,

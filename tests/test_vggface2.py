@@ -12,9 +12,9 @@ from resnet50_recipe import SEED, draw_frames, draw_layers, write_h5
 from safetensors.torch import save_file
 from torch.nn import functional
 
-from blindlib.errors import InputError
-from blindlib.files import sha256
-from blindlib.vggface2 import embed_frames, load_vggface2, pool_frames, save_safetensors
+from blindlib.backbones.vggface2 import embed_frames, load_vggface2, pool_frames, save_safetensors
+from blindlib.common.errors import InputError
+from blindlib.common.files import sha256
 
 FIXTURE = Path(__file__).parent / "fixtures" / "resnet50_keras.npz"
 TORCH = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
@@ -249,7 +249,7 @@ def test_frames_of_another_size_or_type_are_refused(keras, wrong):
 
 
 def test_the_backbone_finds_its_weights_and_keys_the_store_by_their_bytes(keras, folder, frames, tmp_path, monkeypatch):
-    from blindlib import backbones
+    from blindlib.backbones import registry as backbones
 
     monkeypatch.setenv("BLINDLIB_DATA", str(tmp_path))
     backbones._vggface2.cache_clear()

@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from blindlib.errors import InputError
-from blindlib.files import atomic_folder
-from blindlib.progress import track
+from blindlib.common.errors import InputError
+from blindlib.common.files import atomic_folder
+from blindlib.common.work import track
 from blindlib.synthfaces.expressions import BASIC, PROTOTYPES
 from blindlib.synthfaces.factors import POSED
 from blindlib.synthfaces.render import SIZE, render
@@ -48,7 +48,7 @@ def export(
     Returns
     -------
     Path
-        The manifest, as `datasets.manifest.load_manifest` reads it.
+        The manifest, as `data.readers.manifest.load_manifest` reads it.
 
     Raises
     ------

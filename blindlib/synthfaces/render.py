@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from blindlib.cores import on_all_cores
-from blindlib.errors import InputError
+from blindlib.common.errors import InputError
+from blindlib.common.work import on_all_cores
 from blindlib.synthfaces import features, geometry, light, scene, sensor, skin
 from blindlib.synthfaces.factors import FACTORS
 from blindlib.synthfaces.fields import edge, lattice

@@ -12,9 +12,9 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from blindlib.configs import SynthConfig
-from blindlib.files import digest
-from blindlib.seeds import derive_seed
+from blindlib.common.files import digest
+from blindlib.common.work import derive_seed
+from blindlib.settings import SynthConfig
 from blindlib.synthfaces.expressions import BASIC, draw_units, personal_style
 from blindlib.synthfaces.factors import (
     FACTORS,

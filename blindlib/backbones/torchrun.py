@@ -1,0 +1,89 @@
+"""A preset's embeddings by several processes: torchrun starts them, each takes its shards, the first one finishes.
+
+`torchrun --nproc-per-node 2 -m blindlib embed --preset NAME` gives the bytes that one process gives. Machines without
+a shared file system: give each the same `faces.parquet` and run torchrun across them. Each fills a folder of its own,
+and the first process stops with one line; copy the folders `build/embeddings/*.partial` together and run
+`blindlib embed` there once more.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import numpy as np
+import torch
+from torch import distributed
+
+from blindlib.backbones.registry import get_backbone
+from blindlib.backbones.store import absent, embed_all, fill, finish, unfinished
+from blindlib.common.errors import InputError
+from blindlib.common.files import build_dir
+from blindlib.data.facetable import load_facetable
+from blindlib.data.source import load_source
+from blindlib.presets import get_preset
+
+_PATIENCE = timedelta(days=30)  # for the slowest process: a set takes hours; one that ends is noticed at once
+
+
+def embed_preset(name: str) -> str:
+    """Extract what notebook 02 reads, the preset's backbone and its pixels, into the store.
+
+    Faces are those of `faces.parquet` in the preset's build folder; where it is missing it is made first.
+
+    Returns
+    -------
+    str
+        What was done and how fast, told by the first process; the others return an empty line.
+
+    Raises
+    ------
+    InputError
+        As `embeddings.embed`; or if another process of the run has ended.
+    """
+    preset, path = get_preset(name), build_dir(name) / "faces.parquet"
+    backbones = [get_backbone(preset.backbone), get_backbone(preset.ceiling)]
+    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+    with _meeting(rank, world) as meet:
+        if rank == 0 and not path.exists():
+            load_source(preset)[0].save(path)
+        meet()
+        faces, start = load_facetable(path), time.perf_counter()
+        sets = absent(faces, backbones)
+        images = max((unfinished(faces, folder) for folder in sets), default=0)
+        meet()  # everybody has looked at what is missing before anybody writes
+        fill(faces, sets, rank, world)
+        meet()
+    if rank:
+        return ""
+    for folder, backbone in sets.items():
+        finish(faces, backbone, folder)
+    missed = sum(int(np.sum(~done.detected)) for done in embed_all(faces, backbones))
+    seconds, names = time.perf_counter() - start, " and ".join(backbone.name for backbone in backbones)
+    speed = f"{images:,} of them now, in {seconds:.1f} s ({images / seconds:.1f} images/s)"
+    return f"{names}: {len(faces):,} images, {speed}; {missed:,} faces not found, embedded by the median box"
+
+
+@contextmanager
+def _meeting(rank: int, world: int) -> Iterator[Callable[[], None]]:
+    """Give a function that returns once every process has called it, or raises when one of them has ended."""
+    if world == 1:
+        yield lambda: None
+        return
+
+    def meet() -> None:
+        try:
+            distributed.barrier()
+        except RuntimeError:
+            raise InputError(
+                f"process {rank} of {world}", "another process has ended", "read its line; finished shards are kept"
+            ) from None
+
+    distributed.init_process_group("gloo", timeout=_PATIENCE)
+    try:
+        yield meet
+    finally:
+        distributed.destroy_process_group()

@@ -1,0 +1,1 @@
+"""x -> φ(x): the methods that hide an attribute and keep identity."""

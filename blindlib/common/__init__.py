@@ -1,0 +1,1 @@
+"""What every room uses: errors in one line, files that are whole, work on all cores."""

@@ -1,0 +1,127 @@
+"""Where things lie, and how they are written: a kill at any moment leaves the old file or the new one, never a half."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary name in the same folder; on success it is synced to disk and becomes `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f".tmp{path.suffix}", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say which file it refused
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary, private folder beside `path`; on success it becomes `path` in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    try:
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                with file.open("rb") as stream:
+                    os.fsync(stream.fileno())
+        if not path.exists():
+            temporary.rename(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write UTF-8 text atomically; returns the path."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.chmod(0o644)
+    return path
+
+
+def write_json(path: Path, value: object) -> Path:
+    """Write a value as sorted, indented JSON, atomically; returns the path."""
+    return write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def write_csv(path: Path, frame: pd.DataFrame, *, float_format: str | None = None) -> Path:
+    """Write a DataFrame as CSV without its index, atomically; returns the path."""
+    return write_text(path, frame.to_csv(index=False, float_format=float_format, lineterminator="\n"))
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hex digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest(*parts: object) -> str:
+    """SHA-256 over the JSON of some plain values, as 64 hex digits: the key of a content-addressed store."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _folder(variable: str, default: Path) -> Path:
+    """The variable's folder, or the default; a relative one starts from the repository, whoever asks."""
+    return (ROOT / Path(os.environ[variable]).expanduser()).resolve() if os.environ.get(variable) else default
+
+
+def data_dir() -> Path:
+    """Folder of raw data sets, never written to after download (`BLINDLIB_DATA`; default `data/`)."""
+    return _folder("BLINDLIB_DATA", ROOT / "data")
+
+
+def dataset_dir(name: str) -> Path:
+    """Folder of one data set, `lfw` say (`BLINDLIB_LFW`; default `data/lfw`)."""
+    return _folder(f"BLINDLIB_{name.upper()}", data_dir() / name)
+
+
+def build_root() -> Path:
+    """Folder of everything that a run can make again (`BLINDLIB_BUILD`; default `build/`)."""
+    return _folder("BLINDLIB_BUILD", ROOT / "build")
+
+
+def build_dir(preset: str) -> Path:
+    """Folder of one preset's executed notebooks and stage results, made private to the user."""
+    return private_dir(build_root() / preset)
+
+
+def store_dir() -> Path:
+    """Folder of the embedding store, shared by all presets and private to the user."""
+    return private_dir(build_root() / "embeddings")
+
+
+def figures_dir(preset: str) -> Path:
+    """Folder of one preset's figures and tables (`BLINDLIB_FIGURES`; default `figures/`), made if absent."""
+    folder = _folder("BLINDLIB_FIGURES", ROOT / "figures") / preset
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def private_dir(folder: Path) -> Path:
+    """Make a folder that only its owner can read: embeddings of people are biometric data."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    return folder

@@ -1,0 +1,206 @@
+"""Every data set that the companion reads: where it goes, what it is for, under which terms, how to get it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from blindlib.common.errors import InputError
+from blindlib.common.files import data_dir, dataset_dir
+from blindlib.data.facetable import FaceTable
+from blindlib.presets import PAPER
+from blindlib.settings import DATA_ROLES
+
+SYNTHETIC = "SYNTHETIC.txt"  # a file that marks a folder of rendered faces in a data set's layout
+_FETCH = ".venv/bin/blindlib data fetch"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a reader has to know of a data set before it can be used.
+
+    Attributes
+    ----------
+    title, use : str
+    images : str
+        A glob below its folder that counts its images.
+    needs : tuple of str
+        Globs that all have to find something: what tells its folder from another.
+    licence : str
+    address : str
+        Where its publisher describes it, or the form to ask for it.
+    how : str
+        What to do; the command, where it can be downloaded.
+    terms : str
+        What its publisher asks of who uses it; empty where nothing has to be agreed to.
+    """
+
+    title: str
+    use: str
+    images: str
+    needs: tuple[str, ...]
+    licence: str
+    address: str
+    how: str
+    terms: str = ""
+
+
+CATALOGUE = {
+    "lfw": Entry(
+        "LFW",
+        "identity, verification; expression, gender, ethnicity, attractiveness by machines",
+        "*/*/*.jp*g",
+        ("lfw*/", "pairs.txt"),
+        "research use; photographs of named people",
+        "https://ndownloader.figshare.com/files/5976018 (its own site is gone since 2025)",
+        f"{_FETCH} lfw",
+    ),
+    "diveface": Entry(
+        "DiveFace",
+        "identity, gender, ethnicity (the paper's)",
+        "**/*.jp*g",
+        ("**/Group1_Male.txt",),
+        "non-commercial research",
+        "https://github.com/BiDAlab/DiveFace",
+        "the lists are at its address; the images were MegaFace's, which is withdrawn: a copy of yours is read",
+        "Downloading it implies agreement to use it for non-commercial research only, as its README says; MegaFace's "
+        "photographs were withdrawn by their publisher.",
+    ),
+    "cfee": Entry(
+        "CFEE",
+        "posed expressions (the paper's)",
+        "**/*.jp*g",
+        ("*/",),
+        "on request, for research",
+        "https://cbcsl.ece.ohio-state.edu/compound.html",
+        "ask for it with the form at its address, unpack it, and save the table of codes (DATA.md)",
+        "Its subjects agreed to research use; the Ohio State University gives it to those who sign its form. Do not "
+        "pass it on, do not print faces whose subjects have not agreed to it.",
+    ),
+    "celeba": Entry(
+        "CelebA",
+        "attractiveness, smiling (the paper's)",
+        "img_align_celeba/**/*.jpg",
+        ("list_attr_celeba.txt", "img_align_celeba/"),
+        "non-commercial research",
+        "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
+        "read the agreement at its address, download img_align_celeba.zip and the three lists, then "
+        ".venv/bin/blindlib data unpack celeba img_align_celeba.zip",
+        "For non-commercial research only; the images are not the publisher's, who may ask for their deletion; no part "
+        "may be sold, traded or passed on.",
+    ),
+    "fairface": Entry(
+        "FairFace",
+        "gender, ethnicity (a substitute for DiveFace)",
+        "**/*.jpg",
+        ("fairface_label_*.csv",),
+        "CC BY 4.0",
+        "https://github.com/joojs/fairface",
+        "download fairface-img-margin025-trainval.zip and the two label files from its address (Google Drive), then "
+        ".venv/bin/blindlib data unpack fairface fairface-img-margin025-trainval.zip",
+        "CC BY 4.0: name its authors (Kärkkäinen & Joo 2021).",
+    ),
+    "cremad": Entry(
+        "CREMA-D",
+        "acted expressions, gender, ethnicity (a substitute for CFEE)",
+        "VideoFlash/*.flv",
+        ("VideoDemographics.csv", "VideoFlash/"),
+        "ODbL 1.0 (the database), DbCL 1.0 (its contents)",
+        "https://github.com/CheyneyComputerScience/CREMA-D",
+        "git clone https://gitlab.com/cs-cooper-lab/crema-d-mirror data/cremad (7.6 GB; GitHub's copy needs Git LFS)",
+        "ODbL 1.0: share databases that you derive from it alike, and name it. The actors agreed to its use.",
+    ),
+    "manifest": Entry(
+        "your own photographs",
+        "whatever faces.csv labels",
+        "**/*.[jp][pn]*g",
+        ("faces.csv",),
+        "yours to know",
+        "DATA.md",
+        "write data/manifest/faces.csv beside the images (DATA.md)",
+    ),
+}
+WEIGHTS = (  # title, what `data fetch` calls it, file, licence
+    ("ResNet-50, VGGFace2 (the paper's)", "vggface2", "rcmalli_vggface_tf_notop_resnet50.h5", "Oxford's terms"),
+    ("ResNet-50, ImageNet", "resnet50-imagenet", "resnet50-11ad3fa6.pth", "BSD-3-Clause"),
+    ("SFace", "sface", "face_recognition_sface_2021dec.onnx", "Apache-2.0"),
+)
+
+
+def is_here(name: str) -> bool:
+    """Whether a data set's folder holds anything; hidden files, such as half a download, do not count."""
+    folder = dataset_dir(name)
+    return folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
+
+
+def require_layout(name: str) -> None:
+    """Refuse a folder that holds something else than the data set, before anything is read.
+
+    Raises
+    ------
+    InputError
+        Saying what it lacks, and whether the folder above or one inside is the right one.
+    """
+    folder = dataset_dir(name)
+    missing = _lacks(name, folder)
+    if missing:
+        others = [folder.parent, folder / name, *sorted(p for p in folder.iterdir() if p.is_dir())]
+        right = next((other for other in others if not _lacks(name, other)), None)
+        remedy = f"name {right}" if right else f"complete it or take it away. {how_to_get(name)}"
+        raise InputError(folder, f"is no folder of {CATALOGUE[name].title}: it lacks {', '.join(missing)}", remedy)
+
+
+def _lacks(name: str, folder: Path) -> list[str]:
+    return [need for need in CATALOGUE[name].needs if next(folder.glob(need), None) is None]
+
+
+def how_to_get(name: str) -> str:
+    """One line: a data set's title, what to do, the address."""
+    entry = CATALOGUE[name]
+    return f"{entry.title}: {entry.how}; its address: {entry.address}; its folder: {dataset_dir(name)}"
+
+
+def no_data(faces: FaceTable, label: str) -> str:
+    """What a cell prints where nobody, or too few, carry a label: that, and how to get the paper's data.
+
+    Parameters
+    ----------
+    faces : FaceTable
+        Named as the data that are here.
+    label : str
+        One of `ATTRIBUTES`, or `pairs`.
+    """
+    role = next((role for role, labels in DATA_ROLES.items() if label in labels), "verification")
+    what = "has too few faces that tell" if label in faces.frame and faces.has(label) else "tells no"
+    return f"no data: {faces.name} {what} {label}. The paper's: {how_to_get(PAPER[role])}"
+
+
+def status() -> pd.DataFrame:
+    """A row for each data set and each file of weights, without opening an image.
+
+    Returns
+    -------
+    DataFrame
+        `name`, `present`, `folder`, `images` (files; missing where it is absent), `use`, `licence`, `address`, `how`
+        (to get it).
+    """
+    rows = [
+        (
+            entry.title,
+            is_here(name),
+            dataset_dir(name),
+            sum(1 for _ in dataset_dir(name).glob(entry.images)) if is_here(name) else None,
+            entry.use,
+            entry.licence,
+            entry.address,
+            entry.how,
+        )
+        for name, entry in CATALOGUE.items()
+    ]
+    for title, name, file, licence in WEIGHTS:
+        path = data_dir() / "weights" / file
+        rows.append((title, path.exists(), path, None, "a backbone", licence, "DATA.md", f"{_FETCH} {name}"))
+    free = ("MIT; nobody's face", "blindlib/synthfaces", "nothing to fetch")
+    rows.append(("SynthFaces", True, Path("rendered"), None, "everything", *free))
+    columns = ["name", "present", "folder", "images", "use", "licence", "address", "how"]
+    return pd.DataFrame(rows, columns=columns).astype({"images": "Int64"})

@@ -1,0 +1,66 @@
+"""SynthFaces as a data set: the album of factors beside the face table; pictures are rendered when asked for."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from blindlib.common.errors import InputError
+from blindlib.common.files import atomic_path
+from blindlib.data.facetable import FaceTable, make_facetable
+from blindlib.settings import DATA_ROLES, SynthConfig
+from blindlib.synthfaces.roles import make_pairs, make_roles
+
+SEED = 0  # of the world: who exists. A preset's seeds deal these people and train on them
+
+
+def load_synth(config: SynthConfig, root: Path) -> tuple[FaceTable, pd.DataFrame]:
+    """Make the album and its face table, labels only where the role's data set has them, and the pairs.
+
+    Parameters
+    ----------
+    config : SynthConfig
+    root : Path
+        Folder for `album.parquet`, the ground truth of every picture.
+
+    Returns
+    -------
+    faces : FaceTable
+        `image` starts with the role: `demographics/`, `emotion/`, `verification/` or `attractive/`.
+    pairs : DataFrame
+        As `readers.lfw.read_pairs`.
+    """
+    album = make_roles(config, SEED).sort_values("image", ignore_index=True)
+    with atomic_path(root / "album.parquet") as temporary:
+        album.to_parquet(temporary)
+    frame = album[["image", "identity", "sha256"]].copy()
+    for label in ("emotion", "gender", "ethnicity", "smiling", "attractive"):
+        frame[label] = album[label].where(album["role"].map(lambda role, label=label: label in DATA_ROLES[role]))
+    sizes = album.groupby("role")["identity"].agg(images="size", people="nunique")
+    faces = make_facetable(
+        frame,
+        root,
+        name="SynthFaces",
+        kind="synthetic",
+        notes=sizes.T.to_dict(),
+        source="synthfaces",
+        parts={role: (role,) for role in DATA_ROLES},
+    )
+    pairs = make_pairs(album[album["role"] == "verification"], config.folds, config.fold_pairs, SEED)
+    return faces, pairs
+
+
+def read_album(faces: FaceTable) -> pd.DataFrame:
+    """The factors and the ground truth of a SynthFaces table, row by row.
+
+    Raises
+    ------
+    InputError
+        If the album is gone or is another's.
+    """
+    path = faces.root / "album.parquet"
+    if not path.exists():
+        raise InputError(path, "no album here", "run notebook 01_data_prep with the same preset again")
+    album = pd.read_parquet(path)
+    if list(album["sha256"]) != list(faces.frame["sha256"]):
+        raise InputError(path, "holds other faces than the face table", "run notebook 01_data_prep again")
+    return album

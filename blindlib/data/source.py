@@ -1,0 +1,191 @@
+"""A preset's data: which data set fills which role, the face table over all of them, and the pairs."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from blindlib.common.errors import InputError
+from blindlib.common.files import build_dir, data_dir, dataset_dir
+from blindlib.data.catalogue import CATALOGUE, SYNTHETIC, how_to_get, is_here, require_layout
+from blindlib.data.facetable import FaceTable, for_faces, make_facetable, weakest
+from blindlib.data.readers.celeba import load_celeba
+from blindlib.data.readers.cfee import load_cfee
+from blindlib.data.readers.cremad import load_cremad
+from blindlib.data.readers.diveface import load_diveface
+from blindlib.data.readers.fairface import load_fairface
+from blindlib.data.readers.lfw import load_lfw, read_pairs
+from blindlib.data.readers.manifest import load_manifest
+from blindlib.data.readers.synth import load_synth
+from blindlib.presets import PAPER, Preset
+from blindlib.settings import ATTRIBUTES, DATA_ROLES
+
+LOADERS = {
+    "lfw": load_lfw,
+    "diveface": load_diveface,
+    "cfee": load_cfee,
+    "celeba": load_celeba,
+    "fairface": load_fairface,
+    "cremad": load_cremad,
+    "manifest": load_manifest,
+}
+# Of LFW's machine-made expressions the two that are frequent: 2,842 and 2,246 in the public subset, then 355, … 9.
+_FREQUENT = {"lfw": ("neutral", "happiness")}
+VIEW2 = 6000  # pairs
+_NO_PAIRS = pd.DataFrame(
+    {
+        "fold": pd.Series(dtype=int),
+        "left": pd.Series(dtype=int),
+        "right": pd.Series(dtype=int),
+        "same": pd.Series(dtype=bool),
+    }
+)
+
+
+def load_source(preset: Preset) -> tuple[FaceTable, pd.DataFrame]:
+    """Face table and verification pairs of a preset, from whichever of its data sets are here; every image is checked.
+
+    Returns
+    -------
+    faces : FaceTable
+        `notes["roles"]` says which data set fills each role, and how to get one where none does. Labels are those of
+        the data set in the label's role, and no other's; `kinds` is `real` for the paper's own data sets.
+    pairs : DataFrame
+        As `readers.lfw.read_pairs`, empty without LFW.
+
+    Raises
+    ------
+    InputError
+        Where none of the data sets is here, or files are wrong; see the loaders.
+    """
+    if preset.synth is not None:
+        return load_synth(preset.synth, build_dir(preset.name))
+    tables = {name: _load(name, preset) for name in _present(preset)}
+    chosen = {role: _fill(role, names, tables) for role, names in preset.sources.items()}
+    if not any(chosen.values()):
+        raise InputError(data_dir(), f"{', '.join(tables)} carry the labels of no role", "see the roles in DATA.md")
+    pairs = _pairs_of(tables, chosen)
+    faces = combine(tables, chosen, len(pairs))
+    for_faces(preset, faces)  # stops here, not two notebooks later, where the expressions do not suffice
+    return faces, pairs
+
+
+def _load(name: str, preset: Preset) -> FaceTable:
+    options = {"everything": True} if preset.everything and name in ("diveface", "cfee") else {}
+    return LOADERS[name](dataset_dir(name), **options)
+
+
+def combine(tables: dict[str, FaceTable], chosen: dict[str, str | None], pairs: int) -> FaceTable:
+    """One face table over the data sets that play a role.
+
+    Parameters
+    ----------
+    tables : dict of str to FaceTable
+        By data set.
+    chosen : dict of str to str or None
+        The data set of each role.
+    pairs : int
+        Of the verification: only View 2's 6,000 count as the paper's.
+    """
+    parts, frames = {}, []
+    for name, table in tables.items():
+        roles = tuple(role for role, own in chosen.items() if own == name)
+        if not roles:
+            continue
+        parts[name] = roles
+        told = {label for role in roles for label in DATA_ROLES[role]}
+        frame = table.frame.copy()
+        frame[[label for label in ATTRIBUTES if label not in told]] = None
+        if name in _FREQUENT:
+            frame["emotion"] = frame["emotion"].where(frame["emotion"].isin(_FREQUENT[name]))
+        frame["image"], frame["identity"] = name + "/" + frame["image"], name + "/" + frame["identity"]
+        frames.append(frame)
+    kinds = {
+        label: _kind(role, name, tables[name].kind, pairs)
+        for role, name in chosen.items()
+        if name
+        for label in DATA_ROLES[role] or ("identity",)
+    }
+    unused = [name for name in tables if name not in parts]
+    roles = {role: name or _missing(role) for role, name in chosen.items()}
+    notes = {key: counts for name in parts for key, counts in tables[name].notes.items()}
+    return make_facetable(
+        pd.concat(frames, ignore_index=True),
+        data_dir(),
+        name=" + ".join(tables[name].name for name in parts),
+        kind=weakest(list(kinds.values())),
+        notes={"roles": roles | ({"here, but not used": ", ".join(unused)} if unused else {}), **notes},
+        folders={name: tables[name].root for name in parts},
+        parts=parts,
+        kinds=kinds,
+    )
+
+
+def _kind(role: str, name: str, loaded: str, pairs: int) -> str:
+    if (dataset_dir(name) / SYNTHETIC).exists():
+        return "synthetic"
+    complete = pairs == VIEW2 if role == "verification" else loaded == "real"
+    return "real" if PAPER[role] == name and complete else "substitute"
+
+
+def source_state(preset: Preset) -> str:
+    """Which data a preset would read, as text that changes when a folder or a label file does; opens no image.
+
+    Raises
+    ------
+    InputError
+        If none of its data sets is here: says what to fetch and where it goes.
+    """
+    if preset.synth is not None:
+        return f"SynthFaces {preset.synth}\n"
+    files = [file for name in _present(preset) for file in _top(dataset_dir(name))]
+    return "".join(f"{file} {file.stat().st_mtime_ns}\n" for file in files)
+
+
+def _top(folder: Path) -> list[Path]:
+    """A data set's folder, what lies in it, and the lists one folder below: what changes when the data does."""
+    inner = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    lists = [path for part in inner if part.is_dir() for path in part.glob("*.txt")]
+    return sorted([folder, *inner, *lists])
+
+
+def _present(preset: Preset) -> list[str]:
+    wanted = list(dict.fromkeys(name for names in preset.sources.values() for name in names))
+    here = [name for name in wanted if is_here(name)]
+    for name in set(wanted) - set(here):
+        if os.environ.get(f"BLINDLIB_{name.upper()}"):
+            what = "is a file, a folder is wanted" if dataset_dir(name).is_file() else "nothing is here"
+            problem = f"{CATALOGUE[name].title} was said to be here; {what}"
+            raise InputError(dataset_dir(name), problem, f"name its folder. {how_to_get(name)}")
+    for name in here:
+        require_layout(name)
+    if not here:
+        what = "finds none of its data sets here" if data_dir().is_dir() else "looks for its data here: no such folder"
+        raise InputError(
+            data_dir(),
+            f"preset '{preset.name}' {what} ({', '.join(wanted)})",
+            f"fetch one: {how_to_get(wanted[0])}; `make data` tells of the others; or run without data: `make paper`",
+        )
+    return here
+
+
+def _fill(role: str, names: tuple[str, ...], tables: dict[str, FaceTable]) -> str | None:
+    """The first data set that is here and carries the role's labels."""
+    here = [name for name in names if name in tables]
+    if role == "verification":
+        return next(iter(here), None)
+    return next((name for name in here if all(tables[name].has(label) for label in DATA_ROLES[role])), None)
+
+
+def _pairs_of(tables: dict[str, FaceTable], chosen: dict[str, str | None]) -> pd.DataFrame:
+    """View 2's pairs as rows of the combined table, which keeps each data set's order and sorts the sets by name."""
+    name = chosen.get("verification")
+    if name is None:
+        return _NO_PAIRS
+    pairs = read_pairs(dataset_dir(name) / "pairs.txt", tables[name])
+    before = sum(len(tables[other]) for other in set(filter(None, chosen.values())) if other < name)
+    return pairs.assign(left=pairs["left"] + before, right=pairs["right"] + before)
+
+
+def _missing(role: str) -> str:
+    return f"no data. The paper's: {how_to_get(PAPER[role])}"

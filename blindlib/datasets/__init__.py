@@ -1,1 +1,0 @@
-"""One file a data set; each returns a validated FaceTable."""

@@ -1,0 +1,1 @@
+"""x or φ(x) -> result rows: verification, probes, the case study."""

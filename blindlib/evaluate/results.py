@@ -1,0 +1,106 @@
+"""One tidy row a measurement, and the interval over rotations that every number carries."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from blindlib.common.errors import InputError
+from blindlib.common.files import write_csv
+
+COLUMNS = (
+    "preset",
+    "dataset",
+    "kind",
+    "representation",
+    "task",
+    "probe",
+    "protocol",
+    "rotation",
+    "seed",
+    "metric",
+    "value",
+    "chance",
+    "n_train_subjects",
+    "n_test_subjects",
+    "n_test",
+)
+
+
+def tidy(rows: list[dict], metrics: tuple[str, ...], **constant) -> pd.DataFrame:
+    """Rows with one column a metric -> one row a measurement, with the columns `COLUMNS`."""
+    wide = pd.DataFrame(rows).assign(**constant)
+    keys = [column for column in COLUMNS if column in wide and column not in metrics]
+    long = wide.melt(id_vars=keys, value_vars=list(metrics), var_name="metric", value_name="value")
+    return long.reindex(columns=list(COLUMNS))
+
+
+def save_results(frame: pd.DataFrame, path: Path) -> Path:
+    """Write result rows whole, atomically, six decimals."""
+    return write_csv(path, frame, float_format="%.6f")
+
+
+def load_results(path: Path) -> pd.DataFrame:
+    """Read result rows.
+
+    Raises
+    ------
+    InputError
+        If the file is absent or has other columns.
+    """
+    if not path.exists():
+        raise InputError(path, "no results here", "run the notebook that makes them with the same preset first")
+    frame = pd.read_csv(path)
+    if list(frame.columns) != list(COLUMNS):
+        raise InputError(
+            path, f"has the columns {list(frame.columns)[:6]}…", "delete it and run its notebook again", line=1
+        )
+    return frame
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Mean and half-width of the 95 % t-interval of independent values; the half-width of one value is NaN."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return float(values.mean()), float("nan")
+    return float(values.mean()), float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def summarise(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Mean and interval of `value` over rotations, each rotation the mean of its seeds.
+
+    The rotations test different people, so the interval speaks of other people as well as of other trainings. They
+    share training people, so it is somewhat too narrow, as every interval from cross-validation is.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Result rows of one metric.
+    by : list of str
+        The columns that make a cell.
+
+    Returns
+    -------
+    DataFrame
+        `by`, `mean`, `half_width`, `chance`, `n_train_subjects` (smallest), `n_test_subjects`, `n_test` (sums over
+        rotations, mean over seeds), `seeds`.
+    """
+    rows = []
+    for cell, group in frame.groupby(by, sort=False, dropna=False):
+        rotations = group.groupby("rotation")[["value", "n_test_subjects", "n_test"]].mean()
+        mean, half_width = interval(rotations["value"])
+        rows.append(
+            {
+                **dict(zip(by, cell, strict=True)),
+                "mean": mean,
+                "half_width": half_width,
+                "chance": group["chance"].mean(),
+                "n_train_subjects": group["n_train_subjects"].min(),
+                "n_test_subjects": round(rotations["n_test_subjects"].sum()),
+                "n_test": round(rotations["n_test"].sum()),
+                "seeds": group["seed"].nunique(),
+            }
+        )
+    counts = ["chance", "n_train_subjects", "n_test_subjects", "n_test", "seeds"]
+    return pd.DataFrame(rows, columns=[*by, "mean", "half_width", *counts])

@@ -1,0 +1,1 @@
+"""Result rows -> tables, figures and verdicts beside the published numbers."""
