@@ -120,11 +120,55 @@ CATALOGUE = {
         "write data/manifest/faces.csv beside the images (DATA.md)",
     ),
 }
-WEIGHTS = (  # title, what `data fetch` calls it, file, licence
-    ("ResNet-50, VGGFace2 (the paper's)", "vggface2", "rcmalli_vggface_tf_notop_resnet50.h5", "Oxford's terms"),
-    ("ResNet-50, ImageNet", "resnet50-imagenet", "resnet50-11ad3fa6.pth", "BSD-3-Clause"),
-    ("SFace", "sface", "face_recognition_sface_2021dec.onnx", "Apache-2.0"),
-)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A published file of weights; it goes to `weights/` in the data folder.
+
+    Attributes
+    ----------
+    title, file, address : str
+    sha256 : str or None
+        None where the publisher gives none.
+    licence : str
+    others : tuple of str
+        Other published files that serve instead; the first that is there is used.
+    """
+
+    title: str
+    file: str
+    address: str
+    sha256: str | None
+    licence: str
+    others: tuple[str, ...] = ()
+
+
+WEIGHTS = {  # by what `data fetch` calls it
+    "vggface2": Weights(
+        "ResNet-50, VGGFace2 (the paper's)",
+        "rcmalli_vggface_tf_notop_resnet50.h5",
+        "https://github.com/rcmalli/keras-vggface/releases/download/v2.0/rcmalli_vggface_tf_notop_resnet50.h5",
+        None,
+        "Oxford's terms",
+        ("vggface2.safetensors", "resnet50_ft_dag.pth", "resnet50_scratch_dag.pth"),
+    ),
+    "resnet50-imagenet": Weights(
+        "ResNet-50, ImageNet",
+        "resnet50-11ad3fa6.pth",
+        "https://download.pytorch.org/models/resnet50-11ad3fa6.pth",
+        None,
+        "BSD-3-Clause",
+    ),
+    "sface": Weights(
+        "SFace",
+        "face_recognition_sface_2021dec.onnx",
+        "https://github.com/opencv/opencv_zoo/raw/main/models/"
+        "face_recognition_sface/face_recognition_sface_2021dec.onnx",
+        "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79",
+        "Apache-2.0",
+    ),
+}
 
 
 def is_here(name: str) -> bool:
@@ -197,9 +241,11 @@ def status() -> pd.DataFrame:
         )
         for name, entry in CATALOGUE.items()
     ]
-    for title, name, file, licence in WEIGHTS:
-        path = data_dir() / "weights" / file
-        rows.append((title, path.exists(), path, None, "a backbone", licence, "DATA.md", f"{_FETCH} {name}"))
+    for name, weights in WEIGHTS.items():
+        path = data_dir() / "weights" / weights.file
+        rows.append(
+            (weights.title, path.exists(), path, None, "a backbone", weights.licence, "DATA.md", f"{_FETCH} {name}")
+        )
     free = ("MIT; nobody's face", "blindlib/synthfaces", "nothing to fetch")
     rows.append(("SynthFaces", True, Path("rendered"), None, "everything", *free))
     columns = ["name", "present", "folder", "images", "use", "licence", "address", "how"]

@@ -1,0 +1,51 @@
+"""The numbers that every room means by the same name: balanced accuracy, Diff, the interval over rotations."""
+
+import numpy as np
+from scipy import stats
+from sklearn.metrics import recall_score
+
+AT_CHANCE = 0.05  # points from chance: what prints as chance with one decimal
+
+
+def balanced_accuracy(truth: np.ndarray, guess: np.ndarray) -> float:
+    """Mean recall over the classes that occur in `truth` (N,), in percent; chance is 100 / their number."""
+    return 100 * float(recall_score(truth, guess, labels=np.unique(truth), average="macro"))
+
+
+def diff(x: float, phi: float, chance: float) -> float:
+    """Diff: the share of the above-chance performance that is lost, in percent; NaN where x prints as chance.
+
+    Source: not printed on the poster; its own columns give back its printed ones by it, within rounding.
+    """
+    return float("nan") if abs(x - chance) < AT_CHANCE else 100 * (x - phi) / (x - chance)
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Mean and half-width of the 95 % t-interval of independent values; the half-width of one value is NaN."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return float(values.mean()), float("nan")
+    return float(values.mean()), float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def paired_diff(x: np.ndarray, phi: np.ndarray, chance: float) -> tuple[float, float, np.ndarray]:
+    """Diff of the means of x and φ by rotation, with the half-width of its interval.
+
+    Parameters
+    ----------
+    x, phi : float arrays (rotations,)
+        What was measured of the same people, in percent.
+    chance : float
+
+    Returns
+    -------
+    lost, half_width : float
+        Diff of the means, and the half-width of the drop's interval as a share of what x has above chance, in percent;
+        NaN where x prints as chance.
+    by_rotation : float array (rotations,)
+        The same share of every rotation's own drop.
+    """
+    lost = diff(x.mean(), phi.mean(), chance)
+    above = x.mean() - chance
+    half = float("nan") if np.isnan(lost) else 100 * interval(x - phi)[1] / abs(above)
+    return lost, half, 100 * (x - phi) / above
