@@ -8,8 +8,6 @@ PRESET ?= demo
 VENV ?= .venv
 # `make paper PY=python` uses the environment that is active (conda, say) instead of making .venv.
 PY ?= $(VENV)/bin/python
-BUILD := $(abspath $(or $(BLINDLIB_BUILD),build))/$(PRESET)
-FIGURES := $(or $(BLINDLIB_FIGURES),figures)/$(PRESET)
 # `make paper DATA=/path` reads data sets below another folder, `LFW=/path/to/lfw` one that lies elsewhere.
 $(foreach set,DATA LFW DIVEFACE CFEE CELEBA FAIRFACE CREMAD MANIFEST,$(if $(filter command,$(origin $(set))),\
   $(eval export BLINDLIB_$(set) := $(if $(filter /% ~%,$($(set))),,$(CURDIR)/)$($(set)))))
@@ -19,9 +17,13 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 export OMP_WAIT_POLICY := PASSIVE
 
 STAMP := $(if $(filter $(VENV)/bin/python,$(PY)),$(VENV)/.installed)
-RUN = $(PY) -m blindlib run $< --preset $(PRESET)
+# `make paper SETTINGS="seeds=[0, 1]; rotations=2"` changes settings of the preset; such a run has folders of its own.
+P := --preset $(PRESET) $(if $(SETTINGS),-p '$(SETTINGS)')
+NAME := $(if $(SETTINGS),$(shell $(PY) -m blindlib name $(P) 2>/dev/null),$(PRESET))
+BUILD := $(abspath $(or $(BLINDLIB_BUILD),build))/$(NAME)
+FIGURES := $(or $(BLINDLIB_FIGURES),figures)/$(NAME)
 
-.PHONY: help setup paper stages lab data lint test unit notebooks check backbone bench clean data-here
+.PHONY: help setup paper stages lab data lint test unit notebooks check backbone bench clean
 
 help:  ## show this list
 	@echo "make TARGET [PRESET=demo|smoke|open|paper|paper+dlib|…] [DATA=/path] [LFW=/path/to/lfw] [-j2]"
@@ -29,37 +31,29 @@ help:  ## show this list
 
 setup: $(STAMP)  ## make the environment in .venv (the other targets do it when it is missing)
 
+# The environment is made again when the lock's content changes, not when a `git pull` rewrites it.
 $(VENV)/.installed: requirements.lock scripts/setup.sh
-	@bash scripts/setup.sh $(VENV)
-	@touch $@
+	@cat $^ | sha256sum | cmp -s - $@ || bash scripts/setup.sh $(VENV)
+	@cat $^ | sha256sum > $@
 
-paper: data-here  ## run every notebook that is out of date; tables and figures go to figures/PRESET
-	@$(MAKE) --no-print-directory stages PRESET=$(PRESET)
-	@echo "$(FIGURES): $$(ls $(FIGURES) | wc -l) files up to date; read $(FIGURES)/claims.md, table1.md, table2.md"
-
-# Stops here without data; rewrites inputs when other data is named, so that a change of data runs everything again.
-data-here: $(STAMP)
-	@$(PY) -m blindlib data check $(PRESET) --stamp $(BUILD)/inputs
+paper: $(STAMP)  ## run every notebook that is out of date; tables and figures go to figures/PRESET
+	@$(PY) -m blindlib inputs $(P)
+	@$(MAKE) --no-print-directory stages
 
 stages: $(FIGURES)/run.json
+	@echo "$(FIGURES): $$(ls $(FIGURES) | wc -l) files up to date; read $(FIGURES)/claims.md, table1.md, table2.md"
 
-$(BUILD)/01_data_prep.ipynb: notebooks/01_data_prep.ipynb $(BUILD)/inputs $(STAMP)
-	@$(RUN)
-$(BUILD)/02_baseline.ipynb: notebooks/02_baseline.ipynb $(BUILD)/01_data_prep.ipynb
-	@$(RUN)
-$(BUILD)/03_sensitivenets.ipynb: notebooks/03_sensitivenets.ipynb $(BUILD)/02_baseline.ipynb
-	@$(RUN)
-$(BUILD)/04_lntl.ipynb: notebooks/04_lntl.ipynb $(BUILD)/02_baseline.ipynb
-	@$(RUN)
-$(BUILD)/05_probes.ipynb: notebooks/05_probes.ipynb $(BUILD)/03_sensitivenets.ipynb $(BUILD)/04_lntl.ipynb
-	@$(RUN)
-$(BUILD)/06_celeba_fairness.ipynb: notebooks/06_celeba_fairness.ipynb $(BUILD)/05_probes.ipynb
-	@$(RUN)
+# `blindlib inputs` writes the .inputs files: what each stage depends on, by content. It stops here without data.
+STAGES := $(patsubst notebooks/%.ipynb,$(BUILD)/%,$(wildcard notebooks/0*.ipynb))
+$(STAGES:=.inputs): ;
+$(STAGES:=.ipynb): %.ipynb: %.inputs
+	@$(PY) -m blindlib run notebooks/$(@F) $(P)
+$(BUILD)/02_baseline.ipynb: $(BUILD)/01_data_prep.ipynb
+$(BUILD)/03_sensitivenets.ipynb $(BUILD)/04_lntl.ipynb: $(BUILD)/02_baseline.ipynb
+$(BUILD)/05_probes.ipynb: $(BUILD)/03_sensitivenets.ipynb $(BUILD)/04_lntl.ipynb
+$(BUILD)/06_celeba_fairness.ipynb: $(BUILD)/05_probes.ipynb
 $(FIGURES)/run.json: $(BUILD)/06_celeba_fairness.ipynb
-	@$(PY) -m blindlib record --preset $(PRESET)
-
-# Which modules of blindlib each executed notebook used, as the run itself wrote them down.
--include $(wildcard $(BUILD)/*.d)
+	@$(PY) -m blindlib record $(P)
 
 lab: $(STAMP)  ## open the notebooks in JupyterLab
 	@$(PY) -m jupyter lab
@@ -83,8 +77,8 @@ notebooks: $(STAMP)  ## execute notebooks/ in place with preset smoke; keep only
 
 check: $(STAMP)  ## run the preset afresh beside build/ and say where it differs from the committed figures
 	@rm -rf build/check
-	@BLINDLIB_BUILD=build/check BLINDLIB_FIGURES=build/check/figures $(MAKE) --no-print-directory paper PRESET=$(PRESET)
-	@$(PY) -m blindlib compare figures/$(PRESET) build/check/figures/$(PRESET)
+	@BLINDLIB_BUILD=build/check BLINDLIB_FIGURES=build/check/figures $(MAKE) --no-print-directory paper
+	@$(PY) -m blindlib compare figures/$(NAME) build/check/figures/$(NAME)
 
 backbone: $(STAMP)  ## train the default backbone again (a quarter of an hour); rewrites blindlib/backbones/weights/
 	@$(PY) -m blindlib.backbones.train_compactnet

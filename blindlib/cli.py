@@ -17,6 +17,20 @@ app = typer.Typer(
 )
 data = typer.Typer(no_args_is_help=True, help="The data sets: what is here, what to fetch.")
 app.add_typer(data, name="data")
+PresetName = Annotated[str, typer.Option("--preset", help="As `make help` lists them.")]
+Changes = Annotated[
+    list[str],
+    typer.Option(
+        "-p",
+        help="NAME=VALUE: any setting of the preset, sensitivenets.rounds=20 say; such a run has folders of its own.",
+    ),
+]
+
+
+def _preset(name: str, changes: list[str]):
+    from blindlib.presets import get_preset
+
+    return get_preset(name, "; ".join(changes))
 
 
 @app.callback()
@@ -70,27 +84,6 @@ def data_unpack(name: str, archive: Path) -> None:
     typer.echo(unpack_into(name, archive, dataset_dir(name)))
 
 
-@data.command("check")
-def data_check(
-    preset: str, stamp: Annotated[Path | None, typer.Option(help="A file to rewrite when the data changed.")] = None
-) -> None:
-    """Stop with one clear message if a preset's data or weights are not here (make runs this first)."""
-    from blindlib.backbones.registry import get_backbone
-    from blindlib.common.files import build_dir, write_text
-    from blindlib.data.catalogue import CATALOGUE
-    from blindlib.data.source import source_state
-    from blindlib.presets import get_preset
-
-    wanted = get_preset(preset)
-    state = source_state(wanted) + get_backbone(wanted.backbone).weights() + "\n"
-    for name in CATALOGUE:
-        if os.environ.get(f"BLINDLIB_{name.upper()}") and name not in sum((wanted.sources or {}).values(), ()):
-            typer.echo(f"note: {name} was named, but preset {preset} does not read it", err=True)
-    build_dir(preset)  # made here, private: not before it is known that there is something to run
-    if stamp and (not stamp.exists() or stamp.read_text(encoding="utf-8") != state):
-        write_text(stamp, state)
-
-
 @app.command("synth")
 def synth(
     out: Annotated[Path, typer.Option(help="A new folder.")],
@@ -135,20 +128,41 @@ def miniatures(
     typer.echo(f"wrote {write_miniatures(out, people=people, seed=seed)}")
 
 
-@app.command("run")
-def run(
-    notebook: Path,
-    preset: Annotated[str, typer.Option(help="As `make help` lists them.")] = "smoke",
-    parameter: Annotated[list[str], typer.Option("-p", help="NAME=VALUE of the notebook's parameters cell.")] = (),
-) -> None:
-    """Execute one notebook for a preset (make calls this)."""
-    from blindlib.presets import get_preset
-    from blindlib.stages import read_parameters, run_stage
+@app.command("inputs")
+def inputs(preset: PresetName = "smoke", changes: Changes = ()) -> None:
+    """Write down what every stage of a run depends on; stop with one clear line if its data or weights are not here."""
+    from blindlib.common.files import ROOT, sha256
+    from blindlib.stages import write_inputs
 
-    get_preset(preset)
-    parameters = read_parameters(notebook, parameter)
-    typer.echo(f"{notebook.stem} ({preset})", err=True)
-    run_stage(notebook, preset, parameters)
+    wanted = _preset(preset, changes)
+    if wanted.synth is not None:  # everything is in the repository: no need to load PyTorch to know it
+        weights = sha256(ROOT / "blindlib" / "backbones" / "weights" / f"{wanted.backbone}.safetensors")
+        return write_inputs(wanted, f"SynthFaces {wanted.synth}\n{weights}\n")
+    from blindlib.backbones.registry import get_backbone
+    from blindlib.data.catalogue import CATALOGUE
+    from blindlib.data.source import source_state
+
+    state = source_state(wanted) + get_backbone(wanted.backbone).weights() + "\n"
+    for name in CATALOGUE:
+        if os.environ.get(f"BLINDLIB_{name.upper()}") and name not in sum(wanted.sources.values(), ()):
+            typer.echo(f"note: {name} was named, but preset {preset} does not read it", err=True)
+    return write_inputs(wanted, state)
+
+
+@app.command("name")
+def name(preset: PresetName = "smoke", changes: Changes = ()) -> None:
+    """Print the name of a run's folders in build/ and figures/: the preset's, or one of its own if settings change."""
+    typer.echo(_preset(preset, changes).name)
+
+
+@app.command("run")
+def run(notebook: Path, preset: PresetName = "smoke", changes: Changes = ()) -> None:
+    """Execute one notebook for a preset (make calls this)."""
+    from blindlib.stages import run_stage
+
+    wanted = _preset(preset, changes)
+    typer.echo(f"{notebook.stem} ({wanted.name})", err=True)
+    run_stage(notebook, wanted)
 
 
 @app.command("compare")
@@ -163,11 +177,11 @@ def compare(committed: Path, fresh: Path) -> None:
 
 
 @app.command("record")
-def record(preset: str = typer.Option(..., help="smoke, demo, open or paper")) -> None:
-    """Write run.json beside a preset's tables (make calls this)."""
+def record(preset: PresetName = "smoke", changes: Changes = ()) -> None:
+    """Write run.json beside a run's tables (make calls this)."""
     from blindlib.stages import write_record
 
-    typer.echo(f"wrote {write_record(preset)}", err=True)
+    typer.echo(f"wrote {write_record(_preset(preset, changes))}", err=True)
 
 
 def main() -> None:

@@ -1,28 +1,40 @@
-"""The complete runs: which data, which backbone, which seeds, and where they depart from the defaults of configs.py."""
+"""The complete runs: which data, which backbone, which seeds, and where they depart from settings.py's defaults."""
 
-from dataclasses import dataclass, field, replace
+import ast
+import hashlib
+import re
+from dataclasses import field, fields, is_dataclass, replace
+from typing import Annotated
+
+from pydantic import ValidationError
+from pydantic.dataclasses import dataclass
 
 from blindlib.common.errors import InputError
 from blindlib.settings import (
     BASIC_EMOTIONS,
     COMPOUND_EMOTIONS,
     EMOTIONS,
-    Checked,
-    FairnessConfig,
-    LNTLConfig,
-    ProbeConfig,
-    SensitiveNetsConfig,
-    SynthConfig,
+    FROZEN,
+    FairnessSettings,
+    LNTLSettings,
+    ProbeSettings,
+    Seed,
+    SensitiveNetsSettings,
+    Share,
+    SynthSettings,
+    between,
 )
 
 
-@dataclass(frozen=True)
-class Preset(Checked):
+@dataclass(frozen=True, config=FROZEN)
+class Preset:
     """One complete run.
 
     Attributes
     ----------
-    name, backbone : str
+    name : str
+        Of its folders in `build/` and `figures/`.
+    backbone : str
     sources : dict of str to tuple of str
         For each role the data sets that may fill it, the preferred one first; the first that is here is taken. Empty
         for SynthFaces.
@@ -31,59 +43,68 @@ class Preset(Checked):
     emotions : tuple of str
         The classes of the emotion probes.
     blinded : tuple of str
-        The expressions that the blinders' detectors tell apart: the probes' and the penalty's target class.
+        The emotions that the blinders' detectors tell apart: the probes' and the penalty's target class.
+    erasers : tuple of str
+        Erasers beside the trained heads: `LEACE`, or `module:Class` of one's own; see `blindlib.blinders.erasers`.
     rotations : int
-        Subject-disjoint rotations of who is tested; see `splits.deal`.
+        Subject-disjoint rotations of who is tested; see `blindlib.data.splits.deal`.
     seeds : tuple of int
         Each seed deals the people anew and trains other heads.
-    everything : bool
-        All of DiveFace and CFEE's compound expressions too, not the balanced and basic part.
     crossed : bool
         Whether every seed has all rotations. Otherwise the k-th seed tests the k-th rotation, so that intervals over
         seeds are intervals over people too.
+    everything : bool
+        All of DiveFace and CFEE's compound expressions too, not the balanced and basic part.
     shares : tuple of float
         Of the people who are not tested: those who train the blinder, those who validate, those who train probes.
     id_budget : float
         Largest Diff of validation verification, in percent, that a chosen λ may cost.
-    synth : SynthConfig or None
+    synth : SynthSettings or None
         Only for SynthFaces.
+    changed : str
+        The settings in which this run departs from its preset, as `name=value; name=value`.
     """
 
     name: str
     backbone: str
-    sources: dict | None = None
+    sources: dict[str, tuple[str, ...]] | None = None
     ceiling: str = "pixels32"  # our choice: the pixels beside which x is read
     emotions: tuple[str, ...] = BASIC_EMOTIONS  # the poster's six
     blinded: tuple[str, ...] = ("neutral", *BASIC_EMOTIONS)
-    rotations: int = 5  # the pack has five of View 2's folds; the full set's ten give two folds a rotation
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)  # our choice: five parts of the people, five trainings
+    erasers: tuple[str, ...] = ("LEACE",)
+    rotations: Annotated[int, between(2, 100)] = 5  # LFW's public subset has five of View 2's ten folds
+    seeds: tuple[Seed, ...] = (0, 1, 2, 3, 4)  # our choice: five parts of the people, five trainings
     crossed: bool = False
     everything: bool = False
-    shares: tuple[float, float, float] = (0.45, 0.20, 0.35)  # our choice: blinder and probes need people most
-    id_budget: float = 3.0  # our choice: claim C1 allows 5 on test people, 3 leaves room
-    sensitivenets: SensitiveNetsConfig = field(default_factory=SensitiveNetsConfig)
-    lntl: LNTLConfig = field(default_factory=LNTLConfig)
-    probes: ProbeConfig = field(default_factory=ProbeConfig)
-    fairness: FairnessConfig = field(default_factory=FairnessConfig)
-    synth: SynthConfig | None = None
+    shares: tuple[Share, Share, Share] = (0.45, 0.20, 0.35)  # our choice: blinder and probes need people most
+    id_budget: Annotated[float, between(0, 100)] = 3.0  # our choice: claim C1 allows 5 on test people, 3 leaves room
+    sensitivenets: SensitiveNetsSettings = field(default_factory=lambda: SensitiveNetsSettings(target="neutral"))
+    lntl: LNTLSettings = field(default_factory=LNTLSettings)
+    probes: ProbeSettings = field(default_factory=ProbeSettings)
+    fairness: FairnessSettings = field(default_factory=FairnessSettings)
+    synth: SynthSettings | None = None
+    changed: str = ""
 
     def __post_init__(self):
-        super().__post_init__()
-        unknown = [e for e in (*self.emotions, *self.blinded) if e not in EMOTIONS]
-        if unknown or not set(self.emotions) <= set(self.blinded) or self.sensitivenets.target not in self.blinded:
-            raise InputError(
-                f"Preset.emotions of {self.name!r}",
-                f"{unknown or self.emotions} with blinded {self.blinded} and target {self.sensitivenets.target!r}",
-                "name known emotions; `blinded` holds them and the penalty's target",
+        target, names = self.sensitivenets.target, (*self.emotions, *self.blinded)
+        if set(names) - set(EMOTIONS) or set(self.emotions) - set(self.blinded) or target not in (None, *self.blinded):
+            raise ValueError(
+                f"Preset.emotions of {self.name!r} are {self.emotions}, blinded {self.blinded}, the target {target!r}: "
+                "name known emotions; `blinded` holds them and the penalty's target"
             )
         if not self.crossed and self.rotations != len(self.seeds):
-            raise InputError(
-                f"Preset.rotations of {self.name!r}",
-                f"are {self.rotations} for {len(self.seeds)} seeds",
-                "one rotation a seed: make them equal, or set `crossed`",
+            raise ValueError(
+                f"Preset.rotations of {self.name!r} are {self.rotations} for {len(self.seeds)} seeds; it takes one "
+                "rotation a seed: make them equal, or set `crossed`"
             )
         if len(set(self.seeds)) < len(self.seeds) or abs(sum(self.shares) - 1) > 1e-9:
-            raise InputError(f"Preset {self.name!r}", "seeds repeat or shares do not sum to 1", "mend them")
+            raise ValueError(f"Preset {self.name!r}: its seeds repeat, or its shares do not sum to 1")
+
+    @property
+    def title(self) -> str:
+        """What stands over tables and figures: the preset, and what was changed in it."""
+        base = self.name.partition("~")[0]
+        return f"{base} with {self.changed}" if self.changed else base
 
 
 PAPER = {"verification": "lfw", "demographics": "diveface", "emotion": "cfee", "attractive": "celeba"}
@@ -96,18 +117,20 @@ _OPEN_SOURCES = {  # one's own photographs first, then people's labels before a 
 }
 _SEVEN = ("neutral", *BASIC_EMOTIONS)
 # The budget of the default run, eight minutes on two cores, sets these: fewer steps, smaller batches than above.
-_DEMO = {"strengths": (0.0, 0.1, 0.3, 1.0, 3.0), "rounds": 6, "expressions": 12}
-_TINY = {"hidden": 16, "rounds": 2, "head_steps": 15, "identities": 8, "expressions": 8}
+_DEMO = {"strengths": (0.0, 0.1, 0.3, 1.0, 3.0), "rounds": 6, "per_class": 12}
+_TINY = {"hidden": 16, "rounds": 2, "head_steps": 15, "identities": 8, "per_class": 8}
 _SMOKE = {
     "ceiling": "pixels16",
     "rotations": 2,
     "seeds": (0, 1),
-    "sensitivenets": SensitiveNetsConfig(strengths=(0.0, 1.0), detector=(16,), detector_steps=30, **_TINY),
-    "lntl": LNTLConfig(strengths=(0.0, 1.0), predictor=(16,), **_TINY),
-    "probes": ProbeConfig(nn_hidden=(16,), nn_epochs=150, svm_c=(1.0,), rf_trees=30, rf_leaf=(1,)),
-    "fairness": FairnessConfig(biases=(0.5, 0.7), train=80, inverse_penalties=(0.01,)),
+    "sensitivenets": SensitiveNetsSettings(
+        target="neutral", strengths=(0.0, 1.0), detector=(16,), detector_steps=30, **_TINY
+    ),
+    "lntl": LNTLSettings(strengths=(0.0, 1.0), predictor=(16,), **_TINY),
+    "probes": ProbeSettings(nn_hidden=(16,), nn_epochs=150, svm_c=(1.0,), rf_trees=30, rf_leaf=(1,)),
+    "fairness": FairnessSettings(biases=(0.5, 0.7), train=80, inverse_penalties=(0.01,)),
 }
-_SMALL_WORLD = SynthConfig(
+_SMALL_WORLD = SynthSettings(
     demographics=48,
     demographics_images=3,
     emotion=40,
@@ -129,10 +152,12 @@ PRESETS = {
             "demo",
             "compactnet",
             ceiling="pixels16",
-            sensitivenets=SensitiveNetsConfig(**_DEMO),
-            lntl=LNTLConfig(**_DEMO | {"rounds": 5, "rate": 1e-3}),  # of 3e-4 and 1e-3 the one that gets there in 5
-            probes=ProbeConfig(nn_hidden=(64,), nn_epochs=60, svm_c=(1.0, 3.0), rf_trees=100),
-            synth=SynthConfig(),
+            sensitivenets=SensitiveNetsSettings(target="neutral", **_DEMO),
+            lntl=LNTLSettings(
+                **_DEMO | {"rounds": 5, "rate": 1e-3}
+            ),  # of 3e-4 and 1e-3 the one whose curves are flat after 5 rounds
+            probes=ProbeSettings(nn_hidden=(64,), nn_epochs=60, svm_c=(1.0, 3.0), rf_trees=100),
+            synth=SynthSettings(),
         ),
         Preset(
             "open",
@@ -143,7 +168,7 @@ PRESETS = {
             crossed=True,  # there are few people: all rotations of View 2 for every seed
         ),
         Preset("open-smoke", "compactnet", _OPEN_SOURCES, emotions=_SEVEN, crossed=True, **_SMOKE | {"seeds": (0,)}),
-        Preset("paper", "resnet50", _PAPER_SOURCES, fairness=FairnessConfig(train=40_000)),  # the poster's 40,000
+        Preset("paper", "resnet50", _PAPER_SOURCES, fairness=FairnessSettings(train=40_000)),  # the poster's 40,000
         Preset(
             "paper-full",
             "resnet50",
@@ -151,24 +176,82 @@ PRESETS = {
             emotions=(*_SEVEN, *COMPOUND_EMOTIONS),  # CFEE's 22 categories
             blinded=(*_SEVEN, *COMPOUND_EMOTIONS),
             everything=True,
-            fairness=FairnessConfig(train=40_000),
+            fairness=FairnessSettings(train=40_000),
         ),
         Preset("paper-smoke", "compactnet", _PAPER_SOURCES, **_SMOKE),
     )
 }
 
 
-def get_preset(name: str) -> Preset:
-    """A preset by its name; `paper+dlib` is preset `paper` with the backbone `dlib`, with tables of its own.
+def get_preset(name: str, changes: str = "") -> Preset:
+    """A preset by its name, with some of its settings changed.
+
+    Parameters
+    ----------
+    name : str
+        `demo`, say; `paper+dlib` is preset `paper` with the backbone `dlib`.
+    changes : str
+        `seeds=[0, 1, 2]; rotations=3; sensitivenets.rounds=20`: any setting by its name. Such a run has a name of its
+        own, `demo~` and eight digits of what was changed, so that it overwrites no preset's tables.
 
     Raises
     ------
     InputError
-        If there is none of that name, or its faces are rendered and fit one backbone only.
+        If there is no such preset or setting, or a value is out of range; or if another backbone is asked for rendered
+        faces, which fit one only.
     """
     base, plus, backbone = name.partition("+")
-    if base not in PRESETS:
+    if base not in PRESETS or (plus and not re.fullmatch(r"[\w-]+", backbone)):
         raise InputError("preset", f"there is no preset {name!r}", f"use one of {', '.join(PRESETS)}")
     if plus and PRESETS[base].synth is not None:
         raise InputError("preset", f"{name!r} asks for another backbone for rendered faces", f"use {base}")
-    return replace(PRESETS[base], name=name, backbone=backbone) if plus else PRESETS[base]
+    preset = replace(PRESETS[base], name=name, backbone=backbone) if plus else PRESETS[base]
+    return _changed(preset, _read_changes(preset, changes)) if changes.strip() else preset
+
+
+def _read_changes(preset: Preset, text: str) -> dict[str, object]:
+    """`name=value; name=value` -> values by name; a value is a Python literal, or text."""
+    values, known = {}, _names(preset)
+    for word in filter(None, (part.strip() for part in text.split(";"))):
+        name, equals, value = (part.strip() for part in word.partition("="))
+        if not equals or name not in known:
+            raise InputError(f"-p {word}", f"preset {preset.name!r} has no setting {name!r}", f"use {', '.join(known)}")
+        try:
+            values[name] = ast.literal_eval(value)
+        except (SyntaxError, ValueError):
+            values[name] = value
+    return values
+
+
+def _names(preset: Preset) -> list[str]:
+    """The settings that can be changed, those of a part by `part.name`."""
+    names = []
+    for one in fields(preset):
+        part = getattr(preset, one.name)
+        names += [f"{one.name}.{inner.name}" for inner in fields(part)] if is_dataclass(part) else [one.name]
+    return [name for name in names if name not in ("name", "backbone", "sources", "synth", "changed")]
+
+
+def _changed(preset: Preset, values: dict[str, object]) -> Preset:
+    parts: dict[str, dict] = {}
+    for name, value in values.items():
+        part, _, inner = name.rpartition(".")
+        parts.setdefault(part, {})[inner] = value
+    try:
+        whole = {part: replace(getattr(preset, part), **inner) for part, inner in parts.items() if part}
+        result = replace(preset, **whole, **parts.get("", {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "settings"
+        raise InputError(f"setting {place}", first["msg"].removeprefix("Value error, "), "see settings.py") from None
+    told = {name: _value(result, name) for name in values if _value(result, name) != _value(preset, name)}
+    if not told:
+        return preset
+    text = "; ".join(f"{name}={told[name]!r}" for name in sorted(told))
+    return replace(result, name=f"{preset.name}~{hashlib.sha256(text.encode()).hexdigest()[:8]}", changed=text)
+
+
+def _value(preset: Preset, name: str) -> object:
+    for part in name.split("."):
+        preset = getattr(preset, part)
+    return preset

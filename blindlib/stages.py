@@ -1,4 +1,9 @@
-"""One notebook = one stage: executed by papermill, finished in one step, remembered by make; and a run's record."""
+"""One notebook = one stage: executed by papermill, finished in one step, run again when what it depends on changes.
+
+What a stage depends on is written down by content, in `build/<run>/<notebook>.inputs`: the digest of the notebook's
+cells and of every module that they use. The file is rewritten only when a digest changes, so make, which goes by file
+times, runs nothing after a `git pull` that rewrites equal files.
+"""
 
 import ast
 import fcntl
@@ -8,63 +13,45 @@ import platform
 import sys
 import tempfile
 import time
+from functools import cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
-import nbformat
-import papermill as pm
-import torch
-from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config
-
-from blindlib.backbones.registry import get_backbone
-from blindlib.backbones.store import embedding_key
 from blindlib.common.errors import InputError
 from blindlib.common.files import ROOT, build_dir, digest, figures_dir, sha256, write_json, write_text
-from blindlib.data.facetable import load_facetable
-from blindlib.presets import get_preset
+from blindlib.presets import Preset
 
 _KERNEL_ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",  # two kernels whose threads spin on two cores stop each other
     "MALLOC_MMAP_THRESHOLD_": str(2**32),  # glibc: keep large buffers, a third of the training time went into
     "MALLOC_TRIM_THRESHOLD_": str(2**34),  # giving them back to the system and asking for them again
 }
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "scikit-learn",
+    "numpy",
+    "pandas",
+    "dlib-bin",
+    "fairlearn",
+    "concept-erasure",
+    "papermill",
+    "matplotlib",
+    "safetensors",
+)
 
 
-def read_parameters(notebook: Path, words: list[str]) -> dict[str, object]:
-    """`NAME=VALUE` words as parameters of a notebook, values as Python literals (or text).
-
-    Raises
-    ------
-    InputError
-        If a word is no NAME=VALUE, or the notebook's parameters cell has no such name: papermill would only warn.
-    """
-    known = pm.inspect_notebook(str(notebook))
-    parameters = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or name not in known or name == "PRESET":
-            others = ", ".join(n for n in known if n != "PRESET") or "none but --preset"
-            raise InputError(f"-p {word}", f"{notebook.name} has no parameter {name!r}", f"it has: {others}")
-        try:
-            parameters[name] = ast.literal_eval(value)
-        except (SyntaxError, ValueError):
-            parameters[name] = value
-    return parameters
+def notebooks() -> list[Path]:
+    """The notebooks of the run, in order."""
+    return sorted((ROOT / "notebooks").glob("0*.ipynb"))
 
 
-def run_stage(notebook: Path, preset: str, parameters: dict[str, object] | None = None) -> Path:
+def run_stage(notebook: Path, preset: Preset) -> Path:
     """Execute a notebook for a preset.
 
-    The running copy is `build/<preset>/<name>.running.ipynb`; on success it becomes `<name>.ipynb`, beside `<name>.d`
-    (what make must watch) and `<name>.json` (wall seconds). A second run of the same stage waits for the first.
-
-    Parameters
-    ----------
-    notebook : Path
-    preset : str
-    parameters : dict, optional
-        Of `read_parameters`.
+    The running copy is `<name>.running.ipynb` in the run's build folder; on success it becomes `<name>.ipynb`, beside
+    `<name>.json` (wall seconds). A second run of the same stage waits for the first.
 
     Returns
     -------
@@ -76,15 +63,21 @@ def run_stage(notebook: Path, preset: str, parameters: dict[str, object] | None 
     InputError
         If the notebook has no parameter PRESET or a cell fails: names notebook, cell and error.
     """
+    import papermill as pm
+    from papermill.exceptions import PapermillExecutionError
+
     if "PRESET" not in pm.inspect_notebook(str(notebook)):
         raise InputError(notebook, "has no parameter PRESET", "tag the cell that sets PRESET as `parameters`")
-    folder = build_dir(preset)
+    folder = build_dir(preset.name)
     running, done = folder / f"{notebook.stem}.running.ipynb", folder / notebook.name
+    parameters = {"PRESET": preset.name.partition("~")[0]}
+    if preset.changed:
+        parameters["SETTINGS"] = preset.changed
     with (folder / f".{notebook.stem}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         start = time.perf_counter()
         try:
-            _execute(notebook, running, {"PRESET": preset, **(parameters or {})})
+            _execute(notebook, running, parameters)
         except PapermillExecutionError as error:
             words = str(error.evalue).splitlines() or [""]
             raise InputError(
@@ -95,13 +88,15 @@ def run_stage(notebook: Path, preset: str, parameters: dict[str, object] | None 
         seconds = time.perf_counter() - start
         strip_run_metadata(running)
         write_json(folder / f"{notebook.stem}.json", {"seconds": round(seconds, 1)})
-        write_text(folder / f"{notebook.stem}.d", _depfile(done, notebook))
         running.replace(done)
     return done
 
 
 def _execute(notebook: Path, running: Path, parameters: dict[str, object]) -> None:
     """Run papermill with a kernel that shares nothing: sockets of its own, threads that wait asleep."""
+    import papermill as pm
+    from traitlets.config import Config
+
     for name, value in _KERNEL_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     with tempfile.TemporaryDirectory(prefix="blindlib-") as sockets:
@@ -120,6 +115,8 @@ def _execute(notebook: Path, running: Path, parameters: dict[str, object]) -> No
 
 def strip_run_metadata(path: Path) -> None:
     """Take papermill's time stamps and paths out of an executed notebook, in place."""
+    import nbformat
+
     notebook = nbformat.read(path, as_version=4)
     for part in (notebook, *notebook.cells):
         part.metadata.pop("papermill", None)
@@ -144,58 +141,72 @@ def module_file(name: str) -> Path | None:
     return next((p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()), None)
 
 
+@cache
+def _imported_by(file: Path) -> frozenset[Path]:
+    return frozenset(filter(None, map(module_file, imports_of(file.read_text(encoding="utf-8")))))
+
+
 def modules_used(notebook: Path) -> list[Path]:
     """Files of blindlib that a notebook's code imports, and all that they import, sorted."""
-    cells = nbformat.read(notebook, as_version=4).cells
-    waiting = imports_of("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
-    files: set[Path] = set()
+    code = "\n".join(source for kind, source in _cells(notebook) if kind == "code")
+    waiting, files = set(filter(None, map(module_file, imports_of(code)))), set()
     while waiting:
-        file = module_file(waiting.pop())
-        if file and file not in files:
-            files.add(file)
-            waiting |= imports_of(file.read_text(encoding="utf-8"))
+        file = waiting.pop()
+        files.add(file)
+        waiting |= _imported_by(file) - files
     return sorted(files)
 
 
-def _depfile(target: Path, notebook: Path) -> str:
-    files = [str(file) for file in modules_used(notebook)]
-    phony = "".join(f"{file}:\n" for file in files)  # a module that is gone must not stop make
-    return f"{target}: {' '.join(files)}\n{phony}"
+def _cells(notebook: Path) -> list[tuple[str, str]]:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
 
 
-def wall_times(preset: str) -> dict[str, float]:
+def write_inputs(preset: Preset, data: str) -> None:
+    """Write down what every stage depends on, by content; a file is rewritten only when something in it has changed.
+
+    Parameters
+    ----------
+    data : str
+        Which data the first notebook would read, and the weights: text that changes when they do.
+    """
+    own_erasers = [find_spec(name.partition(":")[0]) for name in preset.erasers if ":" in name]
+    erasers = "".join(f"{sha256(Path(spec.origin))}  {spec.name}\n" for spec in own_erasers if spec)
+    for notebook in notebooks():
+        lines = [f"{digest(*_cells(notebook))}  {notebook.name}"]
+        lines += [f"{sha256(file)}  {file.relative_to(ROOT)}" for file in modules_used(notebook)]
+        text = "\n".join(lines) + "\n" + erasers
+        if notebook == notebooks()[0]:
+            text += f"{sha256(ROOT / 'requirements.lock')}  requirements.lock\n{data}"
+        path = build_dir(preset.name) / f"{notebook.stem}.inputs"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            write_text(path, text)
+
+
+def wall_times(name: str) -> dict[str, float]:
     """Wall seconds of every stage that has run, by notebook name."""
-    return {path.stem: json.loads(path.read_text())["seconds"] for path in sorted(build_dir(preset).glob("0*.json"))}
+    return {path.stem: json.loads(path.read_text())["seconds"] for path in sorted(build_dir(name).glob("0*.json"))}
 
 
-_PACKAGES = (
-    "torch",
-    "torchvision",
-    "scikit-learn",
-    "numpy",
-    "pandas",
-    "dlib-bin",
-    "fairlearn",
-    "concept-erasure",
-    "papermill",
-    "matplotlib",
-    "safetensors",
-)
-
-
-def write_record(name: str) -> Path:
-    """Write `figures/<preset>/run.json`: versions, machine, seeds, wall seconds, data fingerprints.
+def write_record(preset: Preset) -> Path:
+    """Write `run.json` beside the run's figures: versions, machine, settings, wall seconds, data fingerprints.
 
     A fingerprint is a hash of the images' hashes: it tells two data sets apart and gives nothing of them away.
     """
-    preset, build = get_preset(name), build_dir(name)
-    faces = load_facetable(build / "faces.parquet")
-    seconds = wall_times(name)
+    import torch
+
+    from blindlib.backbones.registry import get_backbone
+    from blindlib.backbones.store import embedding_key
+    from blindlib.data.facetable import load_facetable
+
+    build, backbone = build_dir(preset.name), get_backbone(preset.backbone)
+    faces, seconds = load_facetable(build / "faces.parquet"), wall_times(preset.name)
     return write_json(
-        figures_dir(name) / "run.json",
+        figures_dir(preset.name) / "run.json",
         {
-            "preset": name,
-            "backbone": f"{preset.backbone}: {get_backbone(preset.backbone).source}",
+            "preset": preset.name.partition("~")[0],
+            "settings": preset.changed,
+            "backbone": f"{backbone.name}: {backbone.source}",
             "seeds": preset.seeds,
             "seconds": {**seconds, "total": round(sum(seconds.values()), 1)},
             "dominated_by": max(seconds, key=seconds.get),
@@ -213,7 +224,7 @@ def write_record(name: str) -> Path:
                 "people": int(faces.frame["identity"].nunique()),
                 "images_fingerprint": digest(list(faces.frame["sha256"])),
                 "pairs_fingerprint": sha256(build / "pairs.parquet"),
-                "embeddings": embedding_key(faces, get_backbone(preset.backbone)),
+                "embeddings": embedding_key(faces, backbone),
             },
             "notes": _without_folders(faces.notes),
         },

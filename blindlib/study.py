@@ -1,102 +1,77 @@
-"""What notebooks 03 to 06 share: the data that train heads, every representation by its name, the frontier's points."""
+"""What the notebooks share: a preset's faces, pairs, splits, embeddings and folders, each read when first asked for."""
 
-from collections.abc import Iterator
-from functools import cache
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
-import torch
 
-from blindlib.backbones.store import EmbeddingSet
-from blindlib.blinders.banks import Bank
-from blindlib.blinders.estimators import LEACE
-from blindlib.blinders.representation import Blinded
-from blindlib.blinders.training import TrainingSet, encode
-from blindlib.data.facetable import FaceTable
-from blindlib.data.splits import Split
-from blindlib.evaluate.results import summarise
-from blindlib.presets import Preset
+from blindlib.backbones.registry import get_backbone
+from blindlib.backbones.store import EmbeddingSet, embed_all
+from blindlib.blinders.representation import Representation
+from blindlib.common.files import build_dir, figures_dir
+from blindlib.data.facetable import FaceTable, for_faces, load_facetable
+from blindlib.data.splits import Split, load_splits
+from blindlib.presets import Preset, get_preset
 
 
-def training_set(
-    embeddings: EmbeddingSet, faces: FaceTable, splits: list[Split], preset: Preset, device: torch.device
-) -> TrainingSet:
-    """Embeddings and labels on the device, with every split's head-training and validation people."""
-    labels = faces.frame
-    both = labels["gender"].notna() & labels["ethnicity"].notna()
-    demographic = (labels["gender"] + " " + labels["ethnicity"]).where(both)
-    return TrainingSet(
-        torch.tensor(np.asarray(embeddings.x), device=device),
-        encode(labels["identity"])[0],
-        encode(labels["emotion"], preset.blinded)[0],
-        encode(demographic)[0],
-        encode(faces.part)[0],
-        [split.head for split in splits],
-        [split.validation for split in splits],
-    )
+class Study:
+    """One run.
 
+    Parameters
+    ----------
+    preset : str
+    changes : str
+        Settings in which it departs from the preset; see `presets.get_preset`.
 
-def leace_features(x: np.ndarray, faces: FaceTable, splits: list[Split], preset: Preset) -> Blinded:
-    """φ by LEACE, fitted on every split's head-training people who show an expression of `preset.blinded`."""
-    emotion = faces.frame["emotion"].where(faces.frame["emotion"].isin(preset.blinded)).to_numpy()
+    Attributes
+    ----------
+    asked : Preset
+        As it was asked for.
+    build, figures : Path
+        Its folders; the former is private to the user.
+    """
 
-    @cache
-    def eraser(split: int) -> LEACE:
-        rows = splits[split].head
-        return LEACE().fit(x[rows], None, emotion[rows])
+    def __init__(self, preset: str, changes: str = ""):
+        self.asked = get_preset(preset, changes)
+        self.build, self.figures = build_dir(self.asked.name), figures_dir(self.asked.name)
 
-    return Blinded(len(splits), lambda split, rows: eraser(split).transform(x[rows]))
+    @cached_property
+    def faces(self) -> FaceTable:
+        """The face table that notebook 01 left."""
+        return load_facetable(self.build / "faces.parquet")
 
+    @cached_property
+    def preset(self) -> Preset:
+        """The preset with the emotions that occur in these faces."""
+        return for_faces(self.asked, self.faces)
 
-def representations(
-    x: EmbeddingSet, banks: dict[str, Bank], faces: FaceTable, splits: list[Split], preset: Preset
-) -> dict[str, Blinded]:
-    """Every blinded representation by its name in the tables; none without banks."""
-    if not banks:
-        return {}
-    chosen = {name: bank.features(x.x) for name, bank in banks.items()}
-    unpenalised = {f"{name} λ=0": banks[name].features(x.x, 0.0) for name in ("SN", "LNTL")}
-    return {**chosen, "LEACE": leace_features(x.x, faces, splits, preset), **unpenalised}
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """The verification pairs that notebook 01 left; may be empty."""
+        return pd.read_parquet(self.build / "pairs.parquet")
 
+    @cached_property
+    def splits(self) -> list[Split]:
+        """Who trains, validates and is tested, as notebook 01 dealt them."""
+        return load_splits(self.build / "splits.parquet", self.faces)
 
-def sweep(x: EmbeddingSet, banks: dict[str, Bank]) -> Iterator[tuple[str, Blinded]]:
-    """`SN@3` and its features, for every method and strength above 0: the points of the frontier."""
-    for name in ("SN", "LNTL") if banks else ():
-        for strength in banks[name].strengths[1:]:
-            yield f"{name}@{strength:g}", banks[name].features(x.x, strength)
+    @cached_property
+    def embedded(self) -> list[EmbeddingSet]:
+        """The backbone's embeddings and the pixels: extracted once, then read from the store."""
+        return embed_all(self.faces, [get_backbone(name) for name in (self.asked.backbone, self.asked.ceiling)])
 
+    @cached_property
+    def x(self) -> Representation:
+        """The backbone's embedding: where the frontier starts."""
+        return Representation.of("x", self.embedded[0].x, 0.0)
 
-def frontier_points(results: pd.DataFrame) -> pd.DataFrame:
-    """Result rows of a sweep -> points: `method`, `strength`, `id`, `emotion`, `chance` and half-widths, in %."""
-    kept = results[(results["metric"] == "balanced_accuracy") & (results["protocol"] == "B")]
-    if not {"ID", "emotion"} <= set(kept["task"]):
-        return pd.DataFrame(columns=["method", "strength", "id", "id_hw", "emotion", "emotion_hw", "chance"])
-    cells = summarise(kept[kept["probe"].isin(["NN", "verification"])], ["representation", "task"])
-    rows = []
-    for name, group in cells.groupby("representation", sort=False):
-        method, strength = _point(name)
-        if method is None:
-            continue
-        by = group.set_index("task")
-        rows.append(
-            {
-                "method": method,
-                "strength": strength,
-                "id": by.loc["ID", "mean"],
-                "id_hw": by.loc["ID", "half_width"],
-                "emotion": by.loc["emotion", "mean"],
-                "emotion_hw": by.loc["emotion", "half_width"],
-                "chance": by.loc["emotion", "chance"],
-            }
-        )
-    return pd.DataFrame(rows).sort_values(["method", "strength"], ignore_index=True)
+    @cached_property
+    def pixels(self) -> Representation:
+        """What an attacker reads before any network has looked."""
+        return Representation.of("pixels", self.embedded[1].x)
 
-
-def _point(name: str) -> tuple[str | None, float]:
-    """Method and strength of a representation's name; None for those that are no point of the frontier."""
-    if name in ("x", "LEACE"):
-        return name, 0.0
-    if name.endswith(" λ=0"):
-        return name.removesuffix(" λ=0"), 0.0
-    method, _, strength = name.partition("@")
-    return (method, float(strength)) if strength else (None, 0.0)
+    @property
+    def hidden(self) -> np.ndarray:
+        """The emotion of every image, None where it is not known or the blinders do not tell it apart: (N,)."""
+        emotion = self.faces.frame["emotion"]
+        return emotion.where(emotion.isin(self.preset.blinded), None).to_numpy()

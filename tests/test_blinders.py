@@ -1,23 +1,31 @@
 """The blinders' face: emotion readable before, less after, identity kept; saved, loaded, refused."""
 
 import dataclasses
+import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from blindlib.blinders.estimators import BLINDERS, LEACE, LNTL, SensitiveNets, load_arrays
-from blindlib.blinders.validation import balanced_accuracy
+from blindlib.blinders import LEACE, LNTL, Representation, SensitiveNets
+from blindlib.blinders.training import TrainingSet, encode
 from blindlib.common.errors import InputError
-from blindlib.settings import LNTLConfig, SensitiveNetsConfig
+from blindlib.metrics import balanced_accuracy
+from blindlib.settings import LNTLSettings, SensitiveNetsSettings
 
-SN = SensitiveNetsConfig(
-    hidden=32, rounds=6, head_steps=50, detector_steps=60, detector=(16,), identities=16, rate=1e-3
+BLINDERS = {"SN": SensitiveNets, "LNTL": LNTL, "LEACE": LEACE}
+SN = SensitiveNetsSettings(
+    hidden=32, rounds=6, head_steps=50, detector_steps=60, detector=(16,), identities=16, rate=1e-3, target="neutral"
 )
-LN = LNTLConfig(hidden=32, rounds=6, head_steps=50, predictor=(16,), identities=16, rate=1e-3)
+LN = LNTLSettings(hidden=32, rounds=6, head_steps=50, predictor=(16,), identities=16, rate=1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +60,10 @@ def verify(z, who, train):
 def fit(name, world, strength=1.0, seed=0):
     x, who, emotion, train = world
     if name == "LEACE":
-        return LEACE().fit(x[train], who[train], emotion[train])
-    kind, config = {"SN": (SensitiveNets, SN), "LNTL": (LNTL, LN)}[name]
-    return kind(strength, config=config, seed=seed, device="cpu").fit(x[train], who[train], emotion[train])
+        return LEACE().fit(x[train], emotion[train])
+    kind, settings = {"SN": (SensitiveNets, SN), "LNTL": (LNTL, LN)}[name]
+    blinder = kind(strength, settings=settings, random_state=seed, device="cpu")
+    return blinder.fit(x[train], emotion[train], identity=who[train])
 
 
 @pytest.mark.parametrize(("name", "strength", "drop"), [("SN", 3.0, 8), ("LNTL", 3.0, 8), ("LEACE", 1.0, 8)])
@@ -91,24 +100,27 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(world, tmp_p
 def test_history_keeps_losses_detector_and_fresh_probe_by_round(world):
     x, who, emotion, _train = world
     held = np.isin(who, [str(p) for p in range(200, 300)])
-    for kind, config, loss in ((SensitiveNets, SN, "penalty"), (LNTL, LN, "entropy")):
-        config = dataclasses.replace(config, rounds=2)
-        blinder = kind(1.0, config=config, device="cpu").fit(x, who, emotion, validation=held)
-        assert [row["round"] for row in blinder.history] == [0, 1, 2]
-        assert {loss, "detector", "emotion", "identity"} <= set(blinder.history[-1])
-        assert blinder.history[0]["emotion"] > 60
+    for kind, settings, loss in ((SensitiveNets, SN, "penalty"), (LNTL, LN, "entropy")):
+        settings = dataclasses.replace(settings, rounds=2)
+        blinder = kind(1.0, settings=settings, device="cpu").fit(x, emotion, identity=who, validation=held)
+        assert [row["round"] for row in blinder.history_] == [0, 1, 2]
+        assert {loss, "detector", "attribute", "identity"} <= set(blinder.history_[-1])
+        assert blinder.history_[0]["attribute"] > 60
 
 
 def test_lntl_serves_demographics_where_they_are_given(world):
     x, who, emotion, _train = world
     groups = np.array(["a", "b", "c"])[who.astype(int) % 3]
-    blinder = LNTL(0.3, config=dataclasses.replace(LN, rounds=1), device="cpu").fit(x, who, emotion, demographic=groups)
-    assert blinder.task == "demographic" and blinder.transform(x).shape == x.shape
+    blinder = LNTL(0.3, task="demographic", settings=dataclasses.replace(LN, rounds=1), device="cpu")
+    assert blinder.fit(x, emotion, identity=who, demographic=groups).transform(x).shape == x.shape
+    assert blinder.name == "LNTL demographic"
+    with pytest.raises(ValueError, match="no group"):
+        blinder.fit(x, emotion, identity=who)
 
 
 def test_weights_of_the_wrong_shape_are_refused_with_the_file_s_name(world, tmp_path):
     path = fit("SN", world).save(tmp_path / "head")
-    arrays, _ = load_arrays(path)
+    arrays = load_file(path)
     save_file({**arrays, "up": torch.zeros(1, 5, 5)}, path)
     with pytest.raises(InputError, match=r"head\.safetensors: weights of the wrong shape"):
         SensitiveNets.load(tmp_path / "head")
@@ -131,35 +143,37 @@ def test_damaged_files_are_refused_in_one_line(world, tmp_path, spoil, words):
 
 def test_another_method_s_file_is_refused(world, tmp_path):
     fit("SN", world).save(tmp_path / "head")
-    with pytest.raises(InputError, match="holds 'SN'"):
+    with pytest.raises(InputError, match="holds SensitiveNets, not LNTL"):
         LNTL.load(tmp_path / "head")
 
 
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda x, who, e: (x[:-1], who, e),
-        lambda x, who, e: (x * np.nan, who, e),
-        lambda x, who, e: (x, who, ["a"] * len(e)),
+        lambda x, who, e: (x[:-1], e, who),
+        lambda x, who, e: (x * np.nan, e, who),
+        lambda x, who, e: (x, ["a"] * len(e), who),
     ],
 )
 def test_input_that_cannot_be_fitted_is_refused(world, spoil):
     x, who, emotion, _ = world
-    with pytest.raises(ValueError, match=r"expected|finite|two classes"):
-        SensitiveNets(config=SN).fit(*spoil(x, who, emotion))
+    x, y, identity = spoil(x, who, emotion)
+    with pytest.raises(ValueError, match=r"inconsistent numbers|NaN|two classes"):
+        SensitiveNets(settings=SN).fit(x, y, identity=identity)
 
 
 def test_transform_asks_for_a_fit_and_for_the_width_it_learnt(world):
     with pytest.raises(ValueError, match="not fitted"):
         SensitiveNets().transform(world[0])
-    with pytest.raises(ValueError, match=r"\(N, 24\)"):
+    with pytest.raises(ValueError, match=r"expecting 24 features"):
         fit("SN", world).transform(world[0][:, :5])
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_cuda_trains_by_the_same_code(world):
     x, who, emotion, train = world
-    z = SensitiveNets(3.0, config=SN, device="cuda").fit(x[train], who[train], emotion[train]).transform(x)
+    blinder = SensitiveNets(3.0, settings=SN, device="cuda").fit(x[train], emotion[train], identity=who[train])
+    z = blinder.transform(x)
     assert read_emotion(z, emotion, train) < read_emotion(x, emotion, train) - 8
 
 
@@ -177,6 +191,83 @@ def test_leace_leaves_a_linear_probe_at_chance_on_its_own_people_and_others_near
 def test_identities_may_be_numbers_and_an_expression_may_be_missing(world):
     x, who, emotion, _ = world
     few = np.where(np.arange(len(x)) % 3 == 0, None, emotion)
-    config = dataclasses.replace(SN, rounds=1)
-    a, b = (SensitiveNets(config=config, device="cpu").fit(x, ids, few).transform(x) for ids in (who, who.astype(int)))
+    blinder = SensitiveNets(settings=dataclasses.replace(SN, rounds=1), device="cpu")
+    a, b = (blinder.fit(x, few, identity=ids).transform(x) for ids in (who, who.astype(int)))
     assert a.shape == b.shape == x.shape and np.isfinite(a).all()
+
+
+TINY = {"rounds": 1, "head_steps": 2, "hidden": 4, "identities": 4, "per_class": 4}
+CHECKED = [
+    SensitiveNets(settings=SensitiveNetsSettings(**TINY, detector_steps=2, detector=(4,)), device="cpu"),
+    LNTL(settings=LNTLSettings(**TINY, predictor=(4,)), device="cpu"),
+    LEACE(),
+]
+
+
+@parametrize_with_checks(CHECKED)
+def test_scikit_learn_takes_it_for_one_of_its_own(estimator, check):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check(estimator)
+
+
+@pytest.mark.parametrize("blinder", CHECKED, ids=lambda blinder: blinder.name)
+def test_it_clones_stands_in_a_pipeline_and_gives_pandas(world, blinder):
+    x, who, emotion, _ = world
+    twin = clone(blinder)
+    assert twin is not blinder and twin.get_params() == blinder.get_params()
+    step = type(blinder).__name__.lower()
+    pipeline = make_pipeline(StandardScaler(), twin).set_output(transform="pandas")
+    z = pipeline.fit_transform(x, emotion, **{f"{step}__identity": who})
+    assert isinstance(z, pd.DataFrame) and z.shape == x.shape
+    scaled = StandardScaler().fit_transform(x)
+    np.testing.assert_array_equal(z, clone(blinder).fit_transform(scaled, emotion, identity=who))
+
+
+def test_the_penalty_s_class_may_be_left_out_and_the_attribute_have_any_name(world):
+    x, who, _, _ = world
+    wearing = np.where(np.arange(len(x)) % 3 == 0, "glasses", "none")
+    left_out, named = (
+        SensitiveNets(settings=dataclasses.replace(SN, rounds=1, target=target), device="cpu")
+        for target in (None, "none")
+    )
+    a, b = (blinder.fit(x, wearing, identity=who).transform(x) for blinder in (left_out, named))
+    np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match="'neutral' is not among"):
+        SensitiveNets(settings=SN, device="cpu").fit(x, wearing, identity=who)
+
+
+def test_two_files_with_a_dot_in_their_names_are_two_files(world, tmp_path):
+    one, other = (fit("SN", world, strength).save(tmp_path / f"sn_{strength}") for strength in (0.1, 0.3))
+    assert one != other and one.exists() and other.exists()
+    assert SensitiveNets.load(tmp_path / "sn_0.1").strength == 0.1
+
+
+def test_a_bank_is_the_heads_that_fit_trains_one_by_one(world):
+    """Two splits with two strengths at once: each head is the one of its split and strength alone, but for rounding."""
+    x, who, emotion, _ = world
+    codes, classes = encode(emotion)
+    people, _ = encode(who)
+    rows = [np.flatnonzero(people % 4 == k) for k in range(4)]
+    parts = {"attribute": codes, "demographic": np.full(len(x), -1), "part": np.zeros(len(x), int), "identity": people}
+    data = TrainingSet(torch.tensor(x), head=rows[:2], validation=rows[2:], classes=tuple(classes), **parts)
+    settings = dataclasses.replace(SN, strengths=(0.0, 1.0), rounds=1, head_steps=5, detector_steps=5)
+    bank = SensitiveNets(settings=settings, device="cpu").fit_splits(data, budget=100)
+    assert len(bank.heads_.down) == 4 and bank.chosen_ == [1.0, 1.0] and len(bank.history_) == 8
+    free = bank.representation(x, 0.0)
+    assert free.trained and free.splits == 2 and free.name == "SN λ=0" and (free.method, free.strength) == ("SN", 0.0)
+    alone = SensitiveNets(0.0, settings=settings, device="cpu").fit(x[rows[0]], emotion[rows[0]], identity=who[rows[0]])
+    assert alone.transform(x).shape == free.rows(1, np.arange(len(x))).shape
+
+
+def test_a_representation_refuses_a_split_for_which_it_has_no_head():
+    x = np.arange(12.0).reshape(6, 2)
+    shared = Representation.of("x", x)
+    heads = Representation("SN", lambda split, rows: x[rows] + split, "SN", splits=2)
+    assert not shared.trained and heads.trained
+    np.testing.assert_array_equal(shared.rows(7, np.array([1, 2])), x[1:3])
+    np.testing.assert_array_equal(heads.rows(1, np.array([0])), x[:1] + 1)
+    with pytest.raises(ValueError, match="2 heads"):
+        heads.rows(2, np.array([0]))
+    with pytest.raises(ValueError, match="2 heads for 5 splits"):
+        heads.serves(5)

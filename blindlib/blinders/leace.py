@@ -1,42 +1,61 @@
-"""Closed-form erasers beside the trained heads: LEACE (Belrose et al. 2023), from the package concept-erasure."""
+"""LEACE (Belrose et al. 2023): erases all that a linear probe reads, in closed form, by the package concept-erasure."""
 
 import warnings
 
 import numpy as np
 import torch
 
+from blindlib.blinders.blinder import Blinder
+from blindlib.blinders.training import encode
 
-def fit_leace(x: np.ndarray, expression: np.ndarray, classes: int) -> dict[str, torch.Tensor]:
-    """Fit LEACE in float64.
 
-    Parameters
+class LEACE(Blinder):
+    """The eraser in closed form, as a scikit-learn transformer: `LEACE().fit(X, y).transform(X)`; fitted in float64.
+
+    Attributes
     ----------
-    x : float array (N, D)
-    expression : int array (N,)
-        Codes; rows with −1 are left out.
-    classes : int
-
-    Returns
-    -------
-    dict of Tensor
-        `projection` (D, D) and `bias` (D,), float32: φ(x) = x − (x − bias) projectionᵀ.
+    projection_ : Tensor (D, D), bias_ : Tensor (D,)
+        float32: φ(x) = x − (x − bias) projectionᵀ.
 
     Source: arXiv 2306.03819, theorem 4.3. It stops linear probes on data like the training data, and no others.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the package still uses torch.jit.script, which PyTorch deprecates
-        from concept_erasure import LeaceFitter
-    rows = expression >= 0
-    features = torch.as_tensor(np.asarray(x[rows], dtype=np.float64))
-    onehot = torch.nn.functional.one_hot(torch.as_tensor(expression[rows]), classes).double()
-    fitter = LeaceFitter(features.shape[1], classes, dtype=torch.float64)
-    fitter.update(features, onehot)
-    eraser = fitter.eraser
-    projection = (eraser.proj_left @ eraser.proj_right).float().contiguous()
-    return {"projection": projection, "bias": fitter.mean_x.float().contiguous()}
 
+    name = "LEACE"
 
-def apply_leace(arrays: dict[str, torch.Tensor], x: np.ndarray) -> np.ndarray:
-    """Erase: x (N, D) -> (N, D), float32."""
-    x = torch.as_tensor(np.array(x, dtype=np.float32))
-    return (x - (x - arrays["bias"]) @ arrays["projection"].T).numpy()
+    def fit(self, X, y, *, identity=None):
+        """Fit on the rows of X (N, D) whose y is known; identity is taken, as every blinder takes it, and not used.
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, X is not finite, or y has fewer than two classes.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the package still uses torch.jit.script, which PyTorch deprecates
+            from concept_erasure import LeaceFitter
+        X, y = self._check(X, y, identity=identity)
+        codes, classes = encode(y)
+        if len(classes) < 2:
+            raise ValueError(f"y holds {len(classes)} class: two classes or more are needed, got {classes}")
+        features = torch.as_tensor(X[codes >= 0].astype(np.float64))
+        onehot = torch.nn.functional.one_hot(torch.as_tensor(codes[codes >= 0]), len(classes)).double()
+        fitter = LeaceFitter(features.shape[1], len(classes), dtype=torch.float64)
+        fitter.update(features, onehot)
+        eraser = fitter.eraser
+        self.projection_ = (eraser.proj_left @ eraser.proj_right).float().contiguous()
+        self.bias_ = fitter.mean_x.float().contiguous()
+        return self
+
+    def transform(self, X) -> np.ndarray:
+        """φ(x) of embeddings X (N, D), float32, same shape."""
+        x = torch.as_tensor(self._check_new(X))
+        return (x - (x - self.bias_) @ self.projection_.T).numpy()
+
+    def _arrays(self) -> dict[str, torch.Tensor]:
+        return {"projection": self.projection_, "bias": self.bias_}
+
+    def _restore(self, arrays: dict[str, torch.Tensor], meta: dict) -> None:
+        shapes, dim = {name: tuple(value.shape) for name, value in arrays.items()}, self.n_features_in_
+        if shapes != {"bias": (dim,), "projection": (dim, dim)}:
+            raise ValueError(f"{shapes}")
+        self.projection_, self.bias_ = arrays["projection"], arrays["bias"]

@@ -1,40 +1,59 @@
-"""φ(x) made when it is asked for: every image's, for every split, would be many times the size of x."""
+"""One thing for "a representation": x, pixels and every φ(x) alike, so that no attacker knows what it faces."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 
-class Blinded:
-    """A representation that differs by split and is computed for the rows that somebody asks for; nothing is kept.
+@dataclass(frozen=True)
+class Representation:
+    """How one method shows the images of a face table; φ is computed for the rows that are asked for, and not kept.
 
-    Parameters
+    Attributes
     ----------
-    splits : int
+    name : str
+        As it stands in tables.
     make : callable
-        (Number of a split, int array of rows) -> float32 array (rows, D).
+        (number of a split, int array of rows) -> float32 array (rows, D).
+    method : str
+        `x`, `pixels`, `SN`, `LNTL`, …: what made it.
+    strength : float or None
+        The method's λ, where it is the same in every split: then it is a point of the frontier.
+    splits : int or None
+        How many heads it has, one a split; None where all splits share it. Heads were trained on the people of these
+        data sets, what is shared was not.
     """
 
-    def __init__(self, splits: int, make: Callable[[int, np.ndarray], np.ndarray]):
-        self.splits, self.make = splits, make
+    name: str
+    make: Callable[[int, np.ndarray], np.ndarray]
+    method: str
+    strength: float | None = None
+    splits: int | None = None
 
-    def __len__(self) -> int:
-        return self.splits
+    @classmethod
+    def of(cls, name: str, array: np.ndarray, strength: float | None = None) -> "Representation":
+        """What all splits share: an array (N, D)."""
+        return cls(name, lambda _, rows: array[rows], name, strength)
 
-    def rows(self, split: int, rows: np.ndarray) -> np.ndarray:
-        """φ of some rows by the split's head: float32 (rows, D)."""
-        return self.make(split, rows)
+    @property
+    def trained(self) -> bool:
+        """Whether people of these data sets had a part in it."""
+        return self.splits is not None
 
+    def rows(self, split: int, index: np.ndarray) -> np.ndarray:
+        """What a split's attacker gets of some images: float32 (rows, D).
 
-def take(features: np.ndarray | Blinded, split: int, rows: np.ndarray) -> np.ndarray:
-    """Some rows of a representation in a split: (rows, D).
+        Raises
+        ------
+        ValueError
+            If there is no head for that split.
+        """
+        if self.trained and not 0 <= split < self.splits:
+            raise ValueError(f"{self.name} has {self.splits} heads, one a split: there is none for split {split}")
+        return self.make(split, index)
 
-    Parameters
-    ----------
-    features : float array (S, N, D), (1, N, D) where all splits share it, or Blinded
-    split : int
-    rows : int array
-    """
-    if isinstance(features, Blinded):
-        return features.rows(split, rows)
-    return features[split % len(features)][rows]
+    def serves(self, splits: int) -> None:
+        """Raise ValueError unless it has a head for each of so many splits."""
+        if self.trained and self.splits != splits:
+            raise ValueError(f"{self.name} has {self.splits} heads for {splits} splits: train it on these splits")

@@ -1,83 +1,129 @@
-"""SensitiveNets (arXiv 1902.00334): a head keeps identity while an expression detector is taught one answer for all.
+"""SensitiveNets (arXiv 1902.00334): a head keeps people apart while a detector of emotion is led to one fixed answer.
 
-Objective of a head: triplet(φ_A, φ_P, φ_N) + λ · log(1 + |0.9 − P(target | φ(x))|). Detector and head are trained in
-turn; the detector is new in every round, so it is never one that the head has already fooled (**decision**).
+Detector and head are trained in turn. The detector is new in every round, so it is never one that the head has already
+fooled (**decision**; the poster does not say).
 """
 
-import numpy as np
 import torch
 
-from blindlib.blinders.heads import Classifiers, ResidualHeads
+from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.losses import sensitivity, triplet
-from blindlib.blinders.sampling import GroupSampler
-from blindlib.blinders.training import TrainingSet, blind, fit_classifiers, spread, start_heads
-from blindlib.blinders.validation import Judge, record
-from blindlib.common.work import derive_seed, track
-from blindlib.settings import SensitiveNetsConfig
+from blindlib.blinders.training import Training, fit_classifiers
+from blindlib.settings import SensitiveNetsSettings
 
 
-def fit_sensitivenets(
-    data: TrainingSet, config: SensitiveNetsConfig, classes: tuple[str, ...], *, seed: int, judge: bool = True
-) -> tuple[ResidualHeads, list[dict]]:
-    """Train a bank of SensitiveNets heads: every split with every strength λ, all at once.
+def objective(
+    faces: torch.Tensor,
+    identity: torch.Tensor,
+    answer: torch.Tensor,
+    target: int,
+    strength: torch.Tensor,
+    margin: float,
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """What a head minimises: triplet(φ_A, φ_P, φ_N) + λ · log(1 + |0.9 − P(target | φ(x); w_det)|).
 
     Parameters
     ----------
-    data : TrainingSet
-        S splits.
-    config : SensitiveNetsConfig
-        L strengths.
-    classes : tuple of str
-        The expressions that `data.expression` codes; `config.target` is one of them.
-    seed : int
-    judge : bool
-        Look at every round with fresh probes on the validation people.
+    faces : Tensor (H, B, D)
+        φ of several people's images.
+    identity : Tensor (H, B), int64
+    answer : Tensor (H, B', C)
+        The frozen detector's logits for φ of images of every class.
+    target : int
+        The one class that the penalty asks for.
+    strength : Tensor (H,)
+        λ.
+    margin : float
+        α of the triplet.
 
     Returns
     -------
-    heads : ResidualHeads
-        H = S * L, settings innermost.
-    history : list of dict
-        A row for each round, split and strength: losses, the detector's accuracy (percent), and the judge's
-        `emotion` and `identity` on validation people.
+    objective : Tensor (H,)
+    terms : dict of Tensor (H,)
 
-    Source: arXiv 1902.00334, its sensitivity term and adversarial training. It does not show that expression is gone:
-    the penalty speaks of one detector; fresh probes decide.
+    Source: arXiv 1902.00334, its sensitivity term. It does not show that the attribute is gone: the penalty speaks of
+    the detector that gave the answer; fresh probes decide.
     """
-    settings, device = len(config.strengths), data.device
-    cpu = torch.Generator().manual_seed(derive_seed(seed, "sn", "start"))
-    draws = torch.Generator(device).manual_seed(derive_seed(seed, "sn", "draws"))
-    rng = np.random.default_rng(derive_seed(seed, "sn", "tables"))
-    heads = start_heads(data, settings, config.hidden, cpu)
-    optimiser = torch.optim.AdamW(heads.parameters(), lr=config.rate, weight_decay=config.decay, fused=True)
-    strength = torch.tensor(config.strengths, device=device).repeat(len(data.head))  # (H,)
-    look = Judge(data, settings, len(classes), config.expressions, derive_seed(seed, "sn", "judge")) if judge else None
-    expression, identity = data.on_device(data.expression), data.on_device(data.identity)
-    history = record(data, config.strengths, 0, {}, look, heads)
+    keep = triplet(faces, identity, margin)  # max(0, ‖φ_A − φ_P‖² − ‖φ_A − φ_N‖² + α)
+    probability = answer.softmax(-1)[..., target]  # P(target | φ(x); w_det)
+    hide = sensitivity(probability)  # Δ = log(1 + |0.9 − P|)
+    return keep + strength * hide, {"triplet": keep, "penalty": hide}
 
-    for turn in track(range(1, config.rounds + 1), "SensitiveNets", unit="round"):
-        faces = GroupSampler(data.head, data.identity, cap=16, at_least=2, generator=rng, device=device)
-        moods = GroupSampler(data.head, data.expression, cap=512, at_least=1, generator=rng, device=device)
-        detector = Classifiers(len(strength), data.x.shape[1], config.detector, len(classes), cpu, settings).to(device)
-        fit_classifiers(
-            detector,
-            lambda index: blind(heads, data.x, index),
-            expression,
-            lambda moods=moods: spread(moods.draw(None, config.expressions, draws), settings),
-            steps=config.detector_steps,
-            rate=3e-3,
+
+def step(training: Training, detector: torch.nn.Module, optimiser: torch.optim.Optimizer, target: int) -> dict:
+    """One step of the heads against the frozen detector; returns the terms and the detector's accuracy, (H,) each."""
+    x, heads = training.data.x, training.heads
+    people = training.draw_faces()  # (H, P * K) rows: P people with K images each
+    shown = training.draw_classes()  # (H, C * K') rows: as many of every class
+    faces = heads(x[people])
+    answer = detector(heads(x[shown]))
+    settings = training.settings
+    loss, terms = objective(faces, training.identity[people], answer, target, training.strength, settings.margin)
+    optimiser.zero_grad(set_to_none=True)
+    loss.sum().backward()
+    optimiser.step()
+    return {**terms, "detector": training.accuracy(answer, shown)}
+
+
+class _Rounds:
+    """SensitiveNets' part in `training.train`: a new detector on the current φ, then steps of the heads against it."""
+
+    def __init__(self, training: Training, target: int):
+        settings = training.settings
+        self.training, self.target = training, target
+        self.optimiser = torch.optim.AdamW(
+            training.heads.parameters(), lr=settings.rate, weight_decay=settings.decay, fused=True
         )
-        detector.requires_grad_(False)
-        for _ in range(config.head_steps):
-            index = spread(faces.draw(config.identities, config.images, draws), settings)  # (H, P * K)
-            shown = spread(moods.draw(None, config.expressions, draws), settings)  # (H, C * K')
-            recognise = triplet(heads(data.x[index]), identity[index], config.margin)
-            answer = detector(heads(data.x[shown]))  # (H, C * K', C)
-            hide = sensitivity(answer.softmax(-1)[..., classes.index(config.target)])
-            optimiser.zero_grad(set_to_none=True)
-            (recognise + strength * hide).sum().backward()
-            optimiser.step()
-        accuracy = 100 * (answer.argmax(-1) == expression[shown]).float().mean(-1)
-        losses = {"triplet": recognise, "penalty": hide, "detector": accuracy}
-        history += record(data, config.strengths, turn, losses, look, heads)
-    return heads, history
+
+    def new_round(self) -> None:
+        training = self.training
+        self.detector = training.classifiers(training.settings.detector, len(training.data.classes))
+        fit_classifiers(
+            self.detector,
+            training.blind,
+            training.attribute,
+            training.draw_classes,
+            steps=training.settings.detector_steps,
+        )
+        self.detector.requires_grad_(False)
+
+    def step(self) -> dict:
+        return step(self.training, self.detector, self.optimiser, self.target)
+
+
+class SensitiveNets(HeadBlinder):
+    """φ_SN, as a scikit-learn transformer: `SensitiveNets(strength=1.0).fit(X, y, identity=who).transform(X)`.
+
+    Parameters
+    ----------
+    strength : float
+        λ, the weight of the penalty; 0 trains by the triplets alone.
+    settings : SensitiveNetsSettings, optional
+        Everything else; its `strengths` are those of `fit_splits`. Its `target` is the class that the detector is led
+        to answer for every face; where it is None, the most frequent one.
+    random_state : int
+    device : str
+        `auto`, `cpu` or `cuda`.
+
+    Attributes
+    ----------
+    classes_ : tuple of str
+        The classes of y that it hides.
+    history_ : list of dict
+        Of `training.train`.
+
+    Source: Morales et al., arXiv 1902.00334. It does not show that nobody can read y from φ(x): ask fresh probes.
+    """
+
+    name = "SN"
+    terms = ("triplet", "penalty")
+    _settings = SensitiveNetsSettings
+
+    def _rounds(self, training: Training) -> _Rounds:
+        data, target = training.data, training.settings.target
+        if target is None:
+            counts = [(data.attribute == code).sum() for code in range(len(data.classes))]
+            target = data.classes[counts.index(max(counts))]
+        if target not in data.classes:
+            raise ValueError(f"the penalty's class {target!r} is not among the classes {data.classes}")
+        return _Rounds(training, data.classes.index(target))

@@ -1,52 +1,54 @@
-"""A fresh look at heads in training: probes that they have not met, on people whom they have not seen."""
+"""What validation people tell of heads in training: fresh probes, verification, and the choice of λ."""
+
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import torch
 
-from blindlib.blinders.heads import Classifiers, ResidualHeads
+from blindlib.blinders.heads import Classifiers
 from blindlib.blinders.sampling import GroupSampler
-from blindlib.blinders.training import TrainingSet, blind, fit_classifiers, spread
+from blindlib.blinders.training import TrainingSet, fit_classifiers
 from blindlib.common.work import derive_seed
+from blindlib.metrics import balanced_accuracy
 
 _PROBE_STEPS = 150
 _IMAGES = 10  # of a person, at most
 
+Blind = Callable[[torch.Tensor], torch.Tensor]  # index (H, B) -> φ (H, B, D), each head its own
 
-class Judge:
+
+class ValidationProbes:
     """A fresh look at every head on its split's validation people, whom no head was trained on.
 
-    The expression probe is new each time, trained on one half of the validation people and tested on the other, both
-    ways; the verification figure is the best accuracy over thresholds on validation pairs. Both serve to choose
+    The probe of the attribute is new each time, trained on one half of the validation people and tested on the other,
+    both ways; the verification figure is the best accuracy over thresholds on validation pairs. Both serve to choose
     settings and to draw curves, never as a result.
 
     Parameters
     ----------
     data : TrainingSet
-    settings : int
+    strengths : int
         Heads per split.
-    classes : int
-        Expressions.
-    each : int
-        Images of each expression in a probe's batch.
+    per_class : int
+        Images of each class in a probe's batch.
     seed : int
     """
 
-    def __init__(self, data: TrainingSet, settings: int, classes: int, each: int, seed: int):
-        self.data, self.settings, self.classes, self.each, self.seed = data, settings, classes, each, seed
+    def __init__(self, data: TrainingSet, strengths: int, per_class: int, seed: int):
+        self.data, self.strengths, self.per_class, self.seed = data, strengths, per_class, seed
+        self.target = data.on_device(data.attribute)
         rng = np.random.default_rng(derive_seed(seed, "judge"))
         halves = [self._halves(rows, rng) for rows in data.validation]
         self.samplers = [
-            GroupSampler(
-                [h[k] for h in halves], data.expression, cap=512, at_least=1, generator=rng, device=data.device
-            )
+            GroupSampler([h[k] for h in halves], data.attribute, cap=512, at_least=1, generator=rng, device=data.device)
             for k in (0, 1)
         ]
         self.tests = [[self._labelled(h[k]) for h in halves] for k in (1, 0)]
         self.pairs = [self._pairs(rows, rng) for rows in data.validation]
 
     def _halves(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Two halves of the people, each with half of those who have an expression label."""
+        """Two halves of the people, each with half of those who have a label of the attribute."""
         people = rng.permutation(np.unique(self.data.identity[rows]))
         labelled = np.isin(people, self.data.identity[self._labelled(rows)])
         people = people[np.argsort(labelled, kind="stable")]
@@ -54,7 +56,7 @@ class Judge:
         return rows[first], rows[~first]
 
     def _labelled(self, rows: np.ndarray) -> np.ndarray:
-        return rows[self.data.expression[rows] >= 0]
+        return rows[self.data.attribute[rows] >= 0]
 
     def _pairs(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         """At most 1,000 pairs of one person, and as many of two, both of one data set (part) and in its proportion: two
@@ -68,61 +70,57 @@ class Judge:
         same = np.concatenate([np.stack([first, first + lag]) for lag, first in starts], axis=1)  # (2, pairs)
         same = same[:, rng.choice(same.shape[1], min(1000, same.shape[1]), replace=False)]
         parts, wanted = np.unique(part[same[0]], return_counts=True)
-        draws = [_different(identity, np.flatnonzero(part == p), n, rng) for p, n in zip(parts, wanted, strict=True)]
+        draws = [_two_people(identity, np.flatnonzero(part == p), n, rng) for p, n in zip(parts, wanted, strict=True)]
         left, right = np.concatenate([same, *draws], axis=1)
         return rows[left], rows[right], identity[left] == identity[right]
 
-    def __call__(self, heads: ResidualHeads, turn: int) -> tuple[np.ndarray, np.ndarray]:
-        """Balanced accuracy of fresh expression probes and of verification, in percent: two arrays (H,)."""
-        emotion = np.mean([self._probe(heads, k, turn) for k in (0, 1)], axis=0)
-        return emotion, self._verify(heads)
+    def __call__(self, blind: Blind, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Balanced accuracy of fresh probes of the attribute and of verification after a round, percent: (H,) each."""
+        attribute = np.mean([self._probe(blind, k, number) for k in (0, 1)], axis=0)
+        return attribute, self._verify(blind)
 
-    def _probe(self, heads: ResidualHeads, k: int, turn: int) -> np.ndarray:
-        data, count = self.data, len(self.data.head) * self.settings
-        cpu = torch.Generator().manual_seed(derive_seed(self.seed, "probe", turn, k))
-        draws = torch.Generator(data.device).manual_seed(derive_seed(self.seed, "probe draws", turn, k))
-        probe = Classifiers(count, data.x.shape[1], (64,), self.classes, cpu, self.settings).to(data.device)
+    def _probe(self, blind: Blind, k: int, number: int) -> np.ndarray:
+        data, count = self.data, len(self.data.head) * self.strengths
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "probe", number, k))
+        draws = torch.Generator(data.device).manual_seed(derive_seed(self.seed, "probe draws", number, k))
+        probe = Classifiers(count, data.x.shape[1], (64,), len(data.classes), generator, sharing=self.strengths)
+        probe = probe.to(data.device)
         fit_classifiers(
             probe,
-            lambda index: blind(heads, data.x, index),
-            data.on_device(data.expression),
-            lambda: spread(self.samplers[k].draw(None, self.each, draws), self.settings),
+            blind,
+            self.target,
+            lambda: self.samplers[k].draw(None, self.per_class, draws).repeat_interleave(self.strengths, 0),
             steps=_PROBE_STEPS,
-            rate=3e-3,
         )
         with torch.no_grad():
-            guess = probe(blind(heads, data.x, self._padded(self.tests[k]))).argmax(-1).cpu().numpy()
+            guess = probe(blind(self._padded(self.tests[k]))).argmax(-1).cpu().numpy()
         return np.array(
             [
-                balanced_accuracy(data.expression[rows], guess[h, : len(rows)])
-                for h, rows in enumerate(rows for rows in self.tests[k] for _ in range(self.settings))
+                balanced_accuracy(data.attribute[rows], guess[h, : len(rows)])
+                for h, rows in enumerate(rows for rows in self.tests[k] for _ in range(self.strengths))
             ]
         )
 
     def _padded(self, rows: list[np.ndarray]) -> torch.Tensor:
         """Rows of every split, repeated to one length, for each of its heads: (H, W)."""
         width = max(map(len, rows))
-        return spread(self.data.on_device(np.stack([np.resize(r, width) for r in rows])), self.settings)
+        index = self.data.on_device(np.stack([np.resize(r, width) for r in rows]))
+        return index.repeat_interleave(self.strengths, 0)
 
-    def _verify(self, heads: ResidualHeads) -> np.ndarray:
+    def _verify(self, blind: Blind) -> np.ndarray:
         left, right = (self._padded([pairs[side] for pairs in self.pairs]) for side in (0, 1))
-        distance = (blind(heads, self.data.x, left) - blind(heads, self.data.x, right)).norm(dim=-1).cpu().numpy()
-        sames = [same for _, _, same in self.pairs for _ in range(self.settings)]
+        distance = (blind(left) - blind(right)).norm(dim=-1).cpu().numpy()
+        sames = [same for _, _, same in self.pairs for _ in range(self.strengths)]
         return np.array([_best_accuracy(distance[h, : len(same)], same) for h, same in enumerate(sames)])
 
 
-def _different(identity: np.ndarray, own: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:
+def _two_people(identity: np.ndarray, rows: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:
     """Pairs of two people among some rows: (2, wanted), or (2, 0) where there is only one person."""
     found = np.empty((2, 0), np.int64)
-    while found.shape[1] < wanted and (identity[own] != identity[own[0]]).any():
-        pairs = rng.choice(own, (2, 2 * wanted))
+    while found.shape[1] < wanted and (identity[rows] != identity[rows[0]]).any():
+        pairs = rng.choice(rows, (2, 2 * wanted))
         found = np.concatenate([found, pairs[:, identity[pairs[0]] != identity[pairs[1]]]], axis=1)
     return found[:, :wanted]
-
-
-def balanced_accuracy(truth: np.ndarray, guess: np.ndarray) -> float:
-    """Mean recall over the classes that occur in `truth`, in percent; chance is 100 / their number."""
-    return float(100 * np.mean([(guess[truth == c] == c).mean() for c in np.unique(truth)]))
 
 
 def _best_accuracy(distance: np.ndarray, same: np.ndarray) -> float:
@@ -131,20 +129,35 @@ def _best_accuracy(distance: np.ndarray, same: np.ndarray) -> float:
     return 100 * max(int(hits.max()), 0) / len(same) + 100 * float((~same).mean())
 
 
-def record(
-    data: TrainingSet,
-    strengths: tuple[float, ...],
-    turn: int,
-    losses: dict[str, torch.Tensor],
-    judge: Judge | None,
-    heads: ResidualHeads,
-) -> list[dict]:
-    """One history row for each split and strength: the losses (H,) of this round and what the judge reads."""
-    columns = {name: value.detach().cpu().numpy() for name, value in losses.items()}
-    if judge is not None:
-        columns["emotion"], columns["identity"] = judge(heads, turn)
-    where = [(split, strength) for split in range(len(data.head)) for strength in strengths]
-    return [
-        {"split": split, "strength": strength, "round": turn, **{name: float(v[h]) for name, v in columns.items()}}
-        for h, (split, strength) in enumerate(where)
-    ]
+def choose(history: list[dict], budget: float) -> pd.DataFrame:
+    """Choose λ for every split by its validation people alone.
+
+    Of the strengths above 0 whose verification Diff on validation pairs stays within the budget, the one whose fresh
+    probes read the attribute worst, averaged over the last three rounds; if none stays within, the one that costs
+    least.
+
+    Parameters
+    ----------
+    history : list of dict
+        Of `training.train`, with validation.
+    budget : float
+        Percent.
+
+    Returns
+    -------
+    DataFrame
+        A row a split and strength: `split`, `strength`, `attribute`, `identity` (percent, on validation people), `diff`
+        (of identity, percent) and `chosen` (bool).
+    """
+    frame = pd.DataFrame(history)
+    start = frame[frame["round"] == 0].groupby("split")["identity"].mean()
+    late = frame[frame["round"] > max(0, frame["round"].max() - 3)]
+    table = late.groupby(["split", "strength"], as_index=False)[["attribute", "identity"]].mean()
+    x = table["split"].map(start)
+    table["diff"] = 100 * (x - table["identity"]) / (x - 50)
+    table["chosen"] = False
+    for _, rows in table[table["strength"] > 0].groupby("split"):
+        within = rows[rows["diff"] <= budget]
+        best = within["attribute"].idxmin() if len(within) else rows["diff"].idxmin()
+        table.loc[best, "chosen"] = True
+    return table

@@ -16,20 +16,20 @@ from sklearn.metrics import accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from blindlib.blinders.representation import take
-from blindlib.blinders.validation import balanced_accuracy
+from blindlib.blinders.representation import Representation
 from blindlib.common.work import derive_seed
 from blindlib.data.facetable import FaceTable
 from blindlib.data.splits import Split
-from blindlib.settings import FairnessConfig
+from blindlib.metrics import balanced_accuracy
+from blindlib.settings import FairnessSettings
 
 UNBIASED = 0.5
 _FEWEST = 12  # images of a sample: below it there is nothing to train or to count
 
 
 @dataclass(frozen=True)
-class Hall:
-    """The images of one seed, people disjoint; all arrays are row numbers of the face table.
+class Samples:
+    """The images of one split, people disjoint; all arrays are row numbers of the face table.
 
     Attributes
     ----------
@@ -83,30 +83,20 @@ def _cells(rows, attractive, smiling) -> dict[tuple[bool, bool], np.ndarray]:
     return {(a, s): rows[(attractive[rows] == a) & (smiling[rows] == s)] for a, s in kinds}
 
 
-def make_hall(faces: FaceTable, split: Split, config: FairnessConfig) -> Hall | None:
+def draw_samples(faces: FaceTable, split: Split, settings: FairnessSettings) -> Samples | None:
     """Sample a split's training, validation and test sets: of its `probe`, `validation` and `test` people, who are
     disjoint and whom the split's head was not trained on.
 
-    Parameters
-    ----------
-    faces : FaceTable
-    split : Split
-    config : FairnessConfig
-        Every bias gets the same number of images: `train`, or what the rarest kind at the strongest bias allows.
-
-    Returns
-    -------
-    Hall or None
-        None where too few images are labelled with both attributes.
+    Every bias gets the same number of images: `settings.train`, or what the rarest kind at the strongest bias allows.
+    None where too few images are labelled with both attributes.
     """
-    labels = faces.frame[["attractive", "smiling"]]
-    known = labels.notna().all(axis=1).to_numpy()
-    attractive, smiling = (labels[name].fillna(False).to_numpy(bool) for name in labels)
+    known = faces.frame[["attractive", "smiling"]].notna().all(axis=1).to_numpy()
+    attractive, smiling = _labels(faces)
     train, held, tested = (rows[known[rows]] for rows in (split.probe, split.validation, split.test))
     rng = np.random.default_rng(derive_seed(split.seed, split.rotation, "hall"))
-    biases = sorted({UNBIASED, config.bias, *config.biases})
+    biases = sorted({UNBIASED, settings.bias, *settings.biases})
     counts = [min(capacity(rows, attractive, smiling, b) for b in biases) for rows in (train, held)]
-    counts = [n // 20 * 20 for n in (min(counts[0], config.train), counts[1])]  # whole images at biases in tenths
+    counts = [n // 20 * 20 for n in (min(counts[0], settings.train), counts[1])]  # whole images at biases in tenths
     count = capacity(tested, attractive, smiling, UNBIASED)
     if min(*counts, count) < _FEWEST:
         return None
@@ -114,19 +104,25 @@ def make_hall(faces: FaceTable, split: Split, config: FairnessConfig) -> Hall | 
         {b: sample(rows, attractive, smiling, n, b, rng) for b in biases}
         for rows, n in zip((train, held), counts, strict=True)
     ]
-    return Hall(*draws, sample(tested, attractive, smiling, count, UNBIASED, rng))
+    return Samples(*draws, sample(tested, attractive, smiling, count, UNBIASED, rng))
+
+
+def _labels(faces: FaceTable) -> tuple[np.ndarray, np.ndarray]:
+    """`attractive` and `smiling` of every image, False where a label is missing: bool (N,) each."""
+    return tuple(faces.frame[name].fillna(False).to_numpy(bool) for name in ("attractive", "smiling"))
 
 
 def measure_fairness(
-    features: dict[str, np.ndarray], faces: FaceTable, splits: list[Split], config: FairnessConfig
+    representations: list[Representation], study, samples: list[Samples | None], settings: FairnessSettings
 ) -> pd.DataFrame:
     """Train and test the classifier on every representation, split and bias.
 
     Parameters
     ----------
-    features : dict of str to float array or Blinded
-        (S, N, D) or (1, N, D) by representation.
-    faces, splits, config
+    study : Study
+        Its `faces` and `splits` are used.
+    samples : list of Samples or None
+        Of `draw_samples`, for each split.
 
     Returns
     -------
@@ -135,33 +131,30 @@ def measure_fairness(
         its absolute value is Eq. Opp.), all in percent, `penalty` (the chosen C), and counts of people and images.
         Empty where the labels are missing.
     """
-    halls = [make_hall(faces, split, config) for split in splits]
     jobs = [
-        delayed(_one)(name, z, s, faces, split, hall, bias, config)
-        for s, (split, hall) in enumerate(zip(splits, halls, strict=True))
-        if hall is not None
-        for name, z in features.items()
-        for bias in hall.train
+        delayed(_train_and_test)(z.rows, z.name, s, study.faces, split, drawn, bias, settings)
+        for s, (split, drawn) in enumerate(zip(study.splits, samples, strict=True))
+        if drawn is not None
+        for z in representations
+        for bias in drawn.train
     ]
     return pd.DataFrame(Parallel(n_jobs=-1, prefer="threads")(jobs))
 
 
-def _one(name, features, s, faces, split, hall, bias, config) -> dict:
-    attractive, smiling = (faces.frame[n].fillna(False).to_numpy(bool) for n in ("attractive", "smiling"))
-    identity = faces.frame["identity"].to_numpy()
-    train, held = hall.train[bias], hall.validation[bias]
-    seen, checked = take(features, s, train), take(features, s, held)
+def _train_and_test(rows_of, name, s, faces, split, samples, bias, settings) -> dict:
+    (attractive, smiling), identity = _labels(faces), faces.frame["identity"].to_numpy()
+    train, held, test = samples.train[bias], samples.validation[bias], samples.test
+    seen, checked = rows_of(s, train), rows_of(s, held)
     models = [
         make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=500)).fit(seen, attractive[train])
-        for c in config.inverse_penalties
+        for c in settings.inverse_penalties
     ]
     best = int(np.argmax([balanced_accuracy(attractive[held], model.predict(checked)) for model in models]))
-    guess = models[best].predict(take(features, s, hall.test))
     by_group = MetricFrame(
         metrics={"tpr": true_positive_rate, "acc": accuracy_score},
-        y_true=attractive[hall.test],
-        y_pred=guess,
-        sensitive_features=np.where(smiling[hall.test], "smiling", "not smiling"),
+        y_true=attractive[test],
+        y_pred=models[best].predict(rows_of(s, test)),
+        sensitive_features=np.where(smiling[test], "smiling", "not smiling"),
     )
     tpr = 100 * by_group.by_group["tpr"]
     return {
@@ -173,9 +166,9 @@ def _one(name, features, s, faces, split, hall, bias, config) -> dict:
         "tpr_smiling": tpr["smiling"],
         "tpr_not_smiling": tpr["not smiling"],
         "gap": tpr["smiling"] - tpr["not smiling"],
-        "penalty": config.inverse_penalties[best],
+        "penalty": settings.inverse_penalties[best],
         "n_train": len(train),
         "n_train_subjects": len(np.unique(identity[train])),
-        "n_test": len(hall.test),
-        "n_test_subjects": len(np.unique(identity[hall.test])),
+        "n_test": len(test),
+        "n_test_subjects": len(np.unique(identity[test])),
     }

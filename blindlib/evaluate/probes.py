@@ -16,12 +16,12 @@ from sklearn.svm import SVC
 
 from blindlib.blinders.heads import Classifiers
 from blindlib.blinders.losses import cross_entropy
-from blindlib.blinders.representation import take
+from blindlib.blinders.representation import Representation
 from blindlib.blinders.sampling import GroupSampler
-from blindlib.blinders.validation import balanced_accuracy
 from blindlib.common.work import derive_seed
 from blindlib.data.splits import Split
-from blindlib.settings import ProbeConfig
+from blindlib.metrics import balanced_accuracy
+from blindlib.settings import ProbeSettings
 
 PROBES = ("NN", "SVM", "RF")
 
@@ -45,10 +45,10 @@ class Task:
 
 
 def run_probes(
-    features: np.ndarray,
+    representation: Representation,
     task: Task,
     splits: list[Split],
-    config: ProbeConfig,
+    settings: ProbeSettings,
     *,
     kinds: tuple[str, ...] = PROBES,
     protocols: str = "AB",
@@ -58,12 +58,10 @@ def run_probes(
 
     Parameters
     ----------
-    features : float array (S, N, D) or Blinded
-        The representation of every image, for each split; S = 1 where it is the same for all.
-    task : Task
-    splits : list of Split
-    config : ProbeConfig
-    kinds, protocols : str
+    kinds : tuple of str
+        Of `PROBES`.
+    protocols : str
+        `A`, `B` or both.
     identity : array (N,)
         Only to count people.
 
@@ -73,13 +71,14 @@ def run_probes(
         A row for each probe, protocol and split: `balanced_accuracy`, `accuracy`, `top_share` (the share of the most
         predicted class: 100 is a probe that has collapsed), all in percent on test people, `chance`, and counts.
     """
+    representation.serves(len(splits))
     rows = []
     for kind in kinds:
         for protocol in protocols:
             guesses = (
-                _neural(features, task, splits, config, protocol)
+                _neural(representation, task, splits, settings, protocol)
                 if kind == "NN"
-                else _classical(features, task, splits, config, kind, protocol)
+                else _classical(representation, task, splits, settings, kind, protocol)
             )
             rows += [
                 _row(task, split, kind, protocol, guess, identity) for split, guess in zip(splits, guesses, strict=True)
@@ -111,43 +110,43 @@ def _row(task: Task, split: Split, kind: str, protocol: str, guess: np.ndarray, 
     }
 
 
-def _classical(features, task, splits, config, kind, protocol) -> list[np.ndarray]:
+def _classical(z, task, splits, settings, kind, protocol) -> list[np.ndarray]:
     """Guesses of SVM or RF on every split's test people; the splits run on all cores."""
     return Parallel(n_jobs=-1, prefer="threads")(
-        delayed(_fit_classical)(features, s, task, split, config, kind, protocol) for s, split in enumerate(splits)
+        delayed(_fit_classical)(z, s, task, split, settings, kind, protocol) for s, split in enumerate(splits)
     )
 
 
-def _candidates(config: ProbeConfig, kind: str, protocol: str, seed: int) -> list:
+def _candidates(settings: ProbeSettings, kind: str, protocol: str, seed: int) -> list:
     if protocol == "A":
         return [SVC(kernel="rbf") if kind == "SVM" else RandomForestClassifier(max_depth=1000, random_state=0)]
     if kind == "SVM":
-        return [SVC(kernel="rbf", C=c, class_weight="balanced") for c in config.svm_c]
+        return [SVC(kernel="rbf", C=c, class_weight="balanced") for c in settings.svm_c]
     return [
         RandomForestClassifier(
-            config.rf_trees, min_samples_leaf=leaf, class_weight="balanced_subsample", random_state=seed
+            settings.rf_trees, min_samples_leaf=leaf, class_weight="balanced_subsample", random_state=seed
         )
-        for leaf in config.rf_leaf
+        for leaf in settings.rf_leaf
     ]
 
 
-def _fit_classical(features, s, task, split, config, kind, protocol) -> np.ndarray:
+def _fit_classical(z, s, task, split, settings, kind, protocol) -> np.ndarray:
     train, held, test = (labelled(rows, task) for rows in (split.probe, split.validation, split.test))
-    seen, checked, tested = (take(features, s, rows) for rows in (train, held, test))
+    seen, checked, tested = (z.rows(s, rows) for rows in (train, held, test))
     if protocol == "B":
         scaler = StandardScaler().fit(seen)
         seen, checked, tested = (scaler.transform(part) for part in (seen, checked, tested))
     fitted = [
         model.fit(seen, task.codes[train])
-        for model in _candidates(config, kind, protocol, derive_seed(split.seed, kind) % 2**32)
+        for model in _candidates(settings, kind, protocol, derive_seed(split.seed, kind) % 2**32)
     ]
     scores = [balanced_accuracy(task.codes[held], m.predict(checked)) for m in fitted] if len(fitted) > 1 else [0]
     return fitted[int(np.argmax(scores))].predict(tested)
 
 
-def _neural(features, task, splits, config, protocol) -> list[np.ndarray]:
+def _neural(z, task, splits, settings, protocol) -> list[np.ndarray]:
     """Guesses of the network on every split's test people; the splits train as one bank."""
-    widths = (10,) if protocol == "A" else config.nn_hidden
+    widths = (10,) if protocol == "A" else settings.nn_hidden
     known = np.flatnonzero(task.codes >= 0)  # only labelled images stand on the device
     row_of = np.full(len(task.codes), -1)
     row_of[known] = np.arange(len(known))
@@ -156,13 +155,14 @@ def _neural(features, task, splits, config, protocol) -> list[np.ndarray]:
         replace(s, **{r: row_of[labelled(getattr(s, r), task)] for r in ("probe", "validation", "test")})
         for s in splits
     ]
-    x = torch.stack([torch.tensor(take(features, s, known)) for s in range(len(features))])  # (S, M, D)
-    runs = [_fit_neural(x, inner, moved, config, protocol, width) for width in widths]
+    heads = range(len(splits)) if z.trained else (0,)
+    x = torch.stack([torch.tensor(z.rows(s, known)) for s in heads])  # (S, M, D), or (1, M, D) where they share it
+    runs = [_fit_neural(x, inner, moved, settings, protocol, width) for width in widths]
     best = np.argmax([scores for scores, _ in runs], axis=0)
     return [runs[choice][1][s] for s, choice in enumerate(best)]
 
 
-def _fit_neural(x, task, splits, config, protocol, width) -> tuple[np.ndarray, list[np.ndarray]]:
+def _fit_neural(x, task, splits, settings, protocol, width) -> tuple[np.ndarray, list[np.ndarray]]:
     """One width: the best score on the people who decide when to stop, and the guesses there, for every split."""
     generator = torch.Generator().manual_seed(derive_seed(splits[0].seed, "nn", task.name, protocol, width))
     rng = np.random.default_rng(derive_seed(splits[0].seed, "nn tables", task.name, protocol, width))
@@ -185,13 +185,13 @@ def _fit_neural(x, task, splits, config, protocol, width) -> tuple[np.ndarray, l
         model.parameters(), lr=1e-3 if protocol == "A" else 3e-3, weight_decay=0.0 if protocol == "A" else 0.01
     )
     best, guesses = np.full(count, -1.0), [np.empty(0, np.int64)] * count
-    for epoch in range(config.nn_epochs):
+    for epoch in range(settings.nn_epochs):
         for _ in range(steps):
             index = sampler.draw(None, each, generator)
             optimiser.zero_grad(set_to_none=True)
             cross_entropy(model(x[base + index]), code[index]).sum().backward()
             optimiser.step()
-        if epoch % 5 == 4 or epoch == config.nn_epochs - 1:
+        if epoch % 5 == 4 or epoch == settings.nn_epochs - 1:
             _keep_best(model, x, base, task.codes, deciders, tests, best, guesses)
     return best, guesses
 

@@ -2,18 +2,19 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
 from blindlib.common.errors import InputError
 from blindlib.common.files import write_csv
+from blindlib.metrics import interval
 
 COLUMNS = (
     "preset",
     "dataset",
     "kind",
     "representation",
+    "method",
+    "strength",
     "task",
     "probe",
     "protocol",
@@ -57,14 +58,6 @@ def load_results(path: Path) -> pd.DataFrame:
             path, f"has the columns {list(frame.columns)[:6]}…", "delete it and run its notebook again", line=1
         )
     return frame
-
-
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """Mean and half-width of the 95 % t-interval of independent values; the half-width of one value is NaN."""
-    values = np.asarray(values, dtype=float)
-    if len(values) < 2:
-        return float(values.mean()), float("nan")
-    return float(values.mean()), float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
 
 
 def summarise(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
