@@ -237,18 +237,26 @@ def _changed(preset: Preset, values: dict[str, object]) -> Preset:
     for name, value in values.items():
         part, _, inner = name.rpartition(".")
         parts.setdefault(part, {})[inner] = value
+    whole = parts.pop("", {})
+    for part, inner in parts.items():
+        whole[part] = _replaced(getattr(preset, part), inner, f"{part}.")
+    result = _replaced(preset, whole, "")
+    differs = {name: _value(result, name) for name in sorted(values) if _value(result, name) != _value(preset, name)}
+    if not differs:
+        return preset
+    text = "; ".join(f"{name}={value!r}" for name, value in differs.items())
+    return replace(result, name=f"{preset.name}~{hashlib.sha256(text.encode()).hexdigest()[:8]}", changed=text)
+
+
+def _replaced(settings, values: dict[str, object], prefix: str):
+    """Settings with some values replaced; InputError names the one that is out of range."""
     try:
-        whole = {part: replace(getattr(preset, part), **inner) for part, inner in parts.items() if part}
-        result = replace(preset, **whole, **parts.get("", {}))
+        return replace(settings, **values)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "settings"
-        raise InputError(f"setting {place}", first["msg"].removeprefix("Value error, "), "see settings.py") from None
-    told = {name: _value(result, name) for name in values if _value(result, name) != _value(preset, name)}
-    if not told:
-        return preset
-    text = "; ".join(f"{name}={told[name]!r}" for name in sorted(told))
-    return replace(result, name=f"{preset.name}~{hashlib.sha256(text.encode()).hexdigest()[:8]}", changed=text)
+        place = f"setting {prefix}{first['loc'][0]}" if first["loc"] else "settings"
+        problem = first["msg"].removeprefix("Value error, ")
+        raise InputError(place, problem, "see its range in blindlib/settings.py") from None
 
 
 def _value(preset: Preset, name: str) -> object:

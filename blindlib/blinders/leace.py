@@ -48,7 +48,7 @@ class LEACE(Blinder):
 
     def transform(self, X) -> np.ndarray:
         """φ(x) of embeddings X (N, D), float32, same shape."""
-        x = torch.as_tensor(self._check_new(X))
+        x = torch.tensor(self._check_new(X))
         return (x - (x - self.bias_) @ self.projection_.T).numpy()
 
     def _arrays(self) -> dict[str, torch.Tensor]:

@@ -1,0 +1,64 @@
+"""Presets and their settings: what is out of range is refused by its name; a changed run has a name of its own."""
+
+import dataclasses
+
+import pytest
+
+from blindlib.common.errors import InputError
+from blindlib.presets import PRESETS, get_preset
+from blindlib.settings import FairnessSettings, LNTLSettings, SensitiveNetsSettings
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: dataclasses.replace(PRESETS["demo"], rotations=1), "rotations"),
+        (lambda: dataclasses.replace(PRESETS["demo"], rotations=2), r"Preset\.rotations of 'demo'"),
+        (lambda: dataclasses.replace(PRESETS["demo"], emotions=("joy", "neutral")), r"Preset\.emotions"),
+        (lambda: dataclasses.replace(PRESETS["demo"], shares=(0.5, 0.5, 0.5)), "shares"),
+        (lambda: LNTLSettings(rate=5.0), "rate"),
+        (lambda: LNTLSettings(predictor=(0,)), "predictor"),
+        (lambda: SensitiveNetsSettings(detector=(64, -1)), "detector"),
+        (lambda: SensitiveNetsSettings(epochs=3), "epochs"),
+        (lambda: FairnessSettings(biases=(0.5, 1.2)), "biases"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused_by_name(make, name):
+    with pytest.raises(ValueError, match=name):
+        make()
+
+
+def test_an_unknown_preset_is_refused_by_name():
+    for name in ("paper2", "dmeo", "paper+../../victim", "demo~12345678"):
+        with pytest.raises(InputError, match="there is no preset"):
+            get_preset(name)
+    with pytest.raises(InputError, match="another backbone for rendered faces"):
+        get_preset("demo+dlib")
+
+
+def test_any_setting_can_be_changed_and_such_a_run_has_a_name_of_its_own():
+    preset = get_preset("demo", "seeds=[3, 4]; rotations=2; sensitivenets.strengths=[0, 1]; synth.emotion=40")
+    assert preset.seeds == (3, 4) and preset.sensitivenets.strengths == (0.0, 1.0) and preset.synth.emotion == 40
+    assert preset.name.startswith("demo~") and preset.name != get_preset("demo", "id_budget=2").name
+    assert preset.name == get_preset("demo", preset.changed).name, "what run.json says makes the same run"
+    assert preset.lntl == PRESETS["demo"].lntl and "seeds=(3, 4)" in preset.title
+    assert get_preset("demo", "rotations=5") is PRESETS["demo"], "nothing changed: the preset itself"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ("seed=3", "has no setting 'seed'"),
+        ("nonsense", "has no setting 'nonsense'"),
+        ("name='demo'", "has no setting 'name'"),
+        ("sensitivenets=3", "has no setting 'sensitivenets'"),
+        ("lntl.rate=5", r"setting lntl\.rate: Input should be less than or equal to 1"),
+        ("fairness.biases=[0.5, 2]", r"setting fairness\.biases: Input should be less than or equal to 0\.95"),
+        ("seeds=[0]", "are 5 for 1 seeds"),
+        ("rotations=many", r"setting rotations: Input should be a valid integer"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused_in_one_line(changes, words):
+    with pytest.raises(InputError, match=words) as error:
+        get_preset("demo", changes)
+    assert "\n" not in str(error.value)
