@@ -5,7 +5,6 @@ from importlib import import_module
 _MODULES = {
     "audit": ("audit_table1", "audit_table2"),
     "claims": ("judge_claims", "scorecard"),
-    "compare": ("compare_figures",),
     "tables": ("caption", "readable", "readable2", "save_table", "sweep_points", "table1", "table2"),
 }
 __all__ = sorted(name for names in _MODULES.values() for name in names)

@@ -16,15 +16,9 @@ COLLAPSED = 0.1  # of x's effective rank: below it a representation counts as de
 
 @dataclass(frozen=True)
 class Evidence:
-    """An estimate with the values that its interval comes from.
+    """An estimate, the values by rotation that its interval comes from, and the cells of the tables that it stands in.
 
-    Attributes
-    ----------
-    estimate : float
-    values : Series, float
-        By rotation, paired over the same people; their mean need not be the estimate (which is of means).
-    cell : str
-        The cell of a table that it stands in, or the two that it compares.
+    The values are paired over the same people. Their mean need not be the estimate, which is a number of means.
     """
 
     estimate: float
@@ -43,17 +37,7 @@ class Evidence:
 
 
 class Measurements:
-    """What the claims ask of result rows; each answer is None where its rows are missing.
-
-    Parameters
-    ----------
-    results : DataFrame
-        Rows of `measure`.
-    fairness : DataFrame
-        Rows of `measure_fairness`; may be empty.
-    bias : float
-        Of Table 2's biased set.
-    """
+    """What the claims ask of `judge_claims`' arguments; each answer is None where its rows are missing."""
 
     def __init__(self, results: pd.DataFrame, fairness: pd.DataFrame, bias: float):
         self.rows = by_domain(results)
@@ -87,26 +71,15 @@ def minus(a: Evidence | None, b: Evidence | None, factor: float = 1.0) -> Eviden
     """a − factor · b, paired by rotation; None if either is missing."""
     if a is None or b is None:
         return None
-    values = (a.values - factor * b.values).dropna()
-    return Evidence(a.estimate - factor * b.estimate, values, f"{a.cell} against {b.cell}")
+    cell = f"{a.cell} against {b.cell}"
+    return Evidence(a.estimate - factor * b.estimate, a.values - factor * b.values, cell)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper.
+    """A claim of the paper: `rule` says in words that `compare(estimate, limit)` is true of each of its `parts`.
 
-    Attributes
-    ----------
-    id, words : str
-    rule : str
-        `compare` and `limit` in words: when the claim holds.
-    compare : callable
-        `le`, `ge` or `gt`: the claim holds where `compare(estimate, limit)` does, for each of its parts.
-    limit : float
-    parts : callable
-        Measurements -> the evidences that have to hold, None for one without data.
-    blind : tuple of str
-        Representations whose blindness it claims: refused where they have collapsed.
+    It is refused where a representation whose blindness it claims (`blind`) has collapsed. A part is None without data.
     """
 
     id: str
@@ -120,11 +93,6 @@ class Claim:
     def holds(self, estimate: float) -> bool:
         """Whether the claim holds of an estimate."""
         return self.compare(estimate, self.limit)
-
-    def is_open(self, part: Evidence) -> bool:
-        """Whether the claim holds at one end of a part's interval and not at the other."""
-        low, high = part.bounds
-        return self.holds(low) != self.holds(high)
 
     def worst(self, parts: list[Evidence]) -> Evidence:
         """The part that decides: the largest where the limit is an upper one, else the smallest."""
@@ -152,14 +120,13 @@ def _cost(m: Measurements) -> list[Evidence | None]:
     return [loss and loss.size() for loss in losses]
 
 
-_SN_KEEPS = _diffs_of_sn("Gender", "Ethnicity")
-_SN_REMOVES = _diffs_of_sn("Emotion (NN)", "Emotion (SVM)", "Emotion (RF)")
+_PROBES = ("Emotion (NN)", "Emotion (SVM)", "Emotion (RF)")
 _MORE = "φ_LNTL removes more emotion than φ_SN (NN, RF), at a cost in identity"
 
 CLAIMS = (
     Claim("C1", "φ_SN keeps identity", "Diff ≤ 5", le, 5, _diffs_of_sn("ID")),
-    Claim("C2", "φ_SN keeps gender and ethnicity", "both Diff ≤ 5", le, 5, _SN_KEEPS),
-    Claim("C3", "φ_SN removes emotion", "Diff ≥ 30 for NN, SVM and RF", ge, 30, _SN_REMOVES, ("SN",)),
+    Claim("C2", "φ_SN keeps gender and ethnicity", "both Diff ≤ 5", le, 5, _diffs_of_sn("Gender", "Ethnicity")),
+    Claim("C3", "φ_SN removes emotion", "Diff ≥ 30 for NN, SVM and RF", ge, 30, _diffs_of_sn(*_PROBES), ("SN",)),
     Claim("C4", _MORE, "each difference of Diff > 0", gt, 0, _more_removed, ("LNTL",)),
     Claim("C5", "biased training opens a gap", "Eq. Opp. biased − 2 · unbiased ≥ 0", ge, 0, _opened),
     Claim("C6", "both blinded representations narrow it", "Eq. Opp. of x − of φ > 0", gt, 0, _narrowed, ("SN", "LNTL")),
@@ -172,8 +139,12 @@ def judge_claims(results: pd.DataFrame, fairness: pd.DataFrame, bias: float) -> 
 
     Parameters
     ----------
-    results, fairness, bias
-        As `Measurements`.
+    results : DataFrame
+        Rows of `measure`.
+    fairness : DataFrame
+        Rows of `measure_fairness`; may be empty.
+    bias : float
+        Of Table 2's biased set.
 
     Returns
     -------
@@ -182,31 +153,25 @@ def judge_claims(results: pd.DataFrame, fairness: pd.DataFrame, bias: float) -> 
         `evidence` (the cell that decides: the worst of those that the claim speaks of).
     """
     m = Measurements(results, fairness, bias)
-    return pd.DataFrame([_judge(claim, m) for claim in CLAIMS])
+    columns = ["id", "claim", "verdict", "estimate", "low", "high", "rule", "splits", "evidence"]
+    return pd.DataFrame([_judge(claim, m) for claim in CLAIMS], columns=columns)
 
 
 def _judge(claim: Claim, m: Measurements) -> dict:
     parts = claim.parts(m)
-    row = {"id": claim.id, "claim": claim.words, "verdict": "not testable", "estimate": np.nan, "low": np.nan}
-    row |= {"high": np.nan, "rule": claim.rule, "splits": 0, "evidence": "no data for it"}
+    row = {"id": claim.id, "claim": claim.words, "rule": claim.rule}
     if any(part is None for part in parts):
-        return row
+        return row | {"verdict": "not testable", "splits": 0, "evidence": "no data for it"}
     decides, dead = claim.worst(parts), m.dead & set(claim.blind)
     low, high = decides.bounds
     held, evidence = claim.holds(decides.estimate), decides.cell
     if held and dead:
         evidence += f"; but {', '.join(sorted(dead))} has collapsed, and that is no blindness"
     else:
-        open_parts = [part.cell for part in parts if claim.is_open(part)]
-        evidence += "".join(f"; the interval of {cell} reaches over the limit" for cell in open_parts)
-    return row | {
-        "verdict": "replicated" if held and not dead else "not replicated",
-        "estimate": decides.estimate,
-        "low": low,
-        "high": high,
-        "splits": len(decides.values),
-        "evidence": evidence,
-    }
+        undecided = [p.cell for p in parts if claim.holds(p.bounds[0]) != claim.holds(p.bounds[1])]
+        evidence += "".join(f"; the interval of {cell} reaches over the limit" for cell in undecided)
+    row |= {"verdict": "replicated" if held and not dead else "not replicated", "evidence": evidence}
+    return row | {"estimate": decides.estimate, "low": low, "high": high, "splits": len(decides.values)}
 
 
 def scorecard(verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -216,13 +181,7 @@ def scorecard(verdicts: pd.DataFrame) -> pd.DataFrame:
         "" if pd.isna(e) else f"{e:.1f} [no interval]" if pd.isna(low) else f"{e:.1f} [{low:.1f}, {high:.1f}]"
         for e, low, high in verdicts[["estimate", "low", "high"]].to_numpy()
     ]
-    return pd.DataFrame(
-        {
-            "": verdicts["id"],
-            "The paper claims": verdicts["claim"],
-            "Here": verdicts["verdict"].map(marks),
-            "Estimate [95 % interval]": shown,
-            "Holds when": verdicts["rule"],
-            "Rests on": verdicts["evidence"],
-        }
-    )
+    titles = {"id": "", "claim": "The paper claims", "verdict": "Here", "estimate": "Estimate [95 % interval]"}
+    titles |= {"rule": "Holds when", "evidence": "Rests on"}
+    card = verdicts.assign(verdict=verdicts["verdict"].map(marks), estimate=shown)
+    return card[[*titles]].rename(columns=titles)

@@ -26,12 +26,8 @@ COLOURS = {
 }
 FURTHER_COLOURS = ("#332288", "#882255", "#999933", "#44AA99", "#CC6677", "#AA4499")  # of Paul Tol's muted palette
 STYLE = {
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.labelsize": 9,
-    "legend.fontsize": 8,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
+    **dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize"), 9),
+    **dict.fromkeys(("legend.fontsize", "xtick.labelsize", "ytick.labelsize"), 8),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -69,11 +65,11 @@ def new_figure(columns: int = 1, rows: int = 1, height: float = 2.8, **options) 
     return figure, axes.ravel()
 
 
-def blank(words: str = "no data") -> Figure:
-    """A small figure that holds only words: what stands where there was nothing to draw."""
+def blank() -> Figure:
+    """A small figure that says `no data`: what stands where there was nothing to draw."""
     figure, (axis,) = new_figure(height=1.0)
     axis.axis("off")
-    axis.text(0.5, 0.5, words, ha="center", va="center", color=GREY)
+    axis.text(0.5, 0.5, "no data", ha="center", va="center", color=GREY)
     return figure
 
 
@@ -97,11 +93,9 @@ def save_figure(figure: Figure, data: pd.DataFrame, folder: Path, name: str) -> 
     write_csv(folder / f"{name}.csv", data, float_format="%.4f")
 
 
-def interval_points(
-    axis: Axes, x, y, xerr=None, yerr=None, fmt: str = "o", ms: float = 4, lw: float = 1, **more
-) -> None:
-    """Points with the half-widths of their intervals."""
-    axis.errorbar(x, y, yerr, xerr, fmt, ms=ms, lw=lw, **more)
+def interval_points(axis: Axes, x, y, xerr=None, yerr=None, **more) -> None:
+    """Points with the half-widths of their intervals; `more` as matplotlib's `errorbar` takes it."""
+    axis.errorbar(x, y, yerr, xerr, **{"fmt": "o", "ms": 4, "lw": 1, **more})
 
 
 def published_point(axis: Axes, x, y, edge: str = GREY, **more) -> None:
@@ -116,13 +110,7 @@ def pair_histogram(axis: Axes, pairs: pd.DataFrame, **options) -> None:
 
 
 def dataset_overview(counts: pd.DataFrame) -> Figure:
-    """Images by emotion, and people by number of images.
-
-    Parameters
-    ----------
-    counts : DataFrame
-        `panel` (`emotion` or `images of a person`), `group`, `count`.
-    """
+    """Images by `emotion`, and people by number of `images of a person`: columns `panel`, `group`, `count`."""
     figure, axes = new_figure(2, width_ratios=(3, 2))
     for axis, (panel, unit) in zip(axes, {"emotion": "images", "images of a person": "people"}.items(), strict=True):
         rows = counts[counts["panel"] == panel]
@@ -161,15 +149,7 @@ def roc_curves(curves: pd.DataFrame) -> Figure:
 
 @blank_without_data
 def training_curves(history: pd.DataFrame, losses: dict[str, str]) -> Figure:
-    """Loss curves, the adversary's accuracy, and what fresh probes read, by round and strength.
-
-    Parameters
-    ----------
-    history : DataFrame
-        Rows of a `fit_…` history.
-    losses : dict
-        Column -> axis label, for the loss panels.
-    """
+    """A bank's history by round and strength: its loss columns (`losses`: column -> axis label) and the accuracies."""
     panels = {
         **losses,
         "detector": "accuracy of the method's own\nadversary, %",
@@ -242,9 +222,10 @@ def frontier(points: pd.DataFrame) -> Figure:
     """λ against ID and emotion on test people: columns `method`, `strength`, `id`, `id_hw`, `emotion`, `emotion_hw`."""
     figure, (axis,) = new_figure(height=3.2)
     for method, rows in points.groupby("method", sort=False):
-        swept, line_style = len(rows) > 1, {"lw": 0.8, "elinewidth": 0.5, "color": colour(method), "label": method}
-        errors = rows["id_hw"], rows["emotion_hw"]
-        interval_points(axis, rows["id"], rows["emotion"], *errors, fmt="o-" if swept else "s", **line_style)
+        swept = len(rows) > 1
+        line_style = {"lw": 0.8, "elinewidth": 0.5, "fmt": "o-" if swept else "s"}
+        columns = (rows[name] for name in ("id", "emotion", "id_hw", "emotion_hw"))
+        interval_points(axis, *columns, color=colour(method), label=method, **line_style)
         offset = {"xytext": (3, 4), "textcoords": "offset points", "fontsize": 7, "color": colour(method)}
         for row in rows.itertuples() if swept else ():
             axis.annotate(f"{row.strength:g}", (row.id, row.emotion), **offset)
@@ -272,7 +253,7 @@ def equal_opportunity(table: pd.DataFrame) -> Figure:
     for axis, words in ((left, "true positive rate, %"), (right, "Eq. Opp.: the difference, points")):
         axis.set(xlabel=words)
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=2)
-    left.set_yticks(range(len(shown)), shown["representation"] + ", " + shown["training"])
+    left.set_yticks(shown.index, shown["representation"] + ", " + shown["training"])
     left.set_ylim(len(shown) - 0.5, -0.5)
     right.set_xlim(left=min(0, *(shown["eq_opp"] - shown["eq_opp_hw"]).fillna(0)) - 0.5)
     return figure

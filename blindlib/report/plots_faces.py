@@ -10,14 +10,7 @@ from blindlib.report.plots import COLOURS, GUIDE, WIDTH, interval_points, new_fi
 
 
 def contact_sheet(frames: np.ndarray, people: list[str], emotions: list[str]) -> Figure:
-    """Faces in rows of one person and columns of one emotion.
-
-    Parameters
-    ----------
-    frames : uint8 array (len(people) * len(emotions), S, S, 3)
-        Person by person.
-    people, emotions : list of str
-    """
+    """Faces in rows of one person and columns of one emotion; `frames` (people * emotions, S, S, 3) by person."""
     no_gaps = {"wspace": 0, "hspace": 0}
     height = WIDTH * len(people) / len(emotions) * 1.02
     figure, axes = new_figure(len(emotions), len(people), height=height, gridspec_kw=no_gaps)
@@ -41,7 +34,7 @@ def _for_picture(axis: Axes) -> None:
 
 def alignment(steps: list[Steps], networks: dict[str, Alignment]) -> Figure:
     """Columns of one photograph: the padded frame with its box and five points, then every network's aligned face."""
-    rows = ["frame, box, points", *networks]
+    rows = ["frame, box, points", *(f"{name}\n{a.size} x {a.size}" for name, a in networks.items())]
     figure, axes = new_figure(len(steps), len(rows), height=WIDTH * len(rows) / len(steps) * 0.8)
     grid = axes.reshape(len(rows), len(steps))
     cross = {"marker": "+", "ls": "", "color": COLOURS["SN λ=0"], "ms": 6, "mew": 1.2}
@@ -59,24 +52,16 @@ def alignment(steps: list[Steps], networks: dict[str, Alignment]) -> Figure:
         for axis, (name, chip) in zip(column[1:], step.chips.items(), strict=True):
             axis.imshow(chip)
             axis.plot(*np.array(networks[name].points).T, **cross)
-    sizes = ["", *(f"\n{a.size} x {a.size}" for a in networks.values())]
-    for axis, name, size in zip(grid[:, 0], rows, sizes, strict=True):
-        axis.set_ylabel(name + size, fontsize=8)
+    for axis, row in zip(grid[:, 0], rows, strict=True):
+        axis.set_ylabel(row, fontsize=8)
     return figure
 
 
 def realism(rates: pd.DataFrame, pairs: pd.DataFrame, auc: float, least: float) -> Figure:
     """Detection by emotion and group beside the distances of dlib's embeddings across emotions.
 
-    Parameters
-    ----------
-    rates : DataFrame
-        Of `realism.detection_rates`.
-    pairs : DataFrame
-        Of `realism.cross_expression`.
-    auc : float
-    least : float
-        The detection rate that all faces together have to reach, in percent.
+    `rates` and `pairs` come from `detection_rates` and `cross_expression` of `evaluate.rendered`; `least` is the
+    detection rate, in percent, that all faces together have to reach.
     """
     figure, (left, right) = new_figure(2, height=3.2)
     y, middle = np.arange(len(rates)), rates["exactly_one"]

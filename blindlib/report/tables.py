@@ -38,12 +38,10 @@ def by_domain(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def diff_of(rows: pd.DataFrame, domain: str, name: str, protocol: str = "B") -> tuple[float, float, pd.Series]:
-    """Diff of a representation, its half-width and its values by rotation, as `metrics.paired_diff` gives them.
+    """`metrics.paired_diff` of a representation in a domain: its Diff, the half-width, and the values by rotation.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        Of `by_domain`. Only rotations that have both x and the representation count; without any, the numbers are NaN.
+    `rows` come from `by_domain`. Only rotations that have both x and the representation count; without any, and for x
+    itself, the numbers are NaN.
     """
     cells = rows[(rows["domain"] == domain) & (rows["protocol"] == protocol)]
     by = cells.groupby(["representation", "rotation"])["value"].mean().unstack("representation")
@@ -55,12 +53,7 @@ def diff_of(rows: pd.DataFrame, domain: str, name: str, protocol: str = "B") -> 
 
 
 def table1(results: pd.DataFrame) -> pd.DataFrame:
-    """Table 1, tidy: a row for each domain, representation and protocol.
-
-    Parameters
-    ----------
-    results : DataFrame
-        Result rows of `measure`, of any representations.
+    """Result rows of `measure`, of any representations -> Table 1, tidy: a row for each of them, domain and protocol.
 
     Returns
     -------
@@ -110,25 +103,24 @@ def readable(table: pd.DataFrame, protocol: str = "B") -> pd.DataFrame:
     """Table 1 as the poster lays it out: domains down, representations across, ours with interval, published beside."""
     shown = table[table["protocol"] == protocol]
     names = sorted(shown["representation"].unique(), key=_place("representation"))
-    return pd.DataFrame([_laid_out(shown[shown["domain"] == domain], domain, names) for domain in DOMAINS])
-
-
-def _laid_out(rows: pd.DataFrame, domain: str, names: list[str]) -> dict[str, str]:
-    """One line of `readable`."""
-    cells = rows.set_index("representation").to_dict("index")
-    line = {"Domain": domain, "Chance": "no data"}
-    for name in names:
-        row = cells.get(name)
-        line[name] = cell(row["mean"], row["half_width"], row["published"]) if row else ""
-        if name in ("SN", "LNTL"):
-            line[f"Diff {name}"] = cell(row["diff"], row["diff_half_width"], row["published_diff"], "g") if row else ""
-    line |= dict.fromkeys(("Subjects", "Tested", "Data"), "no data")
-    counted = next((row for row in cells.values() if pd.notna(row["mean"])), None)
-    if counted:
-        line["Chance"], line["Data"] = f"{counted['chance']:.1f}", counted["data"]
-        line["Subjects"] = f"{counted['n_test_subjects']:,}"
-        line["Tested"] = f"{counted['n_test']:,} {'pairs' if domain == 'ID' else 'images'}"
-    return line
+    lines = []
+    for domain in DOMAINS:
+        cells = shown[shown["domain"] == domain].set_index("representation").to_dict("index")
+        line = {"Domain": domain, "Chance": "no data"}
+        for name in names:
+            row = cells.get(name)
+            line[name] = cell(row["mean"], row["half_width"], row["published"]) if row else ""
+            if name in ("SN", "LNTL"):
+                numbers = [row[column] for column in ("diff", "diff_half_width", "published_diff")] if row else []
+                line[f"Diff {name}"] = cell(*numbers, digits="g") if row else ""
+        line |= dict.fromkeys(("Subjects", "Tested", "Data"), "no data")
+        counted = next((row for row in cells.values() if pd.notna(row["mean"])), None)
+        if counted:
+            line["Chance"], line["Data"] = f"{counted['chance']:.1f}", counted["data"]
+            line["Subjects"] = f"{counted['n_test_subjects']:,}"
+            line["Tested"] = f"{counted['n_test']:,} {'pairs' if domain == 'ID' else 'images'}"
+        lines.append(line)
+    return pd.DataFrame(lines)
 
 
 def of_cell(rows: pd.DataFrame, representation: str, bias: float) -> pd.DataFrame:
@@ -171,29 +163,18 @@ def table2(rows: pd.DataFrame, bias: float, faces: FaceTable) -> pd.DataFrame:
     """
     known = {name for name, _ in CELLS}
     others = [name for name in dict.fromkeys(rows.get("representation", ())) if name not in known]
-    table = pd.DataFrame(
-        [
-            {"representation": name, "training": training, **_row2(rows, name, bias, training, faces)}
-            for name, training in (*CELLS, *((name, "biased") for name in others))
-        ]
-    )
-    table = table.join(paper.table2().add_prefix("published_"), on=["representation", "training"])
+    table = []
+    for name, training in (*CELLS, *((name, "biased") for name in others)):
+        part = of_cell(rows, name, bias if training == "biased" else UNBIASED)
+        row = {"representation": name, "training": training}
+        if len(part):
+            tested = part.groupby("rotation")[["n_test_subjects", "n_test"]].mean().sum().round()
+            kind = faces.kind_of("attractive", trained=name != "x")
+            row |= {"n_train": round(part["n_train"].mean()), "seeds": part["seed"].nunique(), "data": kind}
+            row |= summary(part) | tested.to_dict()
+        table.append(row)
+    table = pd.DataFrame(table).join(paper.table2().add_prefix("published_"), on=["representation", "training"])
     return _with_counts(table, TABLE2_COLUMNS)
-
-
-def _row2(rows: pd.DataFrame, name: str, bias: float, training: str, faces: FaceTable) -> dict:
-    """Measures and counts of one row of Table 2."""
-    rows = of_cell(rows, name, bias if training == "biased" else UNBIASED)
-    if rows.empty:
-        return {"data": None}
-    rotations = rows.groupby("rotation")[["n_test_subjects", "n_test"]].mean().sum()
-    return summary(rows) | {
-        "n_train": round(rows["n_train"].mean()),
-        "n_test_subjects": round(rotations["n_test_subjects"]),
-        "n_test": round(rotations["n_test"]),
-        "seeds": rows["seed"].nunique(),
-        "data": faces.kind_of("attractive", trained=name != "x"),
-    }
 
 
 def readable2(table: pd.DataFrame) -> pd.DataFrame:
@@ -212,12 +193,9 @@ def readable2(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def sweep_points(rows: pd.DataFrame) -> pd.DataFrame:
-    """The study's rows -> the gap and the accuracy at every bias, means over rotations with 95 % half-widths.
+    """The study's rows -> `gap` (points) and `acc` (percent) by `representation` and `bias` (share of 1).
 
-    Returns
-    -------
-    DataFrame
-        `representation`, `bias` (share of 1), `gap`, `gap_hw` (points), `acc`, `acc_hw` (percent).
+    Means over rotations, each with the half-width of its 95 % interval (`gap_hw`, `acc_hw`).
     """
     groups = rows.groupby(["representation", "bias"], sort=False) if len(rows) else ()
     points = [{"representation": name, "bias": bias, **_means(part, "gap", "acc")} for (name, bias), part in groups]
@@ -226,15 +204,14 @@ def sweep_points(rows: pd.DataFrame) -> pd.DataFrame:
 
 def caption(table: str, preset: str, kind: str) -> str:
     """What stands over `table1`, `table2` or `claims`: what its numbers are, and of what kind of faces."""
-    kinds = {"synthetic": "Rendered faces", "substitute": "Other faces than the paper's", "real": "The paper's data"}
-    faces = kinds[kind]
+    words = {"synthetic": "Rendered faces", "substitute": "Other faces than the paper's", "real": "The paper's data"}
+    faces = words[kind]
     texts = {
         "table1": f"Table 1, preset {preset}: balanced accuracy in % ± 95 % interval [published]; protocol B. {faces}.",
         "table2": f"Table 2, preset {preset}: attractiveness, in % ± 95 % interval [published]. {faces}.",
         "claims": f"The paper's claims, preset {preset} ({kind} data).",
     }
-    text = texts[table]
-    return f"{text} A minute's run: its numbers mean nothing." if "smoke" in preset else text
+    return texts[table] + (" A minute's run: its numbers mean nothing." if "smoke" in preset else "")
 
 
 def save_table(table: pd.DataFrame, laid_out: pd.DataFrame, folder: Path, name: str, caption: str) -> None:
