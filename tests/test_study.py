@@ -1,4 +1,4 @@
-"""Splits, the choice of λ, result rows and tables."""
+"""Splits, the choice of λ and result rows."""
 
 import dataclasses
 from itertools import pairwise
@@ -17,8 +17,6 @@ from blindlib.data.splits import ROLES, Split, deal, load_splits, save_splits
 from blindlib.evaluate.measure import measure_collapse, measure_verification, relative_distances
 from blindlib.evaluate.results import COLUMNS, interval, load_results, save_results, summarise
 from blindlib.presets import PRESETS, get_preset
-from blindlib.report import tables
-from blindlib.report.paper import table1 as published
 from blindlib.study import frontier_points
 
 LFW_LIKE = dataclasses.replace(PRESETS["open"], seeds=(0, 1))
@@ -158,56 +156,6 @@ def result_rows():
     return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
 
 
-def test_table1_is_the_contract_with_diff_interval_counts_and_published():
-    table = tables.table1(result_rows()).set_index(["domain", "representation"])
-    row = table.loc[("Emotion (NN)", "SN")]
-    assert row["mean"] == pytest.approx(67.5) and row["diff"] == pytest.approx(100 * 10 / 27.5)
-    assert row["diff_half_width"] == pytest.approx(0, abs=1e-9), "paired: the same drop in every rotation"
-    assert row["half_width"] == pytest.approx(interval(np.arange(5.0))[1])
-    assert (row["n_test_subjects"], row["n_test"], row["seeds"]) == (50, 100, 2)
-    assert (row["published"], row["published_diff"]) == (59.6, 40)
-    assert pd.isna(table.loc[("Gender", "LNTL"), "mean"]), "a cell without data is empty"
-    assert table.loc[("Gender", "LNTL"), "published"] == 72.7
-    wanted = {
-        "domain",
-        "representation",
-        "mean",
-        "half_width",
-        "chance",
-        "diff",
-        "published",
-        "published_diff",
-        "n_train_subjects",
-        "n_test_subjects",
-        "n_test",
-        "seeds",
-        "data",
-        "protocol",
-    }
-    assert wanted <= set(tables.table1(result_rows()).columns)
-
-
-def test_the_readable_table_says_no_data_and_keeps_published_in_brackets(tmp_path):
-    table = tables.table1(result_rows())
-    laid_out = tables.readable(table).set_index("Domain")
-    assert laid_out.loc["Gender", "x"] == "no data [99.2]" and laid_out.loc["Gender", "Data"] == "no data"
-    assert laid_out.loc["Emotion (NN)", "SN"] == "67.5 ± 2.0 [59.6]"
-    tables.save_table(table, tables.readable(table), tmp_path, "table1", "Table 1: in %")
-    tex = (tmp_path / "table1.tex").read_text()
-    assert r"\toprule" in tex and r"$\pm$" in tex and r"in \%" in tex
-    assert (tmp_path / "table1.csv").read_text().splitlines()[0].startswith("domain,representation,mean,half_width")
-
-
-def test_diff_is_the_poster_s_formula():
-    assert tables.diff(88.1, 59.6, 16.667) == pytest.approx(39.9, abs=0.05)
-    assert np.isnan(tables.diff(50, 50, 50))
-
-
-def test_published_numbers_are_the_poster_s():
-    printed = published()
-    assert printed.loc["ID", ["x", "SN", "LNTL"]].tolist() == [96.8, 96.3, 59.4] and len(printed) == 6
-
-
 def test_results_survive_a_round_trip_and_others_are_refused(tmp_path):
     frame = result_rows()
     pd.testing.assert_frame_equal(load_results(save_results(frame, tmp_path / "r.csv")), frame, check_dtype=False)
@@ -266,9 +214,3 @@ def test_summaries_average_seeds_before_rotations():
     assert cells.loc["x", "mean"] == pytest.approx(77.5) and cells.loc["x", "half_width"] == pytest.approx(
         interval(np.arange(5.0))[1]
     )
-
-
-@pytest.mark.parametrize("preset", ["smoke", "open-smoke", "paper-smoke+dlib"])
-def test_a_miniature_run_says_that_its_numbers_mean_nothing(preset):
-    assert "its numbers mean nothing" in tables.caption("table1", preset, "synthetic")
-    assert "mean nothing" not in tables.caption("table1", "demo", "synthetic")

@@ -1,11 +1,9 @@
-"""`blindlib synth`, `make check`'s comparison, presets and parameters that are refused by name."""
+"""`blindlib synth`, presets and parameters that are refused by name."""
 
 import dataclasses
-import shutil
 import subprocess
 import sys
 
-import pandas as pd
 import pytest
 
 from blindlib.backbones.compactnet import WEIGHTS, load_compactnet
@@ -13,7 +11,6 @@ from blindlib.common.errors import InputError
 from blindlib.common.files import ROOT, sha256, write_text
 from blindlib.data.readers.manifest import load_manifest
 from blindlib.presets import PRESETS, get_preset
-from blindlib.report.compare import compare_figures
 from blindlib.settings import FairnessConfig, LNTLConfig
 from blindlib.stages import read_parameters
 from blindlib.synthfaces.export import export, read_factors
@@ -50,43 +47,6 @@ def test_exported_pictures_are_the_rendered_ones(tmp_path):
     with pytest.raises(InputError, match="identities"):
         export(tmp_path / "c", identities=0)
     assert not (tmp_path / "c").exists()
-
-
-@pytest.fixture
-def figures(tmp_path):
-    """The committed tables of a preset, twice."""
-    source = ROOT / "figures" / "demo"
-    for name in ("old", "new"):
-        (tmp_path / name).mkdir()
-        for table in ("table1.csv", "table2.csv", "claims.csv"):
-            shutil.copy(source / table, tmp_path / name / table)
-    return tmp_path
-
-
-def test_check_passes_on_the_same_tables_and_names_what_moved(figures):
-    lines, differs = compare_figures(figures / "old", figures / "new")
-    assert not differs and lines == ["3 of 3 tables are the same bytes; 0 differences beyond the tolerance"]
-    table = pd.read_csv(figures / "new" / "table1.csv")
-    table.loc[0, "mean"] += table.loc[0, "half_width"] + 1
-    table.to_csv(figures / "new" / "table1.csv", index=False)
-    claims = pd.read_csv(figures / "new" / "claims.csv").assign(verdict="not testable")
-    claims.to_csv(figures / "new" / "claims.csv", index=False)
-    lines, differs = compare_figures(figures / "old", figures / "new")
-    assert differs and table.loc[0, "domain"] in lines[0] and "mean is" in lines[0]
-    assert sum("claims.csv" in line for line in lines) == 7
-    table.drop(index=3).to_csv(figures / "new" / "table1.csv", index=False)
-    assert any("only one of the two" in line for line in compare_figures(figures / "old", figures / "new")[0])
-    (figures / "new" / "table2.csv").unlink()
-    with pytest.raises(InputError, match="no such table"):
-        compare_figures(figures / "old", figures / "new")
-
-
-def test_check_accepts_what_another_processor_may_move(figures):
-    table = pd.read_csv(figures / "old" / "table2.csv")
-    table["acc"] += 0.9 * table["acc_hw"]
-    table.to_csv(figures / "new" / "table2.csv", index=False)
-    lines, differs = compare_figures(figures / "old", figures / "new")
-    assert not differs and "2 of 3" in lines[0]
 
 
 @pytest.mark.parametrize(

@@ -8,52 +8,52 @@ import pandas as pd
 from blindlib.common.files import write_csv, write_text
 from blindlib.data.facetable import FaceTable
 from blindlib.evaluate.fairness import UNBIASED
-from blindlib.evaluate.results import interval, summarise
-from blindlib.report.paper import table1 as published_table1
-from blindlib.report.paper import table2 as published_table2
+from blindlib.evaluate.results import summarise
+from blindlib.metrics import interval, paired_diff
+from blindlib.report import paper
 
 DOMAINS = ("ID", "Gender", "Ethnicity", "Emotion (NN)", "Emotion (SVM)", "Emotion (RF)")
 REPRESENTATIONS = ("x", "SN", "LNTL", "LNTL demographic", "LEACE", "SN λ=0", "LNTL λ=0", "pixels")
-AT_CHANCE = 0.05  # points from chance: what prints as chance with one decimal
-COLUMNS = (
-    "domain",
-    "representation",
-    "mean",
-    "half_width",
-    "chance",
-    "diff",
-    "diff_half_width",
-    "published",
-    "published_diff",
-    "n_train_subjects",
-    "n_test_subjects",
-    "n_test",
-    "seeds",
-    "data",
-    "protocol",
+ORDER = {"domain": DOMAINS, "protocol": ("B", "A"), "representation": REPRESENTATIONS}
+MEASURES = {"acc": "Acc", "tpr_smiling": "TPR smiling", "tpr_not_smiling": "TPR not smiling", "eq_opp": "Eq. Opp."}
+CELLS = (("x", "unbiased"), ("x", "biased"), ("SN", "biased"), ("LNTL", "biased"), ("LEACE", "biased"))
+TABLE1_COLUMNS = (
+    *("domain", "representation", "mean", "half_width", "chance", "diff", "diff_half_width"),
+    *("published", "published_diff", "n_train_subjects", "n_test_subjects", "n_test", "seeds", "data", "protocol"),
+)
+TABLE2_COLUMNS = (
+    *("representation", "training"),
+    *(name for measure in MEASURES for name in (measure, f"{measure}_hw")),
+    *(f"published_{measure}" for measure in MEASURES),
+    *("n_train", "n_test_subjects", "n_test", "seeds", "data"),
 )
 
 
-def domain_of(task: str, probe: str) -> str:
-    """The row of Table 1 that a result belongs to."""
-    return {"ID": "ID", "gender": "Gender", "ethnicity": "Ethnicity"}.get(task, f"Emotion ({probe})")
+def by_domain(results: pd.DataFrame) -> pd.DataFrame:
+    """The balanced accuracies among result rows, with the row of Table 1 that each belongs to as `domain`."""
+    kept = results[results["metric"] == "balanced_accuracy"]
+    names = {"ID": "ID", "gender": "Gender", "ethnicity": "Ethnicity"}
+    probes = zip(kept["task"], kept["probe"], strict=True)
+    return kept.assign(domain=[names.get(task, f"Emotion ({probe})") for task, probe in probes])
 
 
-def diff(x: float, phi: float, chance: float) -> float:
-    """Share of the above-chance performance that is lost, in percent; NaN where x prints as chance.
+def diff_of(rows: pd.DataFrame, domain: str, name: str, protocol: str = "B") -> tuple[float, float, pd.Series]:
+    """`metrics.paired_diff` of a representation in a domain: its Diff, the half-width, and the values by rotation.
 
-    Source: not printed on the poster; its own columns give back its printed ones by it, within rounding.
+    `rows` come from `by_domain`. Only rotations that have both x and the representation count; without any, and for x
+    itself, the numbers are NaN.
     """
-    return float("nan") if abs(x - chance) < AT_CHANCE else 100 * (x - phi) / (x - chance)
+    cells = rows[(rows["domain"] == domain) & (rows["protocol"] == protocol)]
+    by = cells.groupby(["representation", "rotation"])["value"].mean().unstack("representation")
+    by = by.reindex(columns=["x", name]).dropna()
+    if name == "x" or by.empty:
+        return np.nan, np.nan, pd.Series(dtype=float)
+    chance = cells.loc[cells["representation"] == name, "chance"].mean()
+    return paired_diff(by["x"], by[name], chance)
 
 
 def table1(results: pd.DataFrame) -> pd.DataFrame:
-    """Table 1, tidy: a row for each domain, representation and protocol.
-
-    Parameters
-    ----------
-    results : DataFrame
-        Result rows of `measure`.
+    """Result rows of `measure`, of any representations -> Table 1, tidy: a row for each of them, domain and protocol.
 
     Returns
     -------
@@ -61,160 +61,66 @@ def table1(results: pd.DataFrame) -> pd.DataFrame:
         Percentages. `half_width`: 95 % t-interval over rotations (or folds), each of other people. `diff_half_width`:
         the same of Diff, paired by rotation. Where x, SN or LNTL have no data in a domain, a row has empty numbers.
     """
-    kept = results[(results["metric"] == "balanced_accuracy") & results["representation"].isin(REPRESENTATIONS)]
-    kept = kept.assign(domain=[domain_of(t, p) for t, p in zip(kept["task"], kept["probe"], strict=True)])
-    cells = summarise(kept, ["domain", "representation", "protocol", "kind"])
-    rows = [_row(cell, cells, kept) for _, cell in cells.iterrows()]
-    known = {(row["domain"], row["representation"]) for row in rows}
-    rows += [
-        {"domain": domain, "representation": name, "protocol": "B", **_published(domain, name)}
-        for domain in DOMAINS
+    rows = by_domain(results)
+    cells = summarise(rows, ["domain", "representation", "protocol", "kind"]).rename(columns={"kind": "data"})
+    diffs = [diff_of(rows, c.domain, c.representation, c.protocol)[:2] for c in cells.itertuples()]
+    cells[["diff", "diff_half_width"]] = np.reshape(diffs, (-1, 2))
+    cells, printed = cells.set_index(["domain", "representation"]), _published1()
+    absent = printed[~printed.index.isin(cells.index)].assign(protocol="B")
+    table = pd.concat([cells.join(printed), absent]).reset_index()
+    table = table.sort_values([*ORDER], key=lambda column: column.map(_place(column.name)), kind="stable")
+    return _with_counts(table, TABLE1_COLUMNS)
+
+
+def _published1() -> pd.DataFrame:
+    """`published` and `published_diff` by domain and representation."""
+    cells = [
+        {"domain": domain, "representation": name, "published": row[name], "published_diff": row.get(f"{name}_diff")}
+        for domain, row in paper.table1().iterrows()
         for name in ("x", "SN", "LNTL")
-        if (domain, name) not in known
     ]
-    table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
-    order = {name: n for n, name in enumerate((*DOMAINS, *REPRESENTATIONS))}
-    table = table.sort_values(
-        ["domain", "protocol", "representation"],
-        key=lambda c: c.map(order).fillna(0) if c.name != "protocol" else c.map({"B": 0, "A": 1}),
-        ignore_index=True,
-        kind="stable",
-    )
-    counts = ["n_train_subjects", "n_test_subjects", "n_test", "seeds"]
-    return table.astype(dict.fromkeys(counts, "Int64"))
+    return pd.DataFrame(cells).set_index(["domain", "representation"])
 
 
-def _published(domain: str, representation: str) -> dict:
-    printed = published_table1().loc[domain]
-    return {
-        "published": printed.get(representation, np.nan),
-        "published_diff": printed.get(f"{representation}_diff", np.nan),
-    }
+def _place(column: str):
+    """Value -> its place in a column's order; values that the order does not name share the place after the last."""
+    return lambda value: [*ORDER[column], value].index(value)
 
 
-def _row(cell: pd.Series, cells: pd.DataFrame, kept: pd.DataFrame) -> dict:
-    lost, lost_half_width = np.nan, np.nan
-    if cell["representation"] != "x":
-        lost, lost_half_width = _paired_diff(cell, kept)
-    return {
-        **cell.drop("kind").to_dict(),
-        "data": cell["kind"],
-        "diff": lost,
-        "diff_half_width": lost_half_width,
-        **_published(cell["domain"], cell["representation"]),
-    }
+def _with_counts(table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    """The table with these columns; counts are whole numbers that may be missing."""
+    counts = [name for name in columns if name.startswith("n_") or name == "seeds"]
+    return table.reindex(columns=list(columns)).astype(dict.fromkeys(counts, "Int64")).reset_index(drop=True)
 
 
-def _paired_diff(cell: pd.Series, kept: pd.DataFrame) -> tuple[float, float]:
-    """Diff of the means, and the half-width over rotations of the drop, as a share of what x has above chance."""
-    rows = kept[(kept["domain"] == cell["domain"]) & (kept["protocol"] == cell["protocol"])]
-    by = rows.groupby(["representation", "rotation"])["value"].mean().unstack("representation")
-    if "x" not in by or cell["representation"] not in by:
-        return np.nan, np.nan
-    paired = by[["x", cell["representation"]]].dropna()
-    drop = pd.DataFrame(
-        {
-            "rotation": paired.index.to_numpy(),
-            "seed": 0,
-            "value": (paired["x"] - paired[cell["representation"]]).to_numpy(),
-            "cell": 0,
-            "chance": 0,
-            "n_train_subjects": 0,
-            "n_test_subjects": 0,
-            "n_test": 0,
-        }
-    )
-    half = summarise(drop, ["cell"])["half_width"].iloc[0]
-    x = paired["x"].mean()
-    lost = diff(x, paired[cell["representation"]].mean(), cell["chance"])
-    return lost, np.nan if np.isnan(lost) else 100 * half / abs(x - cell["chance"])
-
-
-def caption(table: str, preset: str, kind: str) -> str:
-    """What stands over `table1`, `table2` or `claims`: what its numbers are, and of what kind of faces."""
-    faces = {"synthetic": "Rendered faces", "substitute": "Other faces than the paper's", "real": "The paper's data"}
-    words = {
-        "table1": f"balanced accuracy in % ± 95 % interval [published]; protocol B. {faces[kind]}.",
-        "table2": f"attractiveness, in % ± 95 % interval [published]. {faces[kind]}.",
-    }
-    titles = {"table1": f"Table 1, preset {preset}: ", "table2": f"Table 2, preset {preset}: "}
-    text = titles[table] + words[table] if table in words else f"The paper's claims, preset {preset} ({kind} data)."
-    return f"{text} A minute's run: its numbers mean nothing." if "smoke" in preset else text
+def cell(mean: float, half_width: float, published: float, digits: str = ".1f") -> str:
+    """`mean ± half-width [published]`: `no data` for a missing mean, and no ± or [] around what is missing."""
+    ours = "no data" if pd.isna(mean) else f"{mean:.1f}" if pd.isna(half_width) else f"{mean:.1f} ± {half_width:.1f}"
+    return ours if pd.isna(published) else f"{ours} [{published:{digits}}]"
 
 
 def readable(table: pd.DataFrame, protocol: str = "B") -> pd.DataFrame:
     """Table 1 as the poster lays it out: domains down, representations across, ours with interval, published beside."""
     shown = table[table["protocol"] == protocol]
-    rows = []
+    names = sorted(shown["representation"].unique(), key=_place("representation"))
+    lines = []
     for domain in DOMAINS:
-        cells = shown[shown["domain"] == domain].set_index("representation")
-        known = cells.dropna(subset=["mean"])
-        row = {"Domain": domain, "Chance": _number(known["chance"].iloc[0]) if len(known) else "no data"}
-        for name in [r for r in REPRESENTATIONS if r in set(shown["representation"])]:
-            row[name] = _cell(cells, name)
+        cells = shown[shown["domain"] == domain].set_index("representation").to_dict("index")
+        line = {"Domain": domain, "Chance": "no data"}
+        for name in names:
+            row = cells.get(name)
+            line[name] = cell(row["mean"], row["half_width"], row["published"]) if row else ""
             if name in ("SN", "LNTL"):
-                row[f"Diff {name}"] = _difference(cells, name)
-        row["Subjects"] = f"{known['n_test_subjects'].iloc[0]:,}" if len(known) else "no data"
-        row["Tested"] = (
-            f"{known['n_test'].iloc[0]:,} {'pairs' if domain == 'ID' else 'images'}" if len(known) else "no data"
-        )
-        row["Data"] = known["data"].iloc[0] if len(known) else "no data"
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def plus_minus(mean: float, half_width: float) -> str:
-    """A number with its interval's half-width, one decimal each; `no data` without it, no ± without an interval."""
-    if pd.isna(mean):
-        return "no data"
-    return f"{mean:.1f}" if pd.isna(half_width) else f"{mean:.1f} ± {half_width:.1f}"
-
-
-def _number(value: float) -> str:
-    return "no data" if pd.isna(value) else f"{value:.1f}"
-
-
-def _cell(cells: pd.DataFrame, name: str) -> str:
-    if name not in cells.index:
-        return ""
-    cell = cells.loc[name]
-    ours = plus_minus(cell["mean"], cell["half_width"])
-    return ours if pd.isna(cell["published"]) else f"{ours} [{cell['published']:.1f}]"
-
-
-def _difference(cells: pd.DataFrame, name: str) -> str:
-    if name not in cells.index or pd.isna(cells.loc[name, "diff"]):
-        return f"no data [{cells.loc[name, 'published_diff']:g}]" if name in cells.index else ""
-    cell = cells.loc[name]
-    return f"{plus_minus(cell['diff'], cell['diff_half_width'])} [{cell['published_diff']:g}]"
-
-
-def save_table(table: pd.DataFrame, laid_out: pd.DataFrame, folder: Path, name: str, caption: str) -> None:
-    """Write `name`.csv (tidy), `name`.md and `name`.tex (laid out, booktabs), each atomically."""
-    write_csv(folder / f"{name}.csv", table, float_format="%.1f")
-    write_text(folder / f"{name}.md", f"{caption}\n\n{laid_out.to_markdown(index=False, disable_numparse=True)}\n")
-    swaps = {"λ": r"$\lambda$", "±": r"$\pm$"}
-    tex = laid_out.to_latex(
-        index=False, escape=True, caption=caption.replace("%", r"\%"), label=f"tab:{name}", position="ht"
-    )
-    for mark, command in swaps.items():
-        tex = tex.replace(mark, command)
-    write_text(folder / f"{name}.tex", tex)
-
-
-MEASURES = ("acc", "tpr_smiling", "tpr_not_smiling", "eq_opp")
-CELLS = (("x", "unbiased"), ("x", "biased"), ("SN", "biased"), ("LNTL", "biased"), ("LEACE", "biased"))
-TABLE2_COLUMNS = (
-    "representation",
-    "training",
-    *(name for measure in MEASURES for name in (measure, f"{measure}_hw")),
-    *(f"published_{measure}" for measure in MEASURES),
-    "n_train",
-    "n_test_subjects",
-    "n_test",
-    "seeds",
-    "data",
-)
+                numbers = [row[column] for column in ("diff", "diff_half_width", "published_diff")] if row else []
+                line[f"Diff {name}"] = cell(*numbers, digits="g") if row else ""
+        line |= dict.fromkeys(("Subjects", "Tested", "Data"), "no data")
+        counted = next((row for row in cells.values() if pd.notna(row["mean"])), None)
+        if counted:
+            line["Chance"], line["Data"] = f"{counted['chance']:.1f}", counted["data"]
+            line["Subjects"] = f"{counted['n_test_subjects']:,}"
+            line["Tested"] = f"{counted['n_test']:,} {'pairs' if domain == 'ID' else 'images'}"
+        lines.append(line)
+    return pd.DataFrame(lines)
 
 
 def of_cell(rows: pd.DataFrame, representation: str, bias: float) -> pd.DataFrame:
@@ -225,17 +131,22 @@ def of_cell(rows: pd.DataFrame, representation: str, bias: float) -> pd.DataFram
     return kept.sort_values(["rotation", "seed"], ignore_index=True)
 
 
+def _means(rows: pd.DataFrame, *columns: str) -> dict[str, float]:
+    """Mean and half-width (`…_hw`, 95 % t-interval) over rotations, each of other people and the mean of its seeds."""
+    rotations, means = rows.groupby("rotation")[list(columns)].mean(), {}
+    for name in columns:
+        means[name], means[f"{name}_hw"] = interval(rotations[name])
+    return means
+
+
 def summary(rows: pd.DataFrame) -> dict[str, float]:
-    """Mean and half-width (95 % t-interval over rotations) of every measure of some rows, in percent.
+    """Mean and half-width of every measure of Table 2 over some rows of the study, in percent.
 
     Eq. Opp. is the absolute value of the mean gap, with the gap's interval: the mean of absolute gaps would be above 0
-    by noise alone. Rotations test other people; a rotation is the mean of its seeds.
+    by noise alone.
     """
-    out = {}
-    for measure in MEASURES:
-        mean, half = interval(rows.groupby("rotation")["gap" if measure == "eq_opp" else measure].mean())
-        out |= {measure: abs(mean) if measure == "eq_opp" else mean, f"{measure}_hw": half}
-    return out
+    means = _means(rows, "acc", "tpr_smiling", "tpr_not_smiling", "gap")
+    return means | {"eq_opp": abs(means["gap"]), "eq_opp_hw": means["gap_hw"]}
 
 
 def table2(rows: pd.DataFrame, bias: float, faces: FaceTable) -> pd.DataFrame:
@@ -244,64 +155,70 @@ def table2(rows: pd.DataFrame, bias: float, faces: FaceTable) -> pd.DataFrame:
     Parameters
     ----------
     rows : DataFrame
-        Of `fairness.measure_fairness`; may be empty.
+        Of `fairness.measure_fairness`; may be empty. A representation that the poster does not have comes last.
     bias : float
         Of the biased training set.
     faces : FaceTable
         Says what kind of data a number stands on.
     """
-    printed, table = published_table2(), []
-    for name, training in CELLS:
-        own = of_cell(rows, name, bias if training == "biased" else UNBIASED)
-        kind = faces.kind_of("attractive", trained=name != "x")
-        row = {"representation": name, "training": training, "data": kind if len(own) else None}
-        if (name, training) in printed.index:
-            row |= {f"published_{m}": printed.loc[(name, training), m] for m in MEASURES}
-        if len(own):
-            row |= summary(own) | {
-                "n_train": round(own["n_train"].mean()),
-                "n_test_subjects": round(own.groupby("rotation")["n_test_subjects"].mean().sum()),
-                "n_test": round(own.groupby("rotation")["n_test"].mean().sum()),
-                "seeds": own["seed"].nunique(),
-            }
+    known = {name for name, _ in CELLS}
+    others = [name for name in dict.fromkeys(rows.get("representation", ())) if name not in known]
+    table = []
+    for name, training in (*CELLS, *((name, "biased") for name in others)):
+        part = of_cell(rows, name, bias if training == "biased" else UNBIASED)
+        row = {"representation": name, "training": training}
+        if len(part):
+            tested = part.groupby("rotation")[["n_test_subjects", "n_test"]].mean().sum().round()
+            kind = faces.kind_of("attractive", trained=name != "x")
+            row |= {"n_train": round(part["n_train"].mean()), "seeds": part["seed"].nunique(), "data": kind}
+            row |= summary(part) | tested.to_dict()
         table.append(row)
-    counts = ["n_train", "n_test_subjects", "n_test", "seeds"]
-    return pd.DataFrame(table).reindex(columns=list(TABLE2_COLUMNS)).astype(dict.fromkeys(counts, "Int64"))
+    table = pd.DataFrame(table).join(paper.table2().add_prefix("published_"), on=["representation", "training"])
+    return _with_counts(table, TABLE2_COLUMNS)
 
 
 def readable2(table: pd.DataFrame) -> pd.DataFrame:
     """Table 2 as the poster lays it out, ours ± half-width and the [published] value."""
-    names = {"acc": "Acc", "tpr_smiling": "TPR smiling", "tpr_not_smiling": "TPR not smiling", "eq_opp": "Eq. Opp."}
-    rows = []
+    lines = []
     for _, row in table.iterrows():
-        known = pd.notna(row["n_test"])
-        cells = {"Representation": row["representation"], "Training": row["training"]}
-        for measure, title in names.items():
-            ours = plus_minus(row[measure], row[f"{measure}_hw"])
-            printed = row[f"published_{measure}"]
-            cells[title] = ours if pd.isna(printed) else f"{ours} [{printed:.1f}]"
-        cells["Trained"] = f"{row['n_train']:,} images" if known else "no data"
-        cells["Tested"] = f"{row['n_test']:,} images of {row['n_test_subjects']:,}" if known else "no data"
-        cells["Data"] = row["data"] if known else "no data"
-        rows.append(cells)
-    return pd.DataFrame(rows)
+        line = {"Representation": row["representation"], "Training": row["training"]}
+        line |= {title: cell(row[m], row[f"{m}_hw"], row[f"published_{m}"]) for m, title in MEASURES.items()}
+        line |= dict.fromkeys(("Trained", "Tested", "Data"), "no data")
+        if pd.notna(row["n_test"]):
+            line["Trained"] = f"{row['n_train']:,} images"
+            line["Tested"] = f"{row['n_test']:,} images of {row['n_test_subjects']:,}"
+            line["Data"] = row["data"]
+        lines.append(line)
+    return pd.DataFrame(lines)
 
 
 def sweep_points(rows: pd.DataFrame) -> pd.DataFrame:
-    """The study's rows -> the gap and the accuracy at every bias, means over rotations with 95 % half-widths.
+    """The study's rows -> `gap` (points) and `acc` (percent) by `representation` and `bias` (share of 1).
 
-    Returns
-    -------
-    DataFrame
-        `representation`, `bias` (share of 1), `gap`, `gap_hw` (points), `acc`, `acc_hw` (percent).
+    Means over rotations, each with the half-width of its 95 % interval (`gap_hw`, `acc_hw`).
     """
-    points = []
-    if rows.empty:
-        return pd.DataFrame(columns=["representation", "bias", "gap", "gap_hw", "acc", "acc_hw"])
-    for (name, bias), own in rows.groupby(["representation", "bias"], sort=False):
-        gap, gap_hw = interval(own.groupby("rotation")["gap"].mean())
-        acc, acc_hw = interval(own.groupby("rotation")["acc"].mean())
-        points.append(
-            {"representation": name, "bias": bias, "gap": gap, "gap_hw": gap_hw, "acc": acc, "acc_hw": acc_hw}
-        )
-    return pd.DataFrame(points)
+    groups = rows.groupby(["representation", "bias"], sort=False) if len(rows) else ()
+    points = [{"representation": name, "bias": bias, **_means(part, "gap", "acc")} for (name, bias), part in groups]
+    return pd.DataFrame(points, columns=["representation", "bias", "gap", "gap_hw", "acc", "acc_hw"])
+
+
+def caption(table: str, preset: str, kind: str) -> str:
+    """What stands over `table1`, `table2` or `claims`: what its numbers are, and of what kind of faces."""
+    words = {"synthetic": "Rendered faces", "substitute": "Other faces than the paper's", "real": "The paper's data"}
+    faces = words[kind]
+    texts = {
+        "table1": f"Table 1, preset {preset}: balanced accuracy in % ± 95 % interval [published]; protocol B. {faces}.",
+        "table2": f"Table 2, preset {preset}: attractiveness, in % ± 95 % interval [published]. {faces}.",
+        "claims": f"The paper's claims, preset {preset} ({kind} data).",
+    }
+    return texts[table] + (" A minute's run: its numbers mean nothing." if "smoke" in preset else "")
+
+
+def save_table(table: pd.DataFrame, laid_out: pd.DataFrame, folder: Path, name: str, caption: str) -> None:
+    """Write `name`.csv (tidy), `name`.md and `name`.tex (laid out, booktabs), each atomically."""
+    write_csv(folder / f"{name}.csv", table, float_format="%.1f")
+    write_text(folder / f"{name}.md", f"{caption}\n\n{laid_out.to_markdown(index=False, disable_numparse=True)}\n")
+    tex = laid_out.to_latex(
+        index=False, escape=True, caption=caption.replace("%", r"\%"), label=f"tab:{name}", position="ht"
+    )
+    write_text(folder / f"{name}.tex", tex.replace("λ", r"$\lambda$").replace("±", r"$\pm$"))

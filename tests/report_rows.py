@@ -1,0 +1,40 @@
+"""Result rows and study rows whose content is known, for the tests of the report."""
+
+from itertools import product
+
+import pandas as pd
+
+from blindlib.evaluate.results import COLUMNS
+
+TASKS = {"ID": ("ID", "verification"), "Gender": ("gender", "NN"), "Ethnicity": ("ethnicity", "NN")}
+TASKS |= {f"Emotion ({probe})": ("emotion", probe) for probe in ("NN", "SVM", "RF")}
+
+
+def result_rows(means, domains=("ID", "Emotion (NN)"), seeds=(0, 1)):
+    """Balanced accuracies by representation: the mean, and 0 to 4 by rotation and the number of the seed on top."""
+    rows = [
+        {
+            **{"preset": "t", "dataset": "d", "kind": "substitute", "protocol": "B", "metric": "balanced_accuracy"},
+            **{"n_train_subjects": 9, "n_test_subjects": 10, "n_test": 20, "chance": 50.0},
+            **{"representation": name, "rotation": rotation, "seed": seed, "value": mean + rotation + seed},
+            **dict(zip(("task", "probe"), TASKS[domain], strict=True)),
+        }
+        for (name, mean), domain, rotation, seed in product(means.items(), domains, range(5), seeds)
+    ]
+    return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+
+
+def study_rows(gaps, acc=70.0):
+    """Rows of the case study in five rotations; `gaps`: representation -> its gap at bias 0.5 and at 0.7."""
+    rows = [
+        {
+            **{"representation": name, "bias": bias, "rotation": rotation, "seed": rotation},
+            **{"acc": acc + 0.1 * rotation, "gap": gap + 0.1 * rotation},
+            **{"tpr_smiling": 80.0 + gap + 0.1 * rotation, "tpr_not_smiling": 80.0},
+            **{"n_train": 600, "n_test": 40, "n_test_subjects": 30},
+        }
+        for name, (fair, biased) in gaps.items()
+        for bias, gap in ((0.5, fair), (0.7, biased))
+        for rotation in range(5)
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,83 @@
+"""The paper's claims: each can hold, can fail, and says what it rests on."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from report_rows import TASKS, study_rows
+
+from blindlib.evaluate.results import COLUMNS
+from blindlib.metrics import diff, interval
+from blindlib.report.claims import CLAIMS, judge_claims, scorecard
+
+
+@pytest.fixture
+def study():
+    """Biased training opens a gap in x, a smaller one in LNTL and hardly one in SN; accuracies are alike."""
+    return study_rows({"x": (2.0, 17.0), "SN": (2.0, 3.0), "LNTL": (2.0, 9.0)})
+
+
+def result_rows(diffs, rank=50.0):
+    """Result rows of five seeds in which x stands 50 points above chance and each φ loses a share of it (percent)."""
+    rows = []
+    for seed, name in product(range(5), ("x", "SN", "LNTL")):
+        common = {"representation": name, "seed": seed, "rotation": seed}
+        for domain, (task, probe) in TASKS.items():
+            lost = 0 if name == "x" else diffs.get((name, domain), 0)
+            value = 40 + 50 * (1 - lost / 100) + 0.1 * seed * (name != "x")
+            cell = {"task": task, "probe": probe, "protocol": "B", "metric": "balanced_accuracy"}
+            rows.append({**common, **cell, "chance": 40.0, "value": value})
+        value = rank if name == "SN" else 50.0
+        rows.append({**common, "task": "collapse", "metric": "effective_rank", "value": value})
+    return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+
+
+PAPER = {("SN", f"Emotion ({p})"): 40 for p in ("NN", "SVM", "RF")}
+PAPER |= {("LNTL", f"Emotion ({p})"): 60 for p in ("NN", "SVM", "RF")} | {("LNTL", "ID"): 80}
+
+
+def verdicts(diffs=None, study=None, **options):
+    fairness = pd.DataFrame() if study is None else study
+    return judge_claims(result_rows({**PAPER, **(diffs or {})}, **options), fairness, 0.7).set_index("id")
+
+
+def test_each_claim_can_hold_and_can_fail(study):
+    held = verdicts(study=study)
+    assert (held["verdict"] == "replicated").all(), held["verdict"].to_dict()
+    broken = {
+        "C1": {("SN", "ID"): 8},
+        "C2": {("SN", "Ethnicity"): 9},
+        "C3": {("SN", "Emotion (SVM)"): 29},
+        "C4": {("LNTL", "Emotion (RF)"): 39},
+    }
+    for claim, change in broken.items():
+        row = verdicts(change).loc[claim]
+        assert row["verdict"] == "not replicated", claim
+    flat = study.assign(gap=1.0, acc=np.where(study["representation"] == "SN", 60.0, 70.0))
+    assert set(verdicts(study=flat).loc[["C5", "C6", "C7"], "verdict"]) == {"not replicated"}
+
+
+def test_a_claim_reports_the_worst_of_its_cells_with_its_interval():
+    row = verdicts({("SN", "Emotion (RF)"): 33}).loc["C3"]
+    lost = [33 - 0.2 * seed for seed in range(5)]  # 0.1 of 50 points is 0.2 %
+    mean, half = interval(lost)
+    assert row["estimate"] == pytest.approx(mean) and row["low"] == pytest.approx(mean - half)
+    assert row["evidence"] == "Table 1, Emotion (RF), Diff SN" and row["splits"] == 5
+    assert row["estimate"] == pytest.approx(diff(90, 40 + 50 * 0.67 + 0.2, 40))
+
+
+def test_blindness_by_collapse_is_refused(study):
+    row = verdicts(rank=1.0).loc["C3"]
+    assert row["verdict"] == "not replicated" and "collapsed" in row["evidence"]
+    assert verdicts(rank=1.0).loc["C1", "verdict"] == "replicated", "it speaks of no blindness"
+    assert verdicts(rank=1.0, study=study).loc["C6", "verdict"] == "not replicated", "a constant has no gap either"
+
+
+def test_without_data_a_claim_is_not_testable():
+    table = verdicts()
+    assert (table.loc[["C5", "C6", "C7"], "verdict"] == "not testable").all()
+    rows = result_rows(PAPER)
+    no_gender = judge_claims(rows[rows["task"] != "gender"], pd.DataFrame(), 0.7).set_index("id")
+    assert no_gender.loc["C2", "verdict"] == "not testable" and pd.isna(no_gender.loc["C2", "estimate"])
+    assert list(scorecard(table.reset_index())[""]) == [claim.id for claim in CLAIMS]

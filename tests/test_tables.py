@@ -1,0 +1,147 @@
+"""Table 1, Table 2, the bias sweep and the audit of the printed tables, on rows whose content is known."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from report_rows import TASKS, result_rows, study_rows
+
+from blindlib import report
+from blindlib.data.facetable import make_facetable
+from blindlib.metrics import diff, interval
+from blindlib.report import audit, paper, tables
+
+MEANS = {"x": 75.0, "SN": 65.0, "pixels": 80.0}
+GAPS = {"x": (2.0, 17.0), "SN": (2.0, 3.0), "LNTL": (2.0, 9.0), "LEACE": (1.0, 2.0)}
+
+
+@pytest.fixture
+def faces():
+    """One rendered face: what kind of data the numbers stand on."""
+    frame = pd.DataFrame({"image": ["a"], "identity": ["p"], "sha256": ["0" * 64]})
+    return make_facetable(frame, "nowhere", name="t", kind="synthetic")
+
+
+def test_table1_is_the_contract_with_diff_interval_counts_and_published():
+    table = tables.table1(result_rows(MEANS)).set_index(["domain", "representation"])
+    row = table.loc[("Emotion (NN)", "SN")]
+    assert row["mean"] == pytest.approx(67.5) and row["diff"] == pytest.approx(100 * 10 / 27.5)
+    assert row["diff_half_width"] == pytest.approx(0, abs=1e-9), "paired: the same drop in every rotation"
+    assert row["half_width"] == pytest.approx(interval(np.arange(5.0))[1])
+    assert (row["n_test_subjects"], row["n_test"], row["seeds"]) == (50, 100, 2)
+    assert (row["published"], row["published_diff"]) == (59.6, 40)
+    assert pd.isna(table.loc[("Gender", "LNTL"), "mean"]), "a cell without data is empty"
+    assert table.loc[("Gender", "LNTL"), "published"] == 72.7
+    assert list(tables.table1(result_rows(MEANS))) == list(tables.TABLE1_COLUMNS)
+
+
+def test_the_readable_table_says_no_data_and_keeps_published_in_brackets(tmp_path):
+    table = tables.table1(result_rows(MEANS))
+    laid_out = tables.readable(table).set_index("Domain")
+    assert laid_out.loc["Gender", "x"] == "no data [99.2]" and laid_out.loc["Gender", "Data"] == "no data"
+    assert laid_out.loc["Emotion (NN)", "SN"] == "67.5 ± 2.0 [59.6]"
+    tables.save_table(table, tables.readable(table), tmp_path, "table1", "Table 1: in %")
+    tex = (tmp_path / "table1.tex").read_text()
+    assert r"\toprule" in tex and r"$\pm$" in tex and r"in \%" in tex
+    assert (tmp_path / "table1.csv").read_text().splitlines()[0].startswith("domain,representation,mean,half_width")
+
+
+def test_diff_is_the_poster_s_formula():
+    assert diff(88.1, 59.6, 16.667) == pytest.approx(39.9, abs=0.05)
+    assert np.isnan(diff(50, 50, 50))
+
+
+def test_published_numbers_are_the_poster_s():
+    printed = paper.table1()
+    assert printed.loc["ID", ["x", "SN", "LNTL"]].tolist() == [96.8, 96.3, 59.4] and len(printed) == 6
+
+
+@pytest.mark.parametrize("preset", ["smoke", "open-smoke", "paper-smoke+dlib"])
+def test_a_miniature_run_says_that_its_numbers_mean_nothing(preset):
+    assert "its numbers mean nothing" in tables.caption("table1", preset, "synthetic")
+    assert "mean nothing" not in tables.caption("table1", "demo", "synthetic")
+
+
+def test_diff_is_paired_over_the_rotations_that_both_have_and_empty_where_x_is_at_chance():
+    rows = result_rows(MEANS)
+    some = rows.drop(rows.index[(rows["representation"] == "SN") & (rows["rotation"] == 4)])
+    lost, half, by_rotation = tables.diff_of(tables.by_domain(some), "ID", "SN")
+    x = 75 + np.arange(4) + 0.5
+    assert lost == pytest.approx(diff(x.mean(), x.mean() - 10, 50)) and half == pytest.approx(0, abs=1e-9)
+    assert by_rotation.index.tolist() == [0, 1, 2, 3] and by_rotation.mean() == pytest.approx(lost)
+    blind = result_rows({"x": 47.5, "SN": 40.0})  # 47.5 + 2 for the mean rotation + 0.5 for the mean seed
+    assert np.isnan(tables.diff_of(tables.by_domain(blind), "ID", "SN")[0])
+    assert tables.table1(blind)["diff"].isna().all()
+
+
+def test_an_eraser_that_no_table_knows_gets_rows_columns_and_diffs_after_the_known():
+    means = {"Mine": 60.0, **MEANS, "Another": 70.0}
+    table = tables.table1(result_rows(means, TASKS))
+    for domain in tables.DOMAINS:
+        names = table.loc[(table["domain"] == domain) & table["mean"].notna(), "representation"].tolist()
+        assert names == ["x", "SN", "pixels", "Mine", "Another"]
+    row = table.set_index(["domain", "representation"]).loc[("Gender", "Mine")]
+    assert row["diff"] == pytest.approx(100 * 15 / 27.5) and pd.isna(row["published"])
+    laid_out = tables.readable(table)
+    assert [c for c in laid_out if c in means] == ["x", "SN", "pixels", "Mine", "Another"]
+    assert laid_out.set_index("Domain").loc["Gender", "Mine"] == "62.5 ± 2.0"
+
+
+def test_table2_is_the_contract_with_the_published_values(faces):
+    study = study_rows(GAPS)
+    table = tables.table2(study, 0.7, faces).set_index(["representation", "training"])
+    assert [*table.index][:4] == [("x", "unbiased"), ("x", "biased"), ("SN", "biased"), ("LNTL", "biased")]
+    row = table.loc[("x", "biased")]
+    assert row["published_eq_opp"] == 17.47 and row["seeds"] == 5 and row["data"] == "synthetic"
+    rows = tables.of_cell(study, "x", 0.7)
+    assert row["eq_opp"] == pytest.approx(abs(rows["tpr_smiling"].mean() - rows["tpr_not_smiling"].mean()))
+    assert row["acc_hw"] == pytest.approx(interval(rows["acc"])[1])
+    empty = tables.table2(pd.DataFrame(), 0.7, faces)
+    assert empty["acc"].isna().all() and empty["published_acc"].notna().sum() == 4
+    assert "no data [77.3]" in tables.readable2(empty)["Acc"].tolist()
+    mixed = dataclasses.replace(faces, kind="substitute", kinds={"attractive": "real"})
+    kinds = tables.table2(study, 0.7, mixed).set_index("representation")["data"]
+    assert kinds["SN"] == "substitute" and set(kinds["x"]) == {"real"}, "φ was trained on substitutes, x was not"
+
+
+def test_the_audit_marks_what_does_not_follow_and_only_that():
+    table = audit.audit_table1().set_index("entry")
+    assert table.loc["Table 1, ID, Diff LNTL", "recomputed"] == pytest.approx(79.9, abs=0.05)
+    assert not table.loc["Table 1, ID, Diff LNTL", "follows"] and table.loc["Table 1, Emotion (NN), Diff SN", "follows"]
+    assert set(table.index[~table["follows"]]) == {
+        "Table 1, ID, Diff LNTL",
+        "Table 1, Ethnicity, Diff SN",
+        "Table 1, Emotion (SVM), Diff LNTL",
+    }
+    assert audit.audit_table2()["follows"].all() and len(audit.audit_table2()) == 4
+
+
+def test_an_eraser_that_table2_does_not_know_gets_a_row_after_the_known(faces, tmp_path):
+    table = tables.table2(study_rows({"Mine": (1.0, 4.0), **GAPS}), 0.7, faces)
+    names = list(zip(table["representation"], table["training"], strict=True))
+    assert names == [*tables.CELLS, ("Mine", "biased")]
+    assert table.iloc[-1]["eq_opp"] == pytest.approx(4.2) and pd.isna(table.iloc[-1]["published_acc"])
+    tables.save_table(table, tables.readable2(table), tmp_path, "table2", "t")
+    lines = (tmp_path / "table2.csv").read_text().splitlines()
+    known = tables.table2(study_rows(GAPS), 0.7, faces)
+    tables.save_table(known, tables.readable2(known), tmp_path, "table2", "t")
+    assert (tmp_path / "table2.csv").read_text().splitlines() == lines[:-1], "the known rows stay as they were"
+
+
+def test_the_sweep_has_a_point_for_each_representation_and_bias():
+    points = tables.sweep_points(study_rows({"x": (2.0, 17.0), "Mine": (-1.0, 4.0)}))
+    assert list(zip(points["representation"], points["bias"], strict=True)) == [
+        ("x", 0.5),
+        ("x", 0.7),
+        ("Mine", 0.5),
+        ("Mine", 0.7),
+    ]
+    assert points["gap"].tolist() == pytest.approx([2.2, 17.2, -0.8, 4.2]), "the gap keeps its sign"
+    assert list(tables.sweep_points(pd.DataFrame())) == list(points)
+
+
+def test_the_room_hands_out_its_names():
+    assert all(callable(getattr(report, name)) for name in report.__all__)
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = report.no_such_name
