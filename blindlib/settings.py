@@ -118,6 +118,9 @@ class SynthSettings:
     recognised: Annotated[int, between(2, 10**6)] = 30  # posed people shown to dlib's recogniser, seven pictures each
 
 
+UNBIASED = 0.5  # the bias of an unbiased training set: half of the attractive smile, and half of the others
+
+
 @dataclass(frozen=True, config=FROZEN)
 class FairnessSettings:
     """Table 2: attractiveness under expression bias; see `blindlib.evaluate.fairness`."""

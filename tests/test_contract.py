@@ -199,7 +199,7 @@ def test_published_numbers_stand_in_one_file():
     numbers = {f"{value:g}" for table in (table1(), table2()) for value in table.to_numpy().ravel() if value % 1}
     numbers = {n for n in numbers if len(n) == 5}  # 17.47 and the like: no chance meeting
     for path in [*MODULES, *(p for p in NOTEBOOKS)]:
-        if path.stem == "published":
+        if path.stem == "paper":
             continue
         source = path.read_text(encoding="utf-8")
         if path.suffix == ".ipynb":

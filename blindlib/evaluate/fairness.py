@@ -21,9 +21,8 @@ from blindlib.common.work import derive_seed
 from blindlib.data.facetable import FaceTable
 from blindlib.data.splits import Split
 from blindlib.metrics import balanced_accuracy
-from blindlib.settings import FairnessSettings
+from blindlib.settings import UNBIASED, FairnessSettings
 
-UNBIASED = 0.5
 _FEWEST = 12  # images of a sample: below it there is nothing to train or to count
 
 

@@ -7,9 +7,9 @@ from operator import ge, gt, le
 import numpy as np
 import pandas as pd
 
-from blindlib.evaluate.fairness import UNBIASED
 from blindlib.metrics import interval
 from blindlib.report.tables import by_domain, diff_of, of_cell
+from blindlib.settings import UNBIASED
 
 COLLAPSED = 0.1  # of x's effective rank: below it a representation counts as dead, and its blindness as none
 

@@ -7,10 +7,10 @@ import pandas as pd
 
 from blindlib.common.files import write_csv, write_text
 from blindlib.data.facetable import FaceTable
-from blindlib.evaluate.fairness import UNBIASED
 from blindlib.evaluate.results import summarise
 from blindlib.metrics import interval, paired_diff
 from blindlib.report import paper
+from blindlib.settings import UNBIASED
 
 DOMAINS = ("ID", "Gender", "Ethnicity", "Emotion (NN)", "Emotion (SVM)", "Emotion (RF)")
 REPRESENTATIONS = ("x", "SN", "LNTL", "LNTL demographic", "LEACE", "SN λ=0", "LNTL λ=0", "pixels")
