@@ -16,27 +16,14 @@ ROLES = ("head", "validation", "probe", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """One dealing of the people; all arrays are row numbers of the face table, sorted.
-
-    Attributes
-    ----------
-    rotation, seed : int
-    head : int array
-        People who train the blinder.
-    validation : int array
-        People on whom λ and the probes' settings are chosen.
-    probe : int array
-        People who train the probes.
-    test : int array
-        People whom the numbers are about; among them everyone in the rotation's folds of pairs.
-    """
+    """One dealing of the people; all arrays are row numbers of the face table, sorted."""
 
     rotation: int
     seed: int
-    head: np.ndarray
-    validation: np.ndarray
-    probe: np.ndarray
-    test: np.ndarray
+    head: np.ndarray  # people who train the blinder
+    validation: np.ndarray  # on whom λ and the probes' settings are chosen
+    probe: np.ndarray  # who train the probes
+    test: np.ndarray  # whom the numbers are about; among them everyone in the rotation's folds of pairs
 
 
 def deal(faces: FaceTable, pairs: pd.DataFrame, preset: Preset) -> pd.DataFrame:
@@ -47,13 +34,6 @@ def deal(faces: FaceTable, pairs: pd.DataFrame, preset: Preset) -> pd.DataFrame:
     blinder, validates, trains probes. Two kinds of part are dealt otherwise: people who only serve the
     attractiveness study train no head; people who only stand in pairs are `test` always, so that no head, probe or
     choice sees them.
-
-    Parameters
-    ----------
-    faces : FaceTable
-    pairs : DataFrame
-        As `readers.lfw.read_pairs`; may be empty.
-    preset : Preset
 
     Returns
     -------
@@ -120,13 +100,7 @@ def save_splits(table: pd.DataFrame, path) -> None:
 
 
 def load_splits(path, faces: FaceTable) -> list[Split]:
-    """Read what `save_splits` wrote and prove it subject-disjoint.
-
-    Raises
-    ------
-    InputError
-        If the file is absent, of another face table, or a person holds two roles of one split.
-    """
+    """Read what `save_splits` wrote. Raises InputError without it, or if it gives a person two roles in a split."""
     if not path.exists():
         raise InputError(path, "no splits here", "run notebook 01_data_prep with the same preset first")
     table = pd.read_parquet(path).astype(str)
