@@ -2,18 +2,10 @@
 
 from importlib import import_module
 
-_HOME = {
-    "FaceTable": "facetable",
-    "load_facetable": "facetable",
-    "make_facetable": "facetable",
-    "load_source": "source",
-    "deal": "splits",
-    "load_splits": "splits",
-    "save_splits": "splits",
-    "read_pairs": "readers.lfw",
-    "write_miniatures": "miniatures",
-    **{f"load_{name}": "readers" for name in ("celeba", "cfee", "cremad", "diveface", "fairface", "lfw", "manifest")},
-}
+_READERS = ("celeba", "cfee", "cremad", "diveface", "fairface", "lfw", "manifest", "synth")
+_HOME = {f"load_{name}": f"readers.{name}" for name in _READERS}
+_HOME |= {"FaceTable": "facetable", "make_facetable": "facetable", "load_source": "source", "read_pairs": "readers.lfw"}
+_HOME |= {"deal": "splits", "save_splits": "splits", "load_splits": "splits", "write_miniatures": "miniatures"}
 __all__ = list(_HOME)
 
 

@@ -12,20 +12,17 @@ from blindlib.presets import PAPER
 from blindlib.settings import DATA_ROLES
 
 SYNTHETIC = "SYNTHETIC.txt"  # a file that marks a folder of rendered faces in a data set's layout
+_IMAGES = (".jpg", ".jpeg", ".png", ".flv")
 _FETCH = ".venv/bin/blindlib data fetch"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a reader has to know of a data set before it can be used.
-
-    The globs of `needs` all have to find something in its folder: what tells it from another.
-    """
+    """What a reader has to know of a data set before it can be used."""
 
     title: str
     use: str
-    images: str  # a glob that counts them
-    needs: tuple[str, ...]
+    needs: tuple[str, ...]  # globs that all find something in its folder: what tells it from another
     licence: str
     address: str  # where its publisher describes it, or the form to ask for it
     how: str  # what to do; the command, where it can be downloaded
@@ -36,7 +33,6 @@ CATALOGUE = {
     "lfw": Entry(
         "LFW",
         "identity, verification; emotion, gender, ethnicity, attractiveness by machines",
-        "*/*/*.jp*g",
         ("lfw*/", "pairs.txt"),
         "research use; photographs of named people",
         "https://ndownloader.figshare.com/files/5976018 (its own site is gone since 2025)",
@@ -45,7 +41,6 @@ CATALOGUE = {
     "diveface": Entry(
         "DiveFace",
         "identity, gender, ethnicity (the paper's)",
-        "**/*.jp*g",
         ("**/Group1_Male.txt",),
         "non-commercial research",
         "https://github.com/BiDAlab/DiveFace",
@@ -56,7 +51,6 @@ CATALOGUE = {
     "cfee": Entry(
         "CFEE",
         "posed emotions (the paper's)",
-        "**/*.jp*g",
         ("*/",),
         "on request, for research",
         "https://cbcsl.ece.ohio-state.edu/compound.html",
@@ -67,7 +61,6 @@ CATALOGUE = {
     "celeba": Entry(
         "CelebA",
         "attractiveness, smiling (the paper's)",
-        "img_align_celeba/**/*.jpg",
         ("list_attr_celeba.txt", "img_align_celeba/"),
         "non-commercial research",
         "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
@@ -79,7 +72,6 @@ CATALOGUE = {
     "fairface": Entry(
         "FairFace",
         "gender, ethnicity (a substitute for DiveFace)",
-        "**/*.jpg",
         ("fairface_label_*.csv",),
         "CC BY 4.0",
         "https://github.com/joojs/fairface",
@@ -90,7 +82,6 @@ CATALOGUE = {
     "cremad": Entry(
         "CREMA-D",
         "acted emotions, gender, ethnicity (a substitute for CFEE)",
-        "VideoFlash/*.flv",
         ("VideoDemographics.csv", "VideoFlash/"),
         "ODbL 1.0 (the database), DbCL 1.0 (its contents)",
         "https://github.com/CheyneyComputerScience/CREMA-D",
@@ -100,7 +91,6 @@ CATALOGUE = {
     "manifest": Entry(
         "your own photographs",
         "whatever faces.csv labels",
-        "**/*.[jp][pn]*g",
         ("faces.csv",),
         "yours to know",
         "DATA.md",
@@ -188,11 +178,11 @@ def status() -> pd.DataFrame:
     rows = []
     for name, entry in CATALOGUE.items():
         folder, here = dataset_dir(name), is_here(name)
-        images = sum(1 for _ in folder.glob(entry.images)) if here else None
+        images = sum(path.suffix.lower() in _IMAGES for path in folder.rglob("*")) if here else None
         rows.append((entry.title, here, folder, images, entry.use, entry.licence, entry.address, entry.how))
     for name, weights in WEIGHTS.items():
         path, how = data_dir() / "weights" / weights.file, f"{_FETCH} {name}"
-        rows.append((weights.title, path.exists(), path, None, "a backbone", weights.licence, "DATA.md", how))
+        rows.append((weights.title, path.exists(), path, None, "a backbone", weights.licence, weights.address, how))
     nobody = ("everything", "MIT; nobody's face", "blindlib/synthfaces", "nothing to fetch")
     rows.append(("SynthFaces", True, Path("rendered"), None, *nobody))
     return pd.DataFrame(rows, columns=columns).astype({"images": "Int64"})

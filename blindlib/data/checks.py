@@ -60,7 +60,7 @@ class Listing:
         return pd.Series({n: inside(folder, p, self.path, n) for n, p in self.rows[column].items()}, dtype=str)
 
     def keep_present(self, folder: Path) -> tuple[pd.DataFrame, dict]:
-        """The rows whose `image` is there, and how many are `listed` and `absent`. Raises InputError for too many."""
+        """The rows whose `image` is there, and numbers: `listed`, `absent`. Raises InputError if many are absent."""
         here = self.rows["image"].map(lambda image: (folder / image).is_file()).astype(bool)
         listed, absent = len(here), int((~here).sum())
         if not listed:
@@ -79,7 +79,7 @@ class Listing:
 
 def _read_text(path: Path, what: str, remedy: str) -> str:
     try:
-        return require_file(path, what, remedy).read_text(encoding="utf-8")
+        return require_file(path, what, remedy).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(path, "is not UTF-8 text", "fetch the file again, or save it as UTF-8") from None
 
@@ -104,7 +104,7 @@ def read_table(path: Path, what: str, columns: list[str], remedy: str) -> Listin
     if not isinstance(rows.index, pd.RangeIndex):  # pandas would take the first cells for the rows' names
         raise InputError(path, "has more cells in its lines than names in its first line", "mend that line", line=1)
     require_columns(path, list(rows), columns)
-    lines = [n for n, line in enumerate(text.split("\n"), 1) if line.strip()]  # pandas passes over blank ones too
+    lines = [n for n, line in enumerate(text.split("\n"), 1) if line.strip(" \t")]  # as pandas passes over them
     rows.index = lines[1 : len(rows) + 1]
     return Listing(path, rows, remedy)
 

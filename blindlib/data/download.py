@@ -60,10 +60,7 @@ COLLECTIONS = {name: (Remote(w.file, w.address, w.sha256),) for name, w in WEIGH
 def fetch(collection: str, folder: Path, say=print) -> None:
     """Fetch every file of a collection into a folder, verified; files that are there and right are left alone.
 
-    Raises
-    ------
-    InputError
-        No such collection, no connection, wrong checksum, or an archive that leaves its folder.
+    Raises InputError for no such collection, no connection, a wrong checksum, or an archive that leaves its folder.
     """
     if collection not in COLLECTIONS:
         raise InputError("data set", f"there is no {collection!r}", f"use one of {', '.join(COLLECTIONS)}")
@@ -86,11 +83,8 @@ def fetch(collection: str, folder: Path, say=print) -> None:
 def unpack_into(name: str, archive: Path, folder: Path) -> str:
     """Unpack a zip or tar file that the reader downloaded into a data set's folder; return a line that says so.
 
-    Raises
-    ------
-    InputError
-        No such data set or file, another checksum than the published (or the recorded) one, a damaged archive, a member
-        that leaves the folder, or something of the same name there already. Nothing is left behind.
+    Raises InputError for no such data set or file, another checksum than the published (or the recorded) one, a damaged
+    archive, a member that leaves the folder, or something of the same name there already. Nothing is left behind.
     """
     if name not in CATALOGUE:
         raise InputError("data set", f"there is no {name!r}", f"use one of {', '.join(CATALOGUE)}")
@@ -137,10 +131,7 @@ def _download(remote: Remote, folder: Path, expected: str | None) -> Path:
 
 
 def _resume(url: str, file: Path, *, part: Path) -> None:
-    """Download to `part`, going on where an earlier try stopped, then move it to `file`.
-
-    Of a server that cannot be reached or refuses, what has arrived stays in `part` for the next try.
-    """
+    """Download to `part`, going on where an earlier try stopped; what is whole becomes `file`."""
     have = part.stat().st_size if part.exists() else 0
     remedy = "check the network and run the same command again: it goes on where it stopped"
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})

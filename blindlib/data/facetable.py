@@ -12,19 +12,18 @@ from blindlib.data.checks import check_images
 from blindlib.presets import Preset
 from blindlib.settings import EMOTIONS, GENDERS
 
-_OPTIONAL = {"nullable": True, "coerce": True}
 SCHEMA = pa.DataFrameSchema(
     {
-        "image": pa.Column(str, unique=True, coerce=True),
-        "identity": pa.Column(str, coerce=True),
-        "emotion": pa.Column(str, pa.Check.isin(EMOTIONS), **_OPTIONAL),
-        "gender": pa.Column(str, pa.Check.isin(GENDERS), **_OPTIONAL),
-        "ethnicity": pa.Column(str, **_OPTIONAL),
-        "smiling": pa.Column("boolean", **_OPTIONAL),
-        "attractive": pa.Column("boolean", **_OPTIONAL),
-        "sha256": pa.Column(str, pa.Check.str_matches(r"^[0-9a-f]{64}$"), coerce=True),
+        "image": pa.Column(str, unique=True),
+        "identity": pa.Column(str),
+        "emotion": pa.Column(str, pa.Check.isin(EMOTIONS), nullable=True),
+        "gender": pa.Column(str, pa.Check.isin(GENDERS), nullable=True),
+        "ethnicity": pa.Column(str, nullable=True),
+        "smiling": pa.Column("boolean", nullable=True),
+        "attractive": pa.Column("boolean", nullable=True),
+        "sha256": pa.Column(str, pa.Check.str_matches(r"^[0-9a-f]{64}$")),
     },
-    strict=True,
+    coerce=True,
 )
 
 
@@ -59,8 +58,7 @@ class FaceTable:
         """Absolute path of every image, in row order."""
         if not self.folders:
             return [self.root / image for image in self.frame["image"]]
-        split = [image.split("/", 1) for image in self.frame["image"]]
-        return [self.folders[part] / rest for part, rest in split]
+        return [self.folders[part] / rest for part, rest in self.frame["image"].str.split("/", n=1)]
 
     @property
     def part(self) -> pd.Series:
@@ -95,21 +93,14 @@ def make_facetable(
 ) -> FaceTable:
     """Validate rows into a FaceTable; labels that a data set lacks become missing values.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        At least `image` and `identity`; any of `ATTRIBUTES`; `sha256`, without which every image is decoded and hashed.
-    **more
-        `source`, `folders`, `parts`, `kinds` of the FaceTable.
+    The rows have at least `image` and `identity`; without `sha256` every image is decoded and hashed. `more` may be the
+    table's `source`, `folders`, `parts` and `kinds`.
 
-    Raises
-    ------
-    InputError
-        If a column is unknown, an image is repeated or does not decode, or a label is outside the vocabulary.
+    Raises InputError if a column is unknown, an image is repeated or does not decode, or a label has no such value.
     """
-    unknown = set(frame.columns) - set(SCHEMA.columns)
+    unknown = sorted(set(frame.columns) - set(SCHEMA.columns))
     if unknown:
-        raise InputError(root, f"data set '{name}' has the unknown columns {sorted(unknown)}", "rename or drop them")
+        raise InputError(root, f"data set '{name}' has the unknown columns {unknown}", "rename or drop them")
     if "sha256" not in frame:
         frame = frame.assign(sha256=check_images(Path(root), list(frame["image"])))
     frame = frame.reindex(columns=list(SCHEMA.columns))
@@ -137,10 +128,7 @@ def load_facetable(path: Path) -> FaceTable:
 def for_faces(preset: Preset, faces: FaceTable) -> Preset:
     """A preset with the emotions that occur in these faces: no data set has all.
 
-    Raises
-    ------
-    InputError
-        If fewer than two are here, or the penalty's class is not among them.
+    Raises InputError if fewer than two are here, or the penalty's class is not among them.
     """
     here = set(faces.frame["emotion"].dropna()) & set(preset.blinded)
     if not here:

@@ -43,14 +43,11 @@ def write_miniatures(folder: Path, *, people: int = 8, seed: int = 0) -> Path:
 
 
 def _album(people: int, shots, seed: int) -> pd.DataFrame:
-    """An album with a number for each subject (from 0) and for each of its pictures (from 1)."""
+    """An album of so many everyday shots or of posed emotions; subjects (from 0) and pictures (from 1) have numbers."""
+    shots = shots if isinstance(shots, int) else [(emotion, POSED) for emotion in shots]
     album = label_attractiveness(make_album(people, shots, seed), seed)
     subject = album["identity"].str.rsplit("-").str[-1].astype(int)
     return album.assign(subject=subject, number=album.groupby("identity").cumcount() + 1)
-
-
-def _posed(emotions) -> list:
-    return [(emotion, POSED) for emotion in emotions]
 
 
 def _groups(album: pd.DataFrame, *words: str) -> pd.Series:
@@ -68,10 +65,10 @@ def _widen(frame: np.ndarray, width: int, height: int) -> np.ndarray:
 
 def _save_all(album: pd.DataFrame, folder: Path, files, width, height) -> None:
     """Write a rendered picture for every row of an album; one size for all, or an array of sizes."""
-    sizes = np.broadcast_arrays(np.arange(len(album)), width, height)
-    for file, frame, _, w, h in zip(files, render(album), *sizes, strict=True):
+    sizes = np.broadcast_to(np.transpose([width, height]), (len(album), 2)).tolist()
+    for file, frame, (w, h) in zip(files, render(album), sizes, strict=True):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(_widen(frame, int(w), int(h))).save(folder / file, quality=92)
+        Image.fromarray(_widen(frame, w, h)).save(folder / file, quality=92)
 
 
 def _write_lines(path: Path, lines: Iterable[str]) -> None:
@@ -128,7 +125,7 @@ def _write_diveface(root: Path, people: int, seed: int) -> None:
 
 def _write_cfee(root: Path, people: int, seed: int) -> None:
     codes = {name: code for code, name in enumerate((*BASIC, *COMPOUND_EMOTIONS), 1)}
-    albums = [_album(3 * people, _posed(BASIC), seed), _album(1, _posed(COMPOUND_EMOTIONS), seed)]
+    albums = [_album(3 * people, BASIC, seed), _album(1, COMPOUND_EMOTIONS, seed)]
     album = pd.concat(albums, ignore_index=True)
     files = []
     for row in album.itertuples():
@@ -164,7 +161,7 @@ def _write_fairface(root: Path, people: int, seed: int) -> None:
 
 def _write_cremad(root: Path, people: int, seed: int) -> None:
     codes = {emotion: code for code, emotion in cremad.EMOTIONS.items()}
-    album = _album(max(2, 3 * people // 2), _posed(codes), seed)
+    album = _album(max(2, 3 * people // 2), codes, seed)
     album["actor"] = (1001 + album["subject"]).astype(str)
     actors = album.drop_duplicates("actor")
     table = {
@@ -200,7 +197,7 @@ def write_clip(path: Path, frames: np.ndarray, rate: int = 30) -> None:
 
 
 def _write_manifest(root: Path, people: int, seed: int) -> None:
-    album = _album(2 * people, _posed(BASIC), seed)
+    album = _album(2 * people, BASIC, seed)
     _save_all(album, root, album["image"], 160, 160)
     truth = ["smiling", "attractive"]
     labels = ["image", "identity", "emotion", "gender", "ethnicity", *truth]

@@ -1,7 +1,6 @@
 """A preset's data: which data set fills which role, the face table over all of them, and the pairs."""
 
 import os
-from pathlib import Path
 
 import pandas as pd
 
@@ -38,10 +37,7 @@ def load_source(preset: Preset) -> tuple[FaceTable, pd.DataFrame]:
     pairs : DataFrame
         As `readers.lfw.read_pairs`, empty without LFW.
 
-    Raises
-    ------
-    InputError
-        Where none of the data sets is here, or files are wrong; see the loaders.
+    Raises InputError where none of the data sets is here, or files are wrong; see the loaders.
     """
     if preset.synth is not None:
         return load_synth(preset.synth, build_dir(preset.name))
@@ -110,15 +106,11 @@ def source_state(preset: Preset) -> str:
     """
     if preset.synth is not None:
         return f"SynthFaces {preset.synth}\n"
-    files = [file for name in _present(preset) for file in _top(dataset_dir(name))]
+    files = []
+    for folder in map(dataset_dir, _present(preset)):  # each, what lies in it, and the lists one folder below
+        inner = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        files += sorted([folder, *inner, *(path for part in inner for path in part.glob("*.txt"))])
     return "".join(f"{file} {file.stat().st_mtime_ns}\n" for file in files)
-
-
-def _top(folder: Path) -> list[Path]:
-    """A data set's folder, what lies in it, and the lists one folder below: what changes when the data does."""
-    inner = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    lists = [path for part in inner if part.is_dir() for path in part.glob("*.txt")]
-    return sorted([folder, *inner, *lists])
 
 
 def _present(preset: Preset) -> list[str]:

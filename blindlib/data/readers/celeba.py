@@ -22,14 +22,11 @@ _REMEDY = "see CelebA in DATA.md: `blindlib data fetch celeba` prints where its 
 
 
 def load_celeba(root: Path) -> FaceTable:
-    """Load CelebA from a folder that holds its three lists and `img_align_celeba/`. Raises InputError for wrong ones.
+    """Load CelebA from a folder that holds its three lists and `img_align_celeba/`. Raises InputError without them.
 
-    Returns
-    -------
-    FaceTable
-        `attractive`, `smiling`, `gender` (of `Male`): labels that annotators gave. `notes` counts images listed,
-        absent, by official partition, people who stand in two partitions, and lists that are the published ones. The
-        partition itself is not used: five parts of the people bring intervals (**decision**).
+    `attractive`, `smiling`, `gender` (of `Male`): labels that annotators gave. `notes` counts images listed,
+    absent, by official partition, people who stand in two partitions, and lists that are the published ones. The
+    partition itself is not used: five parts of the people bring intervals (**decision**).
 
     Source: Liu et al., ICCV 2015.
     """
@@ -39,11 +36,10 @@ def load_celeba(root: Path) -> FaceTable:
         numbers = listing.rows["image"].map(_read_numbers(root / name, column, allowed))
         listing.refuse(numbers.isna(), f"{{image}} is not in {name}", "fetch both again")
         listing.rows[column] = numbers.astype(int)
-    folder = root / "img_align_celeba"
-    nested = folder / "img_align_celeba"  # as some archives unpack
-    folder = nested if nested.is_dir() else folder
-    if not folder.is_dir():
-        raise InputError(folder, "CelebA's aligned images not found", _REMEDY)
+    outer = root / "img_align_celeba"
+    folder = next((f for f in (outer / outer.name, outer) if f.is_dir()), None)  # some archives unpack it twice
+    if folder is None:
+        raise InputError(outer, "CelebA's aligned images not found", _REMEDY)
     listing.rows["image"] = listing.inside(folder)
     frame, counts = listing.keep_present(folder)
     frame = frame.astype({"identity": str})

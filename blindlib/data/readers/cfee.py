@@ -25,12 +25,8 @@ def load_cfee(root: Path, *, everything: bool = False) -> FaceTable:
     Neutral and the six basic emotions are read, or everything: the fifteen compound ones too. Raises InputError without
     photographs, and for one that has no known emotion or stands there twice.
 
-    Returns
-    -------
-    FaceTable
-        `emotion`: what the subject was asked to show; `real` with all 230 subjects. `notes` counts photographs passed
-        over: other categories (the distribution holds four more than the paper's 22), and, unless asked for, compound
-        ones.
+    `emotion`: what the subject was asked to show; `real` with all 230 subjects. `notes` counts photographs passed over:
+    other categories (the distribution holds four more than the paper's 22), and, unless asked for, compound ones.
 
     Source: Du, Tao & Martínez, PNAS 2014. The layout as distributed is read off public code, not off the data.
     """
@@ -62,7 +58,16 @@ def emotion_of(words: str) -> str:
 
 def _read_codes(root: Path, files: list[str]) -> list[tuple[str, str, str]]:
     """Every file with its subject and emotion, by the code in its name."""
-    emotion_by_code = _read_categories(root / CATEGORIES)
+    remedy = "save the sheet 'summary' of AU_annotation_all_subjects.xls there as CSV: code,emotion"
+    listing = read_table(root / CATEGORIES, "the table of CFEE's category codes", ["code", "emotion"], remedy)
+    code, words = listing.rows["code"].str.strip(), listing.rows["emotion"].str.strip()
+    broken = ~code.str.fullmatch("[0-9]+") | (words == "")
+    listing.refuse(broken, "expected a code and an emotion, got {code!r}, {emotion!r}", "mend it")
+    listing.refuse(code.astype(int).duplicated(), "repeats the code {code}", "keep one line of the two")
+    emotion_by_code = dict(zip(code.astype(int), words.map(emotion_of), strict=True))
+    missing = ", ".join(emotion for emotion in _BASIC if emotion not in emotion_by_code.values())
+    if missing:
+        raise InputError(listing.path, f"names no {missing}", "use the words neutral, happy, sad, … or DATA.md's")
     rows = []
     for file in files:
         match = _CODED.match(Path(file).name)
@@ -71,21 +76,6 @@ def _read_codes(root: Path, files: list[str]) -> list[tuple[str, str, str]]:
             raise InputError(root / file, problem, "rename or remove it")
         rows.append((file, match["subject"], emotion_by_code[int(match["code"])]))
     return rows
-
-
-def _read_categories(path: Path) -> dict[int, str]:
-    remedy = "save the sheet 'summary' of AU_annotation_all_subjects.xls there as CSV: code,emotion"
-    listing = read_table(path, "the table of CFEE's category codes", ["code", "emotion"], remedy)
-    rows = listing.rows
-    broken = ~rows["code"].str.fullmatch(r"\s*[0-9]+\s*") | (rows["emotion"].str.strip() == "")
-    listing.refuse(broken, "expected a code and an emotion, got {code!r}, {emotion!r}", "mend it")
-    codes = rows["code"].astype(int)
-    listing.refuse(codes.duplicated(), "repeats the code {code}", "keep one line of the two")
-    emotion_by_code = dict(zip(codes, rows["emotion"].map(emotion_of), strict=True))
-    missing = [emotion for emotion in _BASIC if emotion not in emotion_by_code.values()]
-    if missing:
-        raise InputError(path, f"names no {', '.join(missing)}", "use the words neutral, happy, sad, … or DATA.md's")
-    return emotion_by_code
 
 
 def _read_folders(root: Path, files: list[str]) -> list[tuple[str, str, str]]:

@@ -19,7 +19,7 @@ PEOPLE, SENTENCES = "VideoDemographics.csv", "SentenceFilenames.csv"
 EMOTIONS = {"ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happiness", "NEU": "neutral", "SAD": "sadness"}
 _CLIP = re.compile(rf"^(?P<actor>\d{{4}})_[A-Z]{{3}}_(?P<emotion>{'|'.join(EMOTIONS)})_(LO|MD|HI|XX)\.flv$")
 _EDGE = 0.1  # of a clip at either end: the clapper, the cut
-_SMOOTH = 3  # frames: a blink is shorter than an emotion
+_SMOOTH = 3  # frames: a blink is shorter than an expression
 _THUMBNAIL = (64, 48)  # pixels
 _REMEDY = "see CREMA-D in DATA.md: `blindlib data fetch cremad` prints where its files are"
 
@@ -27,19 +27,19 @@ _REMEDY = "see CREMA-D in DATA.md: `blindlib data fetch cremad` prints where its
 def load_cremad(root: Path) -> FaceTable:
     """Load CREMA-D: the apex frame of every clip is kept, once, in `build/frames/cremad`, private to the user.
 
-    Raises InputError for a clip of another name or an unknown actor, and if too many have no picture.
-
-    Returns
-    -------
-    FaceTable
-        `emotion`: what the actor was asked to act (no surprise among them), not what anybody saw; `gender`, `ethnicity`
-        as the actors said (`Unknown` is missing). Its images are the frames. `notes` counts clips listed, absent,
-        without a picture.
+    `emotion`: what the actor was asked to act (no surprise among them), not what anybody saw; `gender`, `ethnicity` as
+    the actors said (`Unknown` is missing). Its images are the frames. `notes` counts clips listed, absent, without a
+    picture. Raises InputError for a clip of another name or an unknown actor, and if too many have no picture.
 
     Source: Cao et al., IEEE Trans. Affective Computing 2014; ODbL 1.0.
     """
     root = Path(root)
-    people = _read_people(root / PEOPLE)
+    listing = read_table(root / PEOPLE, "CREMA-D's table of actors", ["ActorID", "Sex", "Race"], _REMEDY)
+    listing.refuse_repeats("ActorID", "actor")
+    listing.refuse_unknown("Sex", ("Male", "Female"))
+    listing.refuse_unknown("Race", ("African American", "Asian", "Caucasian", "Unknown"))
+    people = listing.rows.set_index("ActorID")[["Sex", "Race"]].set_axis(["gender", "ethnicity"], axis=1)
+    people = people.apply(lambda words: words.str.lower()).replace("unknown", None)
     clips = sorted((root / "VideoFlash").glob("*.flv"))
     if not clips:
         raise InputError(root / "VideoFlash", "holds no clips (.flv)", _REMEDY)
@@ -66,16 +66,6 @@ def load_cremad(root: Path) -> FaceTable:
     return make_facetable(frame[~blank], folder, name="CREMA-D", kind="substitute", notes={"CREMA-D": notes})
 
 
-def _read_people(path: Path) -> pd.DataFrame:
-    listing = read_table(path, "CREMA-D's table of actors", ["ActorID", "Sex", "Race"], _REMEDY)
-    listing.refuse_repeats("ActorID", "actor")
-    listing.refuse_unknown("Sex", ("Male", "Female"))
-    listing.refuse_unknown("Race", ("African American", "Asian", "Caucasian", "Unknown"))
-    people = listing.rows.set_index("ActorID")
-    ethnicity = people["Race"].str.lower().mask(people["Race"] == "Unknown")
-    return pd.DataFrame({"gender": people["Sex"].str.lower(), "ethnicity": ethnicity})
-
-
 def _extract_apexes(clips: list[Path], folder: Path) -> list[str | None]:
     """Write every clip's apex frame, unless it is there and not older, and return its SHA-256 (None: no picture)."""
 
@@ -85,10 +75,9 @@ def _extract_apexes(clips: list[Path], folder: Path) -> list[str | None]:
             with clip.open("rb") as stream:
                 if stream.read(40).startswith(b"version https://git-lfs"):
                     raise InputError(clip, "is a Git LFS pointer, not the clip", "run `git lfs pull` in its repository")
-            try:
-                image = read_apex(clip)
-            except InputError:
-                return None  # counted by load_cremad
+            image = read_apex(clip)
+            if image is None:
+                return None
             with atomic_path(target) as temporary:
                 image.save(temporary, format="PNG")
         return sha256(target)
@@ -97,14 +86,14 @@ def _extract_apexes(clips: list[Path], folder: Path) -> list[str | None]:
         return list(track(pool.map(one, clips), "one frame of every clip", total=len(clips), unit="clip"))
 
 
-def read_apex(clip: Path) -> Image.Image:
-    """The apex frame of a video file, RGB. Raises InputError if no picture in it decodes.
+def read_apex(clip: Path) -> Image.Image | None:
+    """The apex frame of a video file, RGB; None if no picture in it decodes.
 
     It is decoded twice: a clip's frames never lie in memory together.
     """
     thumbnails = [np.asarray(f.to_image().convert("L").resize(_THUMBNAIL)) for f in _frames(clip)]
     if not thumbnails:
-        raise InputError(clip, "holds no picture that decodes", "fetch this clip again")
+        return None
     wanted = apex_index(np.stack(thumbnails))
     return next(f.to_image() for n, f in enumerate(_frames(clip)) if n == wanted)
 

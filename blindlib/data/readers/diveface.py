@@ -27,12 +27,9 @@ def load_diveface(root: Path, *, everything: bool = False) -> FaceTable:
 
     Three images of each person are read (the balanced set), or everything. A person in two lists is refused.
 
-    Returns
-    -------
-    FaceTable
-        `gender`, and `ethnicity` by the lists' own names `group 1` (East Asian), `group 2` (Sub-Saharan and South
-        Indian), `group 3` (Caucasian, in the authors' words). `real` with all six lists as published. `notes` counts
-        images listed, absent, and which lists are.
+    `gender`, and `ethnicity` by the lists' own names `group 1` (East Asian), `group 2` (Sub-Saharan and South
+    Indian), `group 3` (Caucasian, in the authors' words). `real` with all six lists as published. `notes` counts
+    images listed, absent, and which lists are.
 
     Source: Morales et al. 2021 (arXiv 1902.00334); github.com/BiDAlab/DiveFace.
     """

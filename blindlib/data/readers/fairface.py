@@ -15,13 +15,10 @@ _REMEDY = "see FairFace in DATA.md: `blindlib data fetch fairface` prints where 
 
 
 def load_fairface(root: Path) -> FaceTable:
-    """Load FairFace from a folder with one or both label files and the images. Raises InputError for wrong ones.
+    """Load FairFace from a folder with one or both label files and the images. Raises InputError without them.
 
-    Returns
-    -------
-    FaceTable
-        `gender` and `ethnicity` (seven groups, in the annotators' words). FairFace names nobody: every photograph
-        counts as a person of its own, so it can train no triplets, and a person photographed twice is not noticed.
+    `gender` and `ethnicity` (seven groups, in the annotators' words). FairFace names nobody: every photograph
+    counts as a person of its own, so it can train no triplets, and a person photographed twice is not noticed.
 
     Source: Kärkkäinen & Joo, WACV 2021; CC BY 4.0.
     """

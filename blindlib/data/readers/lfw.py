@@ -15,7 +15,6 @@ from blindlib.settings import EMOTIONS
 FOLDERS = ("lfw", "lfw_funneled", "lfw-deepfunneled")
 # The public legend.csv names thousands of images that a subset of LFW lacks; only that very file may do so.
 PUBLIC_LEGEND = "a4be0fc5afa10e44fdc717bf2fe5b3e2c916c07335aec254111c74b40ec75eb0"
-_IMAGE = re.compile(r"^(?P<name>.+)_\d{4}\.jpe?g$", re.IGNORECASE)
 _SCORES = ["Male", "Asian", "White", "Black", "Indian", "Smiling", "Attractive Man", "Attractive Woman"]
 _FETCH = (
     "fetch it: `.venv/bin/blindlib data fetch lfw`; or name a copy that holds lfw/, pairs.txt and legend.csv: "
@@ -26,11 +25,8 @@ _FETCH = (
 def load_lfw(root: Path) -> FaceTable:
     """Load LFW's images with whatever label files lie beside them. Raises InputError without images.
 
-    Returns
-    -------
-    FaceTable
-        `emotion` of `legend.csv` (most likely a machine's labels); `gender`, `ethnicity`, `smiling` and `attractive` of
-        `lfw_attributes.txt` (a machine's scores, not labels). `notes` says what the label readers ignored.
+    `emotion` of `legend.csv` (most likely a machine's labels); `gender`, `ethnicity`, `smiling` and `attractive` of
+    `lfw_attributes.txt` (a machine's scores, not labels). `notes` says what the label readers ignored.
 
     Source: Huang et al. 2007 (images); Kumar et al. 2009 (attributes); muxspace/facial_expressions (emotions).
     """
@@ -48,17 +44,14 @@ def load_lfw(root: Path) -> FaceTable:
 
 
 def _find_images(folder: Path) -> pd.DataFrame:
-    rows = []
-    for path in sorted(folder.glob("*/*")):
-        if path.suffix.lower() not in (".jpg", ".jpeg"):
-            continue
-        match = _IMAGE.match(path.name)
-        if not match or match["name"] != path.parent.name:
-            raise InputError(path, "not named Name/Name_0001.jpg as LFW's images are", "rename or remove it")
-        rows.append((path.relative_to(folder).as_posix(), path.parent.name))
-    if not rows:
+    files = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in (".jpg", ".jpeg"))
+    if not files:
         raise InputError(folder, "holds no Name/Name_0001.jpg", _FETCH)
-    return pd.DataFrame(rows, columns=["image", "identity"])
+    for path in files:
+        if not re.fullmatch(re.escape(path.parent.name) + r"_\d{4}", path.stem):
+            raise InputError(path, "not named Name/Name_0001.jpg as LFW's images are", "rename or remove it")
+    images = [path.relative_to(folder).as_posix() for path in files]
+    return pd.DataFrame({"image": images, "identity": [path.parent.name for path in files]})
 
 
 def image_paths(person: pd.Series, number: pd.Series) -> pd.Series:
@@ -147,10 +140,7 @@ def read_pairs(path: Path, faces: FaceTable) -> pd.DataFrame:
     `pairs.txt` is a line `folds<TAB>n`, then for each fold n lines `name i j` (same person) and n lines
     `name i other j` (different persons).
 
-    Returns
-    -------
-    DataFrame
-        `fold` (from 0), `left`, `right` (row numbers in `faces`), `same` (bool); one row a pair.
+    Returns a row a pair: `fold` (from 0), `left`, `right` (row numbers in `faces`), `same` (bool).
 
     Source: Huang et al. 2007, View 2; http://vis-www.cs.umass.edu/lfw/README.txt.
     """

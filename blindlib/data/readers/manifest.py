@@ -18,10 +18,7 @@ def load_manifest(path: Path) -> FaceTable:
     They are `image` (a path below the CSV's folder) and `identity`, and any of `emotion`, `gender`, `ethnicity`,
     `smiling`, `attractive` (1/0 or true/false). An empty cell is a missing label.
 
-    Returns
-    -------
-    FaceTable
-        Named by its folder; a substitute for the paper's data.
+    Named by its folder; a substitute for the paper's data.
     """
     path = Path(path) / MANIFEST if Path(path).is_dir() else Path(path)
     require_file(path, "manifest", "write one: image,identity[,emotion,gender,ethnicity,smiling,attractive]")
