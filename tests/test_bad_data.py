@@ -221,7 +221,7 @@ def test_a_few_absent_images_are_counted_and_the_rest_is_read(miniatures, tmp_pa
 
 
 def test_a_few_clips_without_a_picture_are_counted(miniatures, tmp_path, monkeypatch):
-    monkeypatch.setattr("blindlib.data.readers.cremad.ABSENT", 0.2)
+    monkeypatch.setattr("blindlib.data.checks.ABSENT", 0.2)
     shutil.copytree(miniatures / "cremad", tmp_path / "cremad")
     cut(first(tmp_path / "cremad", "*.flv"))
     (tmp_path / "cremad/VideoFlash/1002_IEO_SAD_XX.flv").unlink()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import blindlib.data
 from blindlib.cli import app
 from blindlib.common.errors import InputError
 from blindlib.common.files import sha256
@@ -121,6 +122,28 @@ def test_cremad_keeps_one_frame_a_clip_private_and_reads_it_once(miniatures, mon
     assert (row["identity"], row["emotion"], row["gender"]) == ("1002", "happiness", "male")
     monkeypatch.setattr("blindlib.data.readers.cremad.read_apex", lambda clip: pytest.fail("decoded again"))
     pd.testing.assert_frame_equal(load_cremad(miniatures / "cremad").frame, faces.frame)
+
+
+@pytest.mark.parametrize("name", ["diveface", "celeba", "cfee"])
+def test_a_byte_order_mark_before_a_list_is_passed_over(data, name):
+    """Spreadsheets write one."""
+    expected = LOADERS[name](data / name).frame
+    for file in [*(data / name).rglob("Group*.txt"), *(data / name).glob("[ilc]*.*")]:
+        file.write_text("\ufeff" + file.read_text())
+    pd.testing.assert_frame_equal(LOADERS[name](data / name).frame, expected)
+
+
+def test_an_actor_of_unknown_ethnicity_has_none(data):
+    table = pd.read_csv(data / "cremad/VideoDemographics.csv")
+    table.assign(Race="Unknown").to_csv(data / "cremad/VideoDemographics.csv", index=False)
+    faces = load_cremad(data / "cremad")
+    assert not faces.has("ethnicity") and faces.has("gender")
+
+
+def test_the_names_meant_for_others_are_those_of_the_modules():
+    assert blindlib.data.load_celeba is load_celeba and blindlib.data.load_source is load_source
+    assert all(getattr(blindlib.data, name) for name in blindlib.data.__all__)
+    assert not hasattr(blindlib.data, "load_imagenet")
 
 
 def test_the_apex_is_where_the_face_has_moved_most(tmp_path):

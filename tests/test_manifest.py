@@ -33,6 +33,14 @@ def test_reads_labels_and_leaves_missing_ones_missing(folder):
     assert faces.frame["smiling"].tolist() == [False, True] and not faces.has("gender")
 
 
+def test_only_an_empty_cell_is_missing(folder):
+    """Somebody may be called NA, None or nan."""
+    text = "image,identity,ethnicity\npictures/0.jpg,NA,\npictures/1.jpg,None,nan\n"
+    frame = load_manifest(write(folder, text)).frame
+    assert frame["identity"].tolist() == ["NA", "None"] and pd.isna(frame["ethnicity"][0])
+    assert frame["ethnicity"][1] == "nan"
+
+
 def test_survives_a_round_trip(folder, tmp_path):
     faces = load_manifest(write(folder, "image,identity\npictures/1.jpg,b\n"))
     again = load_facetable(faces.save(tmp_path / "faces.parquet"))
@@ -49,6 +57,8 @@ def test_survives_a_round_trip(folder, tmp_path):
         ("image,identity\npictures/0.jpg,a\npictures/0.jpg,b\n", 3, "repeats the image"),
         ("image,identity\npictures/0.jpg,\n", 2, "no identity"),
         ("image,identity,smiling\npictures/0.jpg,a,maybe\n", 2, "'maybe'"),
+        ("image,identity,smiling\n\npictures/1.jpg,b,1\n\npictures/0.jpg,a,maybe\n", 5, "'maybe'"),  # blank lines count
+        ("image,identity\npictures/0.jpg,a,\n", 1, "more cells in its lines"),  # pandas would shift the names
         ("image,identity\npictures/9.jpg,a\n", 2, "names pictures/9.jpg, absent"),
         ("image,identity,emotion\npictures/0.jpg,a,glee\n", None, "'glee'"),
     ],

@@ -12,44 +12,27 @@ from blindlib.presets import PAPER
 from blindlib.settings import DATA_ROLES
 
 SYNTHETIC = "SYNTHETIC.txt"  # a file that marks a folder of rendered faces in a data set's layout
+_IMAGES = (".jpg", ".jpeg", ".png", ".flv")
 _FETCH = ".venv/bin/blindlib data fetch"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a reader has to know of a data set before it can be used.
-
-    Attributes
-    ----------
-    title, use : str
-    images : str
-        A glob below its folder that counts its images.
-    needs : tuple of str
-        Globs that all have to find something: what tells its folder from another.
-    licence : str
-    address : str
-        Where its publisher describes it, or the form to ask for it.
-    how : str
-        What to do; the command, where it can be downloaded.
-    terms : str
-        What its publisher asks of who uses it; empty where nothing has to be agreed to.
-    """
+    """What a reader has to know of a data set before it can be used."""
 
     title: str
     use: str
-    images: str
-    needs: tuple[str, ...]
+    needs: tuple[str, ...]  # globs that all find something in its folder: what tells it from another
     licence: str
-    address: str
-    how: str
-    terms: str = ""
+    address: str  # where its publisher describes it, or the form to ask for it
+    how: str  # what to do; the command, where it can be downloaded
+    terms: str = ""  # what its publisher asks of who uses it; empty where nothing has to be agreed to
 
 
 CATALOGUE = {
     "lfw": Entry(
         "LFW",
-        "identity, verification; expression, gender, ethnicity, attractiveness by machines",
-        "*/*/*.jp*g",
+        "identity, verification; emotion, gender, ethnicity, attractiveness by machines",
         ("lfw*/", "pairs.txt"),
         "research use; photographs of named people",
         "https://ndownloader.figshare.com/files/5976018 (its own site is gone since 2025)",
@@ -58,7 +41,6 @@ CATALOGUE = {
     "diveface": Entry(
         "DiveFace",
         "identity, gender, ethnicity (the paper's)",
-        "**/*.jp*g",
         ("**/Group1_Male.txt",),
         "non-commercial research",
         "https://github.com/BiDAlab/DiveFace",
@@ -68,8 +50,7 @@ CATALOGUE = {
     ),
     "cfee": Entry(
         "CFEE",
-        "posed expressions (the paper's)",
-        "**/*.jp*g",
+        "posed emotions (the paper's)",
         ("*/",),
         "on request, for research",
         "https://cbcsl.ece.ohio-state.edu/compound.html",
@@ -80,7 +61,6 @@ CATALOGUE = {
     "celeba": Entry(
         "CelebA",
         "attractiveness, smiling (the paper's)",
-        "img_align_celeba/**/*.jpg",
         ("list_attr_celeba.txt", "img_align_celeba/"),
         "non-commercial research",
         "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
@@ -92,7 +72,6 @@ CATALOGUE = {
     "fairface": Entry(
         "FairFace",
         "gender, ethnicity (a substitute for DiveFace)",
-        "**/*.jpg",
         ("fairface_label_*.csv",),
         "CC BY 4.0",
         "https://github.com/joojs/fairface",
@@ -102,8 +81,7 @@ CATALOGUE = {
     ),
     "cremad": Entry(
         "CREMA-D",
-        "acted expressions, gender, ethnicity (a substitute for CFEE)",
-        "VideoFlash/*.flv",
+        "acted emotions, gender, ethnicity (a substitute for CFEE)",
         ("VideoDemographics.csv", "VideoFlash/"),
         "ODbL 1.0 (the database), DbCL 1.0 (its contents)",
         "https://github.com/CheyneyComputerScience/CREMA-D",
@@ -113,7 +91,6 @@ CATALOGUE = {
     "manifest": Entry(
         "your own photographs",
         "whatever faces.csv labels",
-        "**/*.[jp][pn]*g",
         ("faces.csv",),
         "yours to know",
         "DATA.md",
@@ -124,24 +101,14 @@ CATALOGUE = {
 
 @dataclass(frozen=True)
 class Weights:
-    """A published file of weights; it goes to `weights/` in the data folder.
-
-    Attributes
-    ----------
-    title, file, address : str
-    sha256 : str or None
-        None where the publisher gives none.
-    licence : str
-    others : tuple of str
-        Other published files that serve instead; the first that is there is used.
-    """
+    """A published file of weights; it goes to `weights/` in the data folder."""
 
     title: str
     file: str
     address: str
-    sha256: str | None
+    sha256: str | None  # None where the publisher gives none
     licence: str
-    others: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()  # published files that serve instead; the first that is there is used
 
 
 WEIGHTS = {  # by what `data fetch` calls it
@@ -178,13 +145,7 @@ def is_here(name: str) -> bool:
 
 
 def require_layout(name: str) -> None:
-    """Refuse a folder that holds something else than the data set, before anything is read.
-
-    Raises
-    ------
-    InputError
-        Saying what it lacks, and whether the folder above or one inside is the right one.
-    """
+    """Raise InputError if a data set's folder lacks something, and say whether one above or inside is the right one."""
     folder = dataset_dir(name)
     missing = _lacks(name, folder)
     if missing:
@@ -205,48 +166,23 @@ def how_to_get(name: str) -> str:
 
 
 def no_data(faces: FaceTable, label: str) -> str:
-    """What a cell prints where nobody, or too few, carry a label: that, and how to get the paper's data.
-
-    Parameters
-    ----------
-    faces : FaceTable
-        Named as the data that are here.
-    label : str
-        One of `ATTRIBUTES`, or `pairs`.
-    """
+    """What a cell prints where no or too few faces carry a label (or `pairs`): that, and the way to them."""
     role = next((role for role, labels in DATA_ROLES.items() if label in labels), "verification")
     what = "has too few faces that tell" if label in faces.frame and faces.has(label) else "tells no"
     return f"no data: {faces.name} {what} {label}. The paper's: {how_to_get(PAPER[role])}"
 
 
 def status() -> pd.DataFrame:
-    """A row for each data set and each file of weights, without opening an image.
-
-    Returns
-    -------
-    DataFrame
-        `name`, `present`, `folder`, `images` (files; missing where it is absent), `use`, `licence`, `address`, `how`
-        (to get it).
-    """
-    rows = [
-        (
-            entry.title,
-            is_here(name),
-            dataset_dir(name),
-            sum(1 for _ in dataset_dir(name).glob(entry.images)) if is_here(name) else None,
-            entry.use,
-            entry.licence,
-            entry.address,
-            entry.how,
-        )
-        for name, entry in CATALOGUE.items()
-    ]
-    for name, weights in WEIGHTS.items():
-        path = data_dir() / "weights" / weights.file
-        rows.append(
-            (weights.title, path.exists(), path, None, "a backbone", weights.licence, "DATA.md", f"{_FETCH} {name}")
-        )
-    free = ("MIT; nobody's face", "blindlib/synthfaces", "nothing to fetch")
-    rows.append(("SynthFaces", True, Path("rendered"), None, "everything", *free))
+    """A row for each data set and each file of weights, without opening an image; `images` counts files."""
     columns = ["name", "present", "folder", "images", "use", "licence", "address", "how"]
+    rows = []
+    for name, entry in CATALOGUE.items():
+        folder, here = dataset_dir(name), is_here(name)
+        images = sum(path.suffix.lower() in _IMAGES for path in folder.rglob("*")) if here else None
+        rows.append((entry.title, here, folder, images, entry.use, entry.licence, entry.address, entry.how))
+    for name, weights in WEIGHTS.items():
+        path, how = data_dir() / "weights" / weights.file, f"{_FETCH} {name}"
+        rows.append((weights.title, path.exists(), path, None, "a backbone", weights.licence, weights.address, how))
+    nobody = ("everything", "MIT; nobody's face", "blindlib/synthfaces", "nothing to fetch")
+    rows.append(("SynthFaces", True, Path("rendered"), None, *nobody))
     return pd.DataFrame(rows, columns=columns).astype({"images": "Int64"})

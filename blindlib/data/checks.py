@@ -1,7 +1,8 @@
-"""What every loader asks of its files: that they are there, inside their folder, and images that decode."""
+"""What every reader asks of its files: that they are there, inside their folder, without a wrong line or image."""
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache
 from io import StringIO
 from pathlib import Path
@@ -16,14 +17,13 @@ from blindlib.common.work import track
 ABSENT = 0.01  # share of a list's files that may be absent: they are counted; more is another folder or half a download
 
 
-def require_file(path: Path, what: str, remedy: str) -> Path:
-    """Return the path of a non-empty file.
+def too_many(absent: int, listed: int) -> bool:
+    """Whether more files of a list are absent than may be."""
+    return absent > ABSENT * listed
 
-    Raises
-    ------
-    InputError
-        If it is absent or empty.
-    """
+
+def require_file(path: Path, what: str, remedy: str) -> Path:
+    """Return the path of a file that is there and not empty. Raises InputError otherwise."""
     if not path.is_file():
         raise InputError(path, f"{what} not found", remedy)
     if path.stat().st_size == 0:
@@ -31,52 +31,101 @@ def require_file(path: Path, what: str, remedy: str) -> Path:
     return path
 
 
-def read_text(path: Path) -> str:
-    """A file's UTF-8 text. Raises InputError if it is none."""
+@dataclass(frozen=True)
+class Listing:
+    """A file that names images or labels."""
+
+    path: Path
+    rows: pd.DataFrame  # text; the index is the line of the file, from 1
+    remedy: str  # for the checks that know no better one
+
+    def refuse(self, wrong: pd.Series, problem: str, remedy: str | None = None) -> None:
+        """Raise InputError at the first row that is wrong; `{image}` in `problem` stands for that row's image."""
+        if wrong.any():
+            line = int(wrong.idxmax())
+            raise InputError(self.path, problem.format_map(self.rows.loc[line]), remedy or self.remedy, line=line)
+
+    def refuse_repeats(self, column: str = "image", what: str = "image") -> None:
+        """Raise InputError at the first value that stands there a second time."""
+        repeated = self.rows[column].duplicated()
+        self.refuse(repeated, f"repeats the {what} {{{column}!r}}", "keep one line of the two")
+
+    def refuse_unknown(self, column: str, allowed: tuple[str, ...], *, optional: bool = False) -> None:
+        """Raise InputError at the first value outside the vocabulary; an empty one passes where it is optional."""
+        known = self.rows[column].isin((*allowed, "") if optional else allowed)
+        self.refuse(~known, f"{column} is {{{column}!r}}", f"use one of {', '.join(allowed)}")
+
+    def inside(self, folder: Path, column: str = "image") -> pd.Series:
+        """A column of paths in POSIX form. Raises InputError at the first that leaves the folder."""
+        return pd.Series({n: inside(folder, p, self.path, n) for n, p in self.rows[column].items()}, dtype=str)
+
+    def keep_present(self, folder: Path) -> tuple[pd.DataFrame, dict]:
+        """The rows whose `image` is there, and numbers: `listed`, `absent`. Raises InputError if many are absent."""
+        here = self.rows["image"].map(lambda image: (folder / image).is_file()).astype(bool)
+        listed, absent = len(here), int((~here).sum())
+        if not listed:
+            raise InputError(self.path, "names no file", self.remedy)
+        if too_many(absent, listed):
+            line = int(here.idxmin())
+            raise InputError(
+                self.path,
+                f"names {self.rows.loc[line, 'image']}, absent from {folder}; in all {absent:,} of {listed:,} files "
+                f"are (at most {ABSENT:.0%} may be)",
+                self.remedy,
+                line=line,
+            )
+        return self.rows[here], {"listed": listed, "absent": absent}
+
+
+def _read_text(path: Path, what: str, remedy: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return require_file(path, what, remedy).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(path, "is not UTF-8 text", "fetch the file again, or save it as UTF-8") from None
 
 
-def read_csv(path: Path, **options) -> pd.DataFrame:
-    """`pandas.read_csv` with every cell a string. Raises InputError for a file that is no table."""
+def read_lines(path: Path, what: str, remedy: str) -> Listing:
+    """A file's lines, stripped and without the blank ones, as the column `text`. Raises InputError if there is none."""
+    text = _read_text(path, what, remedy).splitlines()
+    lines = {n: line.strip() for n, line in enumerate(text, 1) if line.strip()}
+    if not lines:
+        raise InputError(path, f"{what} is blank", remedy)
+    return Listing(path, pd.DataFrame({"text": lines}, dtype=str), remedy)
+
+
+def read_table(path: Path, what: str, columns: list[str], remedy: str) -> Listing:
+    """A CSV file, every cell text, an empty one "". Raises InputError if it is absent, no table, or lacks a column."""
+    text = _read_text(path, what, remedy)
     try:
-        return pd.read_csv(StringIO(read_text(path)), dtype=str, **options)
+        rows = pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(
-            path, f"does not read as a table ({str(error).splitlines()[0][:90]})", "mend that line"
-        ) from None
+        reason = str(error).splitlines()[0][:90]
+        raise InputError(path, f"does not read as a table ({reason})", "mend that line") from None
+    if not isinstance(rows.index, pd.RangeIndex):  # pandas would take the first cells for the rows' names
+        raise InputError(path, "has more cells in its lines than names in its first line", "mend that line", line=1)
+    require_columns(path, list(rows), columns)
+    lines = [n for n, line in enumerate(text.split("\n"), 1) if line.strip(" \t")]  # as pandas passes over them
+    rows.index = lines[1 : len(rows) + 1]
+    return Listing(path, rows, remedy)
 
 
-def require_columns(path: Path, found: list[str], wanted: list[str]) -> None:
+def require_columns(path: Path, found: list[str], wanted: list[str], line: int = 1) -> None:
     """Raise InputError unless every wanted column is among those found."""
     missing = [column for column in wanted if column not in found]
     if missing:
-        raise InputError(
-            path,
-            f"lacks the columns {missing}; its first line has {list(found)[:8]}",
-            "give it the header that DATA.md shows",
-            line=1,
-        )
+        problem = f"lacks the columns {missing}; its header has {found[:8]}"
+        raise InputError(path, problem, "give it the header that DATA.md shows", line=line)
 
 
-def inside(root: Path, relative: str, source: Path, line: int) -> str:
-    """Return a relative path in POSIX form that stays below `root`, links followed.
-
-    Raises
-    ------
-    InputError
-        If it is absolute or leaves the folder.
-    """
+def inside(folder: Path, relative: str, source: Path, line: int | None = None) -> str:
+    """A relative path in POSIX form. Raises InputError if it is absolute or leaves the folder, links followed."""
     path = Path(relative)
-    target = _resolved(root / path.parent) / path.name
+    target = _resolved(folder / path.parent) / path.name
     if target.is_symlink() or path.name == "..":
         target = target.resolve()
-    if path.is_absolute() or not target.is_relative_to(_resolved(root)):
-        raise InputError(
-            source, f"path {relative!r} leaves the data folder {root}", "name files below that folder only", line=line
-        )
+    if path.is_absolute() or not target.is_relative_to(_resolved(folder)):
+        problem = f"path {relative!r} leaves the data folder {folder}"
+        raise InputError(source, problem, "name files below that folder only", line=line)
     return path.as_posix()
 
 
@@ -86,14 +135,14 @@ def _resolved(folder: Path) -> Path:
     return folder.resolve()
 
 
-def check_image(path: Path) -> str:
-    """Decode one image wholly and return its SHA-256.
+def check_images(folder: Path, images: list[str]) -> list[str]:
+    """SHA-256 of every image. Each is decoded: raises InputError at the first that is absent, truncated or no image."""
+    with ThreadPoolExecutor() as pool:
+        results = pool.map(lambda image: _check_image(folder / image), images)
+        return list(track(results, "checking images", total=len(images), unit="image"))
 
-    Raises
-    ------
-    InputError
-        If the file is absent, empty, truncated or no image.
-    """
+
+def _check_image(path: Path) -> str:
     require_file(path, "image", "fetch the data set again, or take the row out of its list")
     try:
         with warnings.catch_warnings():
@@ -102,82 +151,6 @@ def check_image(path: Path) -> str:
                 image.load()
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         reason = str(error).split(":")[0].replace(f" '{path}'", "").splitlines()[0]
-        raise InputError(
-            path, f"does not decode as an image ({reason})", "fetch this file again or remove it"
-        ) from None
+        problem = f"does not decode as an image ({reason})"
+        raise InputError(path, problem, "fetch this file again or remove it") from None
     return sha256(path)
-
-
-def check_images(root: Path, images: list[str]) -> pd.Series:
-    """SHA-256 of every image, each one decoded to be sure; stops at the first that fails.
-
-    Parameters
-    ----------
-    root : Path
-    images : list of str
-        Paths below root.
-
-    Returns
-    -------
-    Series of str, in the order of `images`.
-    """
-    with ThreadPoolExecutor() as pool:
-        results = pool.map(lambda image: check_image(root / image), images)
-        return pd.Series(list(track(results, "checking images", total=len(images), unit="image")), dtype=str)
-
-
-def refuse_repeats(path: Path, values: list[str], what: str, lines: list[int]) -> None:
-    """Raise InputError with the line of the first value that stands twice."""
-    repeated = pd.Series(values, dtype=str).duplicated()
-    if repeated.any():
-        row = int(repeated.idxmax())
-        raise InputError(path, f"repeats the {what} {values[row]!r}", "keep one line of the two", line=lines[row])
-
-
-def refuse_unknown(path: Path, column: pd.Series, allowed: tuple[str, ...]) -> None:
-    """Raise InputError with the line of the first value outside the vocabulary; a missing value passes."""
-    wrong = column.notna() & ~column.isin(allowed)
-    if wrong.any():
-        row = int(wrong.idxmax())
-        raise InputError(path, f"{column.name} is {column[row]!r}", f"use one of {', '.join(allowed)}", line=row + 2)
-
-
-def keep_present(root: Path, rows: pd.DataFrame, listing: Path, remedy: str) -> tuple[pd.DataFrame, dict]:
-    """Rows of a list whose files are there; a few absent ones are counted, many stop.
-
-    Parameters
-    ----------
-    root : Path
-        The folder that `image` starts from.
-    rows : DataFrame
-        `image`, and `line` (where the list names it).
-    listing : Path
-        The list, for the message.
-    remedy : str
-
-    Returns
-    -------
-    rows : DataFrame
-        Of the files that are there, without `line`.
-    notes : dict
-        `listed`, `absent`.
-
-    Raises
-    ------
-    InputError
-        If the share of absent files is above `ABSENT`, or nothing is there.
-    """
-    here = rows["image"].map(lambda image: (root / image).is_file()).to_numpy(bool)
-    gone = len(rows) - int(here.sum())
-    if not len(rows):
-        raise InputError(listing, "names no file", remedy)
-    if gone > ABSENT * len(rows):
-        first = rows[~here].iloc[0]
-        raise InputError(
-            listing,
-            f"names {first['image']}, absent from {root}; in all {gone:,} of {len(rows):,} files are "
-            f"(at most {ABSENT:.0%} may be)",
-            remedy,
-            line=int(first["line"]),
-        )
-    return rows[here].drop(columns="line").reset_index(drop=True), {"listed": len(rows), "absent": gone}

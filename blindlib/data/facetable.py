@@ -8,68 +8,47 @@ import pandera.pandas as pa
 
 from blindlib.common.errors import InputError
 from blindlib.common.files import atomic_path
+from blindlib.data.checks import check_images
 from blindlib.presets import Preset
-from blindlib.settings import ATTRIBUTES, EMOTIONS, GENDERS
+from blindlib.settings import EMOTIONS, GENDERS
 
-_OPTIONAL = {"nullable": True, "required": True, "coerce": True}
 SCHEMA = pa.DataFrameSchema(
     {
-        "image": pa.Column(str, unique=True, coerce=True),
-        "identity": pa.Column(str, coerce=True),
-        "emotion": pa.Column(str, pa.Check.isin(EMOTIONS), **_OPTIONAL),
-        "gender": pa.Column(str, pa.Check.isin(GENDERS), **_OPTIONAL),
-        "ethnicity": pa.Column(str, **_OPTIONAL),
-        "smiling": pa.Column("boolean", **_OPTIONAL),
-        "attractive": pa.Column("boolean", **_OPTIONAL),
-        "sha256": pa.Column(str, pa.Check.str_matches(r"^[0-9a-f]{64}$"), coerce=True),
+        "image": pa.Column(str, unique=True),
+        "identity": pa.Column(str),
+        "emotion": pa.Column(str, pa.Check.isin(EMOTIONS), nullable=True),
+        "gender": pa.Column(str, pa.Check.isin(GENDERS), nullable=True),
+        "ethnicity": pa.Column(str, nullable=True),
+        "smiling": pa.Column("boolean", nullable=True),
+        "attractive": pa.Column("boolean", nullable=True),
+        "sha256": pa.Column(str, pa.Check.str_matches(r"^[0-9a-f]{64}$")),
     },
-    strict=True,
-    ordered=False,
+    coerce=True,
 )
 
 
 def weakest(kinds: list[str]) -> str:
-    """Of what data sets count as, the one that a number on all of them counts as."""
+    """What a number on several data sets counts as: the least of what they count as."""
     return max(kinds, key=("real", "substitute", "synthetic").index)
 
 
 @dataclass(frozen=True)
 class FaceTable:
-    """Images with their labels, one row an image.
+    """Images with their labels, one row an image, sorted by image.
 
-    Attributes
-    ----------
-    frame : DataFrame
-        Columns `image` (path below `root`, with forward slashes, unique), `identity`, `emotion`, `gender`,
-        `ethnicity`, `smiling`, `attractive` (each may be missing) and `sha256` of the file. Sorted by image.
-    root : Path
-        The folder that the image paths start from.
-    name : str
-        The data set's name, as it appears in tables.
-    kind : str
-        `real` (the paper's own data), `substitute` or `synthetic`.
-    notes : dict
-        What the loader counted: rows ignored, labels dropped. Shown in notebook 01, never silent.
-    source : str
-        `files`: the images are files; `synthfaces`: they are rendered from the album in `root`.
-    folders : dict of str to Path
-        Of a table that spans several data sets: an image's first folder -> the folder on disk that the rest of its path
-        starts from. Empty where all images lie below `root`.
-    parts : dict of str to tuple of str
-        An image's first folder -> the roles that its people play (`DATA_ROLES`). Empty for a data set by itself.
-    kinds : dict of str to str
-        By attribute, what its labels count as in a table; where not named, `kind`.
+    Where it spans several data sets, the first folder of an image says which: `folders` has the folder on disk that the
+    rest of its path starts from, `parts` the roles that its people play (`DATA_ROLES`). Both are empty otherwise.
     """
 
-    frame: pd.DataFrame
+    frame: pd.DataFrame  # the columns of SCHEMA; `image` is a path below `root`, with forward slashes
     root: Path
-    name: str
-    kind: str
-    notes: dict
-    source: str = "files"
-    folders: dict = field(default_factory=dict)
-    parts: dict = field(default_factory=dict)
-    kinds: dict = field(default_factory=dict)
+    name: str  # as it appears in tables
+    kind: str  # `real` (the paper's own data), `substitute` or `synthetic`
+    notes: dict  # what the loader counted: rows ignored, labels dropped; shown in notebook 01, never silent
+    source: str = "files"  # or `synthfaces`: the images are rendered from the album in `root`
+    folders: dict[str, Path] = field(default_factory=dict)
+    parts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)  # by attribute, what its labels count as, where not as `kind`
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -79,8 +58,7 @@ class FaceTable:
         """Absolute path of every image, in row order."""
         if not self.folders:
             return [self.root / image for image in self.frame["image"]]
-        split = [image.split("/", 1) for image in self.frame["image"]]
-        return [self.folders[part] / rest for part, rest in split]
+        return [self.folders[part] / rest for part, rest in self.frame["image"].str.split("/", n=1)]
 
     @property
     def part(self) -> pd.Series:
@@ -92,8 +70,8 @@ class FaceTable:
 
         Of a representation that was trained on these data sets it is no better than the weakest of them (`kind`).
         """
-        own = self.kinds.get(attribute, self.kind)
-        return weakest([own, self.kind]) if trained else own
+        kind = self.kinds.get(attribute, self.kind)
+        return weakest([kind, self.kind]) if trained else kind
 
     def has(self, attribute: str) -> bool:
         """Whether any image carries a label for this attribute."""
@@ -102,61 +80,42 @@ class FaceTable:
     def save(self, path: Path) -> Path:
         """Write as parquet, atomically."""
         frame = self.frame.copy()
-        rest = {n: getattr(self, n) for n in ("name", "kind", "notes", "source", "parts", "kinds")}
         folders = {part: str(folder) for part, folder in self.folders.items()}
-        frame.attrs = {"root": str(self.root), "folders": folders, **rest}
+        plain = {name: getattr(self, name) for name in ("name", "kind", "notes", "source", "parts", "kinds")}
+        frame.attrs = {"root": str(self.root), "folders": folders, **plain}
         with atomic_path(path) as temporary:
             frame.to_parquet(temporary)
         return path
 
 
 def make_facetable(
-    frame: pd.DataFrame, root: Path, *, name: str, kind: str, notes: dict | None = None, source: str = "files", **more
+    frame: pd.DataFrame, root: Path, *, name: str, kind: str, notes: dict | None = None, **more
 ) -> FaceTable:
     """Validate rows into a FaceTable; labels that a data set lacks become missing values.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        At least `image`, `identity` and `sha256`; any of `ATTRIBUTES`.
-    root : Path
-    name, kind : str
-    notes : dict, optional
-    source : str
-        `files` or `synthfaces`.
-    **more
-        `folders`, `parts`, `kinds` of the FaceTable.
+    The rows have at least `image` and `identity`; without `sha256` every image is decoded and hashed. `more` may be the
+    table's `source`, `folders`, `parts` and `kinds`.
 
-    Raises
-    ------
-    InputError
-        If a column is unknown, an image is repeated or a label is outside the vocabulary.
+    Raises InputError if a column is unknown, an image is repeated or does not decode, or a label has no such value.
     """
-    unknown = set(frame.columns) - set(SCHEMA.columns)
+    unknown = sorted(set(frame.columns) - set(SCHEMA.columns))
     if unknown:
-        raise InputError(root, f"data set '{name}' has the unknown columns {sorted(unknown)}", "rename or drop them")
-    frame = frame.reindex(columns=[*frame.columns, *(a for a in ATTRIBUTES if a not in frame)])
+        raise InputError(root, f"data set '{name}' has the unknown columns {unknown}", "rename or drop them")
+    if "sha256" not in frame:
+        frame = frame.assign(sha256=check_images(Path(root), list(frame["image"])))
+    frame = frame.reindex(columns=list(SCHEMA.columns))
     try:
         frame = SCHEMA.validate(frame, lazy=False)
     except pa.errors.SchemaError as error:
         cases = error.failure_cases
         shown = cases["failure_case"].iloc[0] if hasattr(cases, "columns") else cases
-        column = error.schema.name or "columns"
-        raise InputError(
-            root, f"data set '{name}', {column}: {shown!r} fails {error.check}", "mend its labels"
-        ) from None
-    frame = frame[list(SCHEMA.columns)].sort_values("image", ignore_index=True)
-    return FaceTable(frame, Path(root), name, kind, dict(notes or {}), source, **more)
+        problem = f"data set '{name}', {error.schema.name or 'columns'}: {shown!r} fails {error.check}"
+        raise InputError(root, problem, "mend its labels") from None
+    return FaceTable(frame.sort_values("image", ignore_index=True), Path(root), name, kind, dict(notes or {}), **more)
 
 
 def load_facetable(path: Path) -> FaceTable:
-    """Read what `FaceTable.save` wrote.
-
-    Raises
-    ------
-    InputError
-        If notebook 01 has not left the file yet.
-    """
+    """Read what `FaceTable.save` wrote. Raises InputError if notebook 01 has not left the file yet."""
     if not path.exists():
         raise InputError(path, "no face table here", "run notebook 01_data_prep with the same preset first")
     frame = pd.read_parquet(path)
@@ -167,12 +126,9 @@ def load_facetable(path: Path) -> FaceTable:
 
 
 def for_faces(preset: Preset, faces: FaceTable) -> Preset:
-    """A preset with the expressions that occur in these faces: no data set has all.
+    """A preset with the emotions that occur in these faces: no data set has all.
 
-    Raises
-    ------
-    InputError
-        If fewer than two are here, or the penalty's class is not among them.
+    Raises InputError if fewer than two are here, or the penalty's class is not among them.
     """
     here = set(faces.frame["emotion"].dropna()) & set(preset.blinded)
     if not here:
@@ -180,12 +136,9 @@ def for_faces(preset: Preset, faces: FaceTable) -> Preset:
     target = preset.sensitivenets.target
     if target not in here or len(here & set(preset.emotions)) < 2:
         raise InputError(
-            f"expressions of {faces.name}",
+            f"emotions of {faces.name}",
             f"are {', '.join(sorted(here))}: two or more of {', '.join(preset.emotions)}, and {target}, are needed",
             "label more of them, or take that data set away: the next in DATA.md's order is used",
         )
-    return replace(
-        preset,
-        emotions=tuple(e for e in preset.emotions if e in here),
-        blinded=tuple(e for e in preset.blinded if e in here),
-    )
+    emotions, blinded = (tuple(e for e in wanted if e in here) for wanted in (preset.emotions, preset.blinded))
+    return replace(preset, emotions=emotions, blinded=blinded)

@@ -1,7 +1,6 @@
 """A preset's data: which data set fills which role, the face table over all of them, and the pairs."""
 
 import os
-from pathlib import Path
 
 import pandas as pd
 
@@ -20,26 +19,11 @@ from blindlib.data.readers.synth import load_synth
 from blindlib.presets import PAPER, Preset
 from blindlib.settings import ATTRIBUTES, DATA_ROLES
 
-LOADERS = {
-    "lfw": load_lfw,
-    "diveface": load_diveface,
-    "cfee": load_cfee,
-    "celeba": load_celeba,
-    "fairface": load_fairface,
-    "cremad": load_cremad,
-    "manifest": load_manifest,
-}
-# Of LFW's machine-made expressions the two that are frequent: 2,842 and 2,246 in the public subset, then 355, … 9.
+_LOADERS = (load_lfw, load_diveface, load_cfee, load_celeba, load_fairface, load_cremad, load_manifest)
+LOADERS = {load.__name__.removeprefix("load_"): load for load in _LOADERS}
+# Of LFW's machine-made labels the two that are frequent: 2,842 and 2,246 in the public subset, then 355, … 9.
 _FREQUENT = {"lfw": ("neutral", "happiness")}
-VIEW2 = 6000  # pairs
-_NO_PAIRS = pd.DataFrame(
-    {
-        "fold": pd.Series(dtype=int),
-        "left": pd.Series(dtype=int),
-        "right": pd.Series(dtype=int),
-        "same": pd.Series(dtype=bool),
-    }
-)
+VIEW2 = 6000  # pairs; with fewer, verification does not count as the paper's
 
 
 def load_source(preset: Preset) -> tuple[FaceTable, pd.DataFrame]:
@@ -53,72 +37,59 @@ def load_source(preset: Preset) -> tuple[FaceTable, pd.DataFrame]:
     pairs : DataFrame
         As `readers.lfw.read_pairs`, empty without LFW.
 
-    Raises
-    ------
-    InputError
-        Where none of the data sets is here, or files are wrong; see the loaders.
+    Raises InputError where none of the data sets is here, or files are wrong; see the loaders.
     """
     if preset.synth is not None:
         return load_synth(preset.synth, build_dir(preset.name))
-    tables = {name: _load(name, preset) for name in _present(preset)}
+    tables = {}
+    for name in _present(preset):
+        options = {"everything": preset.everything} if name in ("diveface", "cfee") else {}
+        tables[name] = LOADERS[name](dataset_dir(name), **options)
     chosen = {role: _fill(role, names, tables) for role, names in preset.sources.items()}
     if not any(chosen.values()):
         raise InputError(data_dir(), f"{', '.join(tables)} carry the labels of no role", "see the roles in DATA.md")
     pairs = _pairs_of(tables, chosen)
-    faces = combine(tables, chosen, len(pairs))
-    for_faces(preset, faces)  # stops here, not two notebooks later, where the expressions do not suffice
+    faces = _combine(tables, chosen, len(pairs))
+    for_faces(preset, faces)  # stops here, not two notebooks later, where the emotions do not suffice
     return faces, pairs
 
 
-def _load(name: str, preset: Preset) -> FaceTable:
-    options = {"everything": True} if preset.everything and name in ("diveface", "cfee") else {}
-    return LOADERS[name](dataset_dir(name), **options)
-
-
-def combine(tables: dict[str, FaceTable], chosen: dict[str, str | None], pairs: int) -> FaceTable:
-    """One face table over the data sets that play a role.
-
-    Parameters
-    ----------
-    tables : dict of str to FaceTable
-        By data set.
-    chosen : dict of str to str or None
-        The data set of each role.
-    pairs : int
-        Of the verification: only View 2's 6,000 count as the paper's.
-    """
-    parts, frames = {}, []
-    for name, table in tables.items():
-        roles = tuple(role for role, own in chosen.items() if own == name)
-        if not roles:
-            continue
-        parts[name] = roles
-        told = {label for role in roles for label in DATA_ROLES[role]}
-        frame = table.frame.copy()
-        frame[[label for label in ATTRIBUTES if label not in told]] = None
-        if name in _FREQUENT:
-            frame["emotion"] = frame["emotion"].where(frame["emotion"].isin(_FREQUENT[name]))
-        frame["image"], frame["identity"] = name + "/" + frame["image"], name + "/" + frame["identity"]
-        frames.append(frame)
+def _combine(tables: dict[str, FaceTable], chosen: dict[str, str | None], pairs: int) -> FaceTable:
+    """One face table over the data sets that are chosen for a role."""
+    roles_of = {name: tuple(role for role, other in chosen.items() if other == name) for name in tables}
+    parts = {name: roles for name, roles in roles_of.items() if roles}
     kinds = {
         label: _kind(role, name, tables[name].kind, pairs)
         for role, name in chosen.items()
         if name
         for label in DATA_ROLES[role] or ("identity",)
     }
-    unused = [name for name in tables if name not in parts]
-    roles = {role: name or _missing(role) for role, name in chosen.items()}
+    roles = {role: name or f"no data. The paper's: {how_to_get(PAPER[role])}" for role, name in chosen.items()}
+    idle = [name for name in tables if name not in parts]
+    if idle:
+        roles["here, but not used"] = ", ".join(idle)
     notes = {key: counts for name in parts for key, counts in tables[name].notes.items()}
     return make_facetable(
-        pd.concat(frames, ignore_index=True),
+        pd.concat([_labelled(name, tables[name].frame, roles) for name, roles in parts.items()], ignore_index=True),
         data_dir(),
         name=" + ".join(tables[name].name for name in parts),
         kind=weakest(list(kinds.values())),
-        notes={"roles": roles | ({"here, but not used": ", ".join(unused)} if unused else {}), **notes},
+        notes={"roles": roles, **notes},
         folders={name: tables[name].root for name in parts},
         parts=parts,
         kinds=kinds,
     )
+
+
+def _labelled(name: str, frame: pd.DataFrame, roles: tuple[str, ...]) -> pd.DataFrame:
+    """A data set's rows below its name, with the labels of its roles and no others."""
+    hidden = set(ATTRIBUTES).difference(*(DATA_ROLES[role] for role in roles))
+    frame = frame.assign(
+        image=name + "/" + frame["image"], identity=name + "/" + frame["identity"], **dict.fromkeys(hidden)
+    )
+    if name in _FREQUENT:
+        frame["emotion"] = frame["emotion"].where(frame["emotion"].isin(_FREQUENT[name]))
+    return frame
 
 
 def _kind(role: str, name: str, loaded: str, pairs: int) -> str:
@@ -131,22 +102,15 @@ def _kind(role: str, name: str, loaded: str, pairs: int) -> str:
 def source_state(preset: Preset) -> str:
     """Which data a preset would read, as text that changes when a folder or a label file does; opens no image.
 
-    Raises
-    ------
-    InputError
-        If none of its data sets is here: says what to fetch and where it goes.
+    Raises InputError if none of its data sets is here, saying what to fetch and where it goes.
     """
     if preset.synth is not None:
         return f"SynthFaces {preset.synth}\n"
-    files = [file for name in _present(preset) for file in _top(dataset_dir(name))]
+    files = []
+    for folder in map(dataset_dir, _present(preset)):  # each, what lies in it, and the lists one folder below
+        inner = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        files += sorted([folder, *inner, *(path for part in inner for path in part.glob("*.txt"))])
     return "".join(f"{file} {file.stat().st_mtime_ns}\n" for file in files)
-
-
-def _top(folder: Path) -> list[Path]:
-    """A data set's folder, what lies in it, and the lists one folder below: what changes when the data does."""
-    inner = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    lists = [path for part in inner if part.is_dir() for path in part.glob("*.txt")]
-    return sorted([folder, *inner, *lists])
 
 
 def _present(preset: Preset) -> list[str]:
@@ -170,10 +134,8 @@ def _present(preset: Preset) -> list[str]:
 
 
 def _fill(role: str, names: tuple[str, ...], tables: dict[str, FaceTable]) -> str | None:
-    """The first data set that is here and carries the role's labels."""
-    here = [name for name in names if name in tables]
-    if role == "verification":
-        return next(iter(here), None)
+    """The first data set that is here and carries all of the role's labels (verification asks for none)."""
+    here = (name for name in names if name in tables)
     return next((name for name in here if all(tables[name].has(label) for label in DATA_ROLES[role])), None)
 
 
@@ -181,11 +143,7 @@ def _pairs_of(tables: dict[str, FaceTable], chosen: dict[str, str | None]) -> pd
     """View 2's pairs as rows of the combined table, which keeps each data set's order and sorts the sets by name."""
     name = chosen.get("verification")
     if name is None:
-        return _NO_PAIRS
+        return pd.DataFrame({"fold": [], "left": [], "right": [], "same": []}, dtype=int).astype({"same": bool})
     pairs = read_pairs(dataset_dir(name) / "pairs.txt", tables[name])
     before = sum(len(tables[other]) for other in set(filter(None, chosen.values())) if other < name)
     return pairs.assign(left=pairs["left"] + before, right=pairs["right"] + before)
-
-
-def _missing(role: str) -> str:
-    return f"no data. The paper's: {how_to_get(PAPER[role])}"

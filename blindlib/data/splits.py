@@ -16,54 +16,26 @@ ROLES = ("head", "validation", "probe", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """One dealing of the people; all arrays are row numbers of the face table, sorted.
-
-    Attributes
-    ----------
-    rotation, seed : int
-    head : int array
-        People who train the blinder.
-    validation : int array
-        People on whom λ and the probes' settings are chosen.
-    probe : int array
-        People who train the probes.
-    test : int array
-        People whom the numbers are about; among them everyone in the rotation's folds of pairs.
-    """
+    """One dealing of the people; all arrays are row numbers of the face table, sorted."""
 
     rotation: int
     seed: int
-    head: np.ndarray
-    validation: np.ndarray
-    probe: np.ndarray
-    test: np.ndarray
+    head: np.ndarray  # people who train the blinder
+    validation: np.ndarray  # on whom λ and the probes' settings are chosen
+    probe: np.ndarray  # who train the probes
+    test: np.ndarray  # whom the numbers are about; among them everyone in the rotation's folds of pairs
 
 
 def deal(faces: FaceTable, pairs: pd.DataFrame, preset: Preset) -> pd.DataFrame:
     """Deal the people of a face table into roles, every data set's people (every part's) by themselves.
 
-    Each part is cut into as many groups as there are rotations: a person in fold f of the pairs goes with fold
-    f mod R, the others are drawn. In rotation r the r-th group is tested; of the rest the seed draws who trains the
-    blinder, validates, trains probes. Two kinds of part are dealt otherwise: people who only serve the
-    attractiveness study train no head; people who only stand in pairs are `test` always, so that no head, probe or
-    choice sees them.
+    Each part is cut into as many groups as there are rotations: a person in fold f of the pairs goes with fold f mod R,
+    the others are drawn. In rotation r the r-th group is tested; of the rest the seed draws who trains the blinder,
+    validates, trains probes. Two kinds of part are dealt otherwise: people who only serve the attractiveness study
+    train no head; people who only stand in pairs are `test` always, so that no head, probe or choice sees them.
 
-    Parameters
-    ----------
-    faces : FaceTable
-    pairs : DataFrame
-        As `readers.lfw.read_pairs`; may be empty.
-    preset : Preset
-
-    Returns
-    -------
-    DataFrame
-        A row an image, a column `r<rotation>s<seed>` for each split, holding one of `ROLES`.
-
-    Raises
-    ------
-    InputError
-        If a person stands in folds of two rotations, or there are fewer folds than rotations.
+    Returns a row an image and a column `r<rotation>s<seed>` for each split, holding one of `ROLES`.
+    Raises InputError if a person stands in folds of two rotations, or there are fewer folds than rotations.
     """
     identity, part = faces.frame["identity"].to_numpy(), faces.part.to_numpy()
     people, first, code = np.unique(identity, return_index=True, return_inverse=True)
@@ -77,27 +49,24 @@ def deal(faces: FaceTable, pairs: pd.DataFrame, preset: Preset) -> pd.DataFrame:
     columns = {}
     for rotation, seed in dealings:
         role = np.full(len(people), "test", dtype=object)
-        for name, (own, group) in groups.items():
-            rest = np.random.default_rng(derive_seed(seed, "deal", name)).permutation(own[group != rotation])
+        for name, (members, group) in groups.items():
+            rest = np.random.default_rng(derive_seed(seed, "deal", name)).permutation(members[group != rotation])
             blinder = 0.0 if faces.parts[name] == ("attractive",) else preset.shares[0]
             cuts = np.cumsum(np.array([blinder, preset.shares[1]]) * len(rest)).round().astype(int)
-            for given, members in zip(ROLES, np.split(rest, cuts), strict=False):
-                role[members] = given
+            for given, drawn in zip(ROLES, np.split(rest, cuts), strict=False):
+                role[drawn] = given
         columns[f"r{rotation}s{seed}"] = role[code]
     return pd.DataFrame(columns)
 
 
-def _groups(name, own, code, pairs, faces, rotations) -> tuple[np.ndarray, np.ndarray]:
+def _groups(name, members, code, pairs, faces, rotations) -> tuple[np.ndarray, np.ndarray]:
     """A part's people in the order of a draw, and the rotation that tests each of them."""
-    own = np.random.default_rng(derive_seed("parts", name)).permutation(own)
+    members = np.random.default_rng(derive_seed("parts", name)).permutation(members)
     if "verification" not in faces.parts[name] or pairs.empty:
-        return own, np.arange(len(own)) % rotations
+        return members, np.arange(len(members)) % rotations
     if pairs["fold"].nunique() < rotations:
-        raise InputError(
-            faces.folders[name],
-            f"{pairs['fold'].nunique()} folds of pairs for {rotations} rotations",
-            "use a pairs file with as many folds",
-        )
+        problem = f"{pairs['fold'].nunique()} folds of pairs for {rotations} rotations"
+        raise InputError(faces.folders[name], problem, "use a pairs file with as many folds")
     person = np.concatenate([code[pairs["left"]], code[pairs["right"]]])
     rotation = np.tile(pairs["fold"].to_numpy() % rotations, 2)
     of_fold = np.full(code.max() + 1, -1)
@@ -107,10 +76,10 @@ def _groups(name, own, code, pairs, faces, rotations) -> tuple[np.ndarray, np.nd
         one = faces.frame["identity"].to_numpy()[np.flatnonzero(code == person[clash][0])[0]]
         remedy = "View 2's folds share no person: check pairs.txt"
         raise InputError(faces.folders[name], f"{one} stands in pairs of two rotations", remedy)
-    group = of_fold[own]
+    group = of_fold[members]
     free = np.flatnonzero(group < 0)
     group[free] = np.arange(len(free)) % rotations
-    return own, group
+    return members, group
 
 
 def save_splits(table: pd.DataFrame, path) -> None:
@@ -120,13 +89,7 @@ def save_splits(table: pd.DataFrame, path) -> None:
 
 
 def load_splits(path, faces: FaceTable) -> list[Split]:
-    """Read what `save_splits` wrote and prove it subject-disjoint.
-
-    Raises
-    ------
-    InputError
-        If the file is absent, of another face table, or a person holds two roles of one split.
-    """
+    """Read what `save_splits` wrote. Raises InputError without it, or if it gives a person two roles in a split."""
     if not path.exists():
         raise InputError(path, "no splits here", "run notebook 01_data_prep with the same preset first")
     table = pd.read_parquet(path).astype(str)

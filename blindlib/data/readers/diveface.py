@@ -1,97 +1,62 @@
 """DiveFace: 24,000 people in six groups of gender and ethnicity, by the lists that its authors publish."""
 
-import re
 from pathlib import Path
 
 import pandas as pd
 
-from blindlib.common.errors import InputError
 from blindlib.common.files import sha256
-from blindlib.data.checks import check_images, inside, keep_present, read_text, refuse_repeats, require_file
+from blindlib.data.checks import Listing, read_lines
 from blindlib.data.facetable import FaceTable, make_facetable
 
-LISTS = tuple(f"Group{n}_{gender}" for n in (1, 2, 3) for gender in ("Male", "Female"))
 BALANCED = 3  # images of a person in the balanced set: its first three lines, as the authors' script takes them
 # First digits of the SHA-256 of the lists at commit 208b53e of BiDAlab/DiveFace.
 PUBLISHED = {
-    "Group1_Female": "b58aa119",
     "Group1_Male": "6d934942",
-    "Group2_Female": "a5b567fd",
+    "Group1_Female": "b58aa119",
     "Group2_Male": "7e958745",
-    "Group3_Female": "818b63dc",
+    "Group2_Female": "a5b567fd",
     "Group3_Male": "333a17d1",
+    "Group3_Female": "818b63dc",
 }
-_LINE = re.compile(r"^[^/\\]+/[^/\\]+\.jpe?g$", re.IGNORECASE)
+LISTS = tuple(PUBLISHED)
 _REMEDY = "see DiveFace in DATA.md: the lists are public, the images were MegaFace's"
 
 
 def load_diveface(root: Path, *, everything: bool = False) -> FaceTable:
-    """Load DiveFace.
+    """Load DiveFace from a folder that holds the six lists (or has them in `files/`) and the images.
 
-    Parameters
-    ----------
-    root : Path
-        Holds the six lists `Group1_Male.txt` … `Group3_Female.txt` (or in `files/`), a line `identity/file` an image;
-        and the images as `images/identity/file`, `Group1_Male/identity/file` (as the authors' script sorts them) or
-        `identity/file`.
-    everything : bool
-        All images; otherwise three of each person (the balanced set).
+    Three images of each person are read (the balanced set), or everything. A person in two lists is refused.
 
-    Returns
-    -------
-    FaceTable
-        `gender`, and `ethnicity` by the lists' own names `group 1` (East Asian), `group 2` (Sub-Saharan and South
-        Indian), `group 3` (Caucasian, in the authors' words). `real` with all six lists as published. `notes` counts
-        images listed, absent, and which lists are.
-
-    Raises
-    ------
-    InputError
-        With list and line: a missing list, a broken or repeated line, a person in two lists, too many absent images.
+    `gender`, and `ethnicity` by the lists' own names `group 1` (East Asian), `group 2` (Sub-Saharan and South
+    Indian), `group 3` (Caucasian, in the authors' words). `real` with all six lists as published. `notes` counts
+    images listed, absent, and which lists are.
 
     Source: Morales et al. 2021 (arXiv 1902.00334); github.com/BiDAlab/DiveFace.
     """
     root = Path(root)
     parts, notes, list_of = [], {}, {}
     for name in LISTS:
-        path = next((p for p in (root / "files" / f"{name}.txt", root / f"{name}.txt") if p.exists()), None)
-        listing = require_file(path or root / f"{name}.txt", "DiveFace list", _REMEDY)
-        rows = _read_list(listing, root, everything)
-        for person, line in zip(rows["identity"], rows["line"], strict=True):
-            if list_of.setdefault(person, name) != name:
-                raise InputError(
-                    listing, f"{person} is in {list_of[person]}.txt too", "keep a person in one list", line=int(line)
-                )
-        rows, counted = keep_present(root, rows, listing, _REMEDY)
-        published = sha256(listing).startswith(PUBLISHED[name])
+        listing = _read_list(name, root, everything)
+        listing.rows["other"] = listing.rows["identity"].map(list_of)
+        listing.refuse(listing.rows["other"].notna(), "{identity} is in {other}.txt too", "keep a person in one list")
+        list_of |= dict.fromkeys(listing.rows["identity"], name)
+        rows, counted = listing.keep_present(root)
+        published = sha256(listing.path).startswith(PUBLISHED[name])
         notes[name] = {**counted, "people": rows["identity"].nunique(), "list as published": int(published)}
         group, gender = name.split("_")
-        parts.append(rows.assign(gender=gender.lower(), ethnicity=f"group {group[-1]}"))
-    frame = pd.concat(parts, ignore_index=True)
-    frame["sha256"] = check_images(root, list(frame["image"]))
+        parts.append(rows[["image", "identity"]].assign(gender=gender.lower(), ethnicity=f"group {group[-1]}"))
     kind = "real" if all(counts["list as published"] for counts in notes.values()) else "substitute"
-    return make_facetable(frame, root, name="DiveFace", kind=kind, notes=notes)
+    return make_facetable(pd.concat(parts, ignore_index=True), root, name="DiveFace", kind=kind, notes=notes)
 
 
-def _read_list(listing: Path, root: Path, everything: bool) -> pd.DataFrame:
-    lines = [(n, line.strip()) for n, line in enumerate(read_text(listing).splitlines(), 1) if line.strip()]
-    for n, line in lines:
-        if not _LINE.match(line):
-            raise InputError(listing, f"expected 'identity/file.jpg', got {line[:60]!r}", "mend that line", line=n)
-    refuse_repeats(listing, [line for _, line in lines], "image", [n for n, _ in lines])
-    base = _image_folder(root, listing, [line for _, line in lines])
-    rows = pd.DataFrame(
-        {
-            "image": [base + inside(root / base, line, listing, n) for n, line in lines],
-            "identity": [line.split("/")[0] for _, line in lines],
-            "line": [n for n, _ in lines],
-        }
-    )
-    return rows if everything else rows[rows.groupby("identity").cumcount() < BALANCED]
-
-
-def _image_folder(root: Path, listing: Path, images: list[str]) -> str:
-    """Where a list's images start, below root: the layout in which one of its first images is there."""
-    layouts = ("images/", f"{listing.stem}/", f"images/{listing.stem}/", "")
-    found = (base for base in layouts if any((root / base / image).is_file() for image in images[:300]))
-    return next(found, "images/")
+def _read_list(name: str, root: Path, everything: bool) -> Listing:
+    path = next((p for p in (root / "files" / f"{name}.txt", root / f"{name}.txt") if p.exists()), root / f"{name}.txt")
+    listing = read_lines(path, "DiveFace list", _REMEDY)
+    lines = listing.rows["text"]
+    broken = ~lines.str.fullmatch(r"[^/\\]+/[^/\\]+\.jpe?g", case=False)
+    listing.refuse(broken, "expected 'identity/file.jpg', got {text!r:.60}", "mend that line")
+    listing.refuse_repeats("text")
+    layouts = ("images/", f"{name}/", f"images/{name}/", "")  # the one in which one of the first images is there
+    base = next((b for b in layouts if any((root / b / line).is_file() for line in lines.head(300))), "images/")
+    rows = pd.DataFrame({"image": base + listing.inside(root / base, "text"), "identity": lines.str.split("/").str[0]})
+    return Listing(path, rows if everything else rows[rows.groupby("identity").cumcount() < BALANCED].copy(), _REMEDY)

@@ -5,82 +5,41 @@ from pathlib import Path
 import pandas as pd
 
 from blindlib.common.errors import InputError
-from blindlib.data.checks import (
-    check_images,
-    inside,
-    keep_present,
-    read_csv,
-    refuse_repeats,
-    refuse_unknown,
-    require_columns,
-    require_file,
-)
+from blindlib.data.checks import read_table
 from blindlib.data.facetable import FaceTable, make_facetable
 
 LABELS = ("fairface_label_train.csv", "fairface_label_val.csv")
 FOLDERS = ("fairface-img-margin025-trainval", "fairface-img-margin125-trainval", "images", ".")
-ETHNICITIES = (
-    "White",
-    "Black",
-    "Latino_Hispanic",
-    "East Asian",
-    "Southeast Asian",
-    "Indian",
-    "Middle Eastern",
-)
+ETHNICITIES = ("White", "Black", "Latino_Hispanic", "East Asian", "Southeast Asian", "Indian", "Middle Eastern")
 _REMEDY = "see FairFace in DATA.md: `blindlib data fetch fairface` prints where its files are"
 
 
 def load_fairface(root: Path) -> FaceTable:
-    """Load FairFace.
+    """Load FairFace from a folder with one or both label files and the images. Raises InputError without them.
 
-    Parameters
-    ----------
-    root : Path
-        Holds `fairface_label_train.csv`, `fairface_label_val.csv` (one of them is enough; columns `file`, `gender`,
-        `race` are read) and the images, as `fairface-img-margin025-trainval/train/1.jpg` or `train/1.jpg`.
-
-    Returns
-    -------
-    FaceTable
-        `gender` and `ethnicity` (seven groups, in the annotators' words). FairFace names nobody: every photograph
-        counts as a person of its own, so it can train no triplets, and a person photographed twice is not noticed.
-
-    Raises
-    ------
-    InputError
-        With file and line: no label file, a wrong column or label, a repeated or outside path, too many absent images.
+    `gender` and `ethnicity` (seven groups, in the annotators' words). FairFace names nobody: every photograph
+    counts as a person of its own, so it can train no triplets, and a person photographed twice is not noticed.
 
     Source: Kärkkäinen & Joo, WACV 2021; CC BY 4.0.
     """
     root = Path(root)
-    found = [root / name for name in LABELS if (root / name).exists()]
-    if not found:
-        require_file(root / LABELS[0], "FairFace's labels", _REMEDY)
+    found = [root / name for name in LABELS if (root / name).exists()] or [root / LABELS[0]]
     folder = next((root / name for name in FOLDERS if any((root / name / s).is_dir() for s in ("train", "val"))), None)
     if folder is None:
         raise InputError(root, f"no FairFace images here (looked for train/ or val/ in {', '.join(FOLDERS)})", _REMEDY)
     parts, notes = zip(*(_read(path, folder) for path in found), strict=True)
     frame = pd.concat(parts, ignore_index=True)
-    frame["identity"] = frame["image"]
-    frame["sha256"] = check_images(folder, list(frame["image"]))
     named = {path.stem: counted for path, counted in zip(found, notes, strict=True)}
     return make_facetable(frame, folder, name="FairFace", kind="substitute", notes=named)
 
 
 def _read(path: Path, folder: Path) -> tuple[pd.DataFrame, dict]:
-    table = read_csv(require_file(path, "FairFace's labels", _REMEDY), keep_default_na=False)
-    require_columns(path, list(table.columns), ["file", "gender", "race"])
-    lines = list(range(2, len(table) + 2))
-    for column, allowed in (("gender", ("Male", "Female")), ("race", ETHNICITIES)):
-        refuse_unknown(path, table[column], allowed)
-    refuse_repeats(path, list(table["file"]), "file", lines)
-    rows = pd.DataFrame(
-        {
-            "image": [inside(folder, file, path, n) for file, n in zip(table["file"], lines, strict=True)],
-            "gender": table["gender"].str.lower(),
-            "ethnicity": table["race"].str.replace("_", " ").str.lower(),
-            "line": lines,
-        }
-    )
-    return keep_present(folder, rows, path, _REMEDY)
+    listing = read_table(path, "FairFace's labels", ["file", "gender", "race"], _REMEDY)
+    listing.refuse_unknown("gender", ("Male", "Female"))
+    listing.refuse_unknown("race", ETHNICITIES)
+    listing.refuse_repeats("file", "file")
+    listing.rows["image"] = listing.inside(folder, "file")
+    rows, notes = listing.keep_present(folder)
+    ethnicity = rows["race"].str.replace("_", " ").str.lower()
+    labels = rows[["image"]].assign(identity=rows["image"], gender=rows["gender"].str.lower(), ethnicity=ethnicity)
+    return labels, notes

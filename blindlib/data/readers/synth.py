@@ -7,7 +7,7 @@ import pandas as pd
 from blindlib.common.errors import InputError
 from blindlib.common.files import atomic_path
 from blindlib.data.facetable import FaceTable, make_facetable
-from blindlib.settings import DATA_ROLES, SynthConfig
+from blindlib.settings import ATTRIBUTES, DATA_ROLES, SynthConfig
 from blindlib.synthfaces.roles import make_pairs, make_roles
 
 SEED = 0  # of the world: who exists. A preset's seeds deal these people and train on them
@@ -16,25 +16,16 @@ SEED = 0  # of the world: who exists. A preset's seeds deal these people and tra
 def load_synth(config: SynthConfig, root: Path) -> tuple[FaceTable, pd.DataFrame]:
     """Make the album and its face table, labels only where the role's data set has them, and the pairs.
 
-    Parameters
-    ----------
-    config : SynthConfig
-    root : Path
-        Folder for `album.parquet`, the ground truth of every picture.
-
-    Returns
-    -------
-    faces : FaceTable
-        `image` starts with the role: `demographics/`, `emotion/`, `verification/` or `attractive/`.
-    pairs : DataFrame
-        As `readers.lfw.read_pairs`.
+    The folder gets `album.parquet`, the ground truth of every picture; the name of an image starts with its role:
+    `demographics/`, `emotion/`, `verification/` or `attractive/`. The pairs are as `readers.lfw.read_pairs` gives them.
     """
     album = make_roles(config, SEED).sort_values("image", ignore_index=True)
     with atomic_path(root / "album.parquet") as temporary:
         album.to_parquet(temporary)
     frame = album[["image", "identity", "sha256"]].copy()
-    for label in ("emotion", "gender", "ethnicity", "smiling", "attractive"):
-        frame[label] = album[label].where(album["role"].map(lambda role, label=label: label in DATA_ROLES[role]))
+    for label in ATTRIBUTES:
+        has_it = [role for role, labels in DATA_ROLES.items() if label in labels]
+        frame[label] = album[label].where(album["role"].isin(has_it))
     sizes = album.groupby("role")["identity"].agg(images="size", people="nunique")
     faces = make_facetable(
         frame,
@@ -50,13 +41,7 @@ def load_synth(config: SynthConfig, root: Path) -> tuple[FaceTable, pd.DataFrame
 
 
 def read_album(faces: FaceTable) -> pd.DataFrame:
-    """The factors and the ground truth of a SynthFaces table, row by row.
-
-    Raises
-    ------
-    InputError
-        If the album is gone or is another's.
-    """
+    """The factors and the ground truth of a SynthFaces table, row by row. Raises InputError without its own album."""
     path = faces.root / "album.parquet"
     if not path.exists():
         raise InputError(path, "no album here", "run notebook 01_data_prep with the same preset again")
