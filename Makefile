@@ -64,12 +64,15 @@ data: $(STAMP)  ## show which data sets are here and how to get the others
 lint: $(STAMP)  ## ruff on code and notebooks
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
 
-unit: $(STAMP)  ## the unit tests alone, under a minute
-	@$(PY) -m pytest -q -m "not slow and not realdata"
+# Two processes on two cores: more threads would only wait for each other.
+TESTS = OMP_NUM_THREADS=1 $(PY) -m pytest -q -n auto --maxprocesses 4 --dist loadgroup
 
-test: $(STAMP)  ## lint, all tests (smoke runs end to end among them), nbval on the notebooks
+unit: $(STAMP)  ## the unit tests alone, under a minute
+	@$(TESTS) -m "not slow and not realdata and not external" tests
+
+test: $(STAMP)  ## lint and all tests: units, whole smoke runs, kills, nbval on every notebook
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
-	@$(PY) -m pytest --nbval-lax --nbval-cell-timeout=300 tests notebooks
+	@$(TESTS) --durations=15 tests
 
 notebooks: $(STAMP)  ## execute notebooks/ in place with preset smoke; keep only the checked outputs
 	@for n in notebooks/0*.ipynb; do $(PY) -m nbconvert --to notebook --inplace --execute $$n; done

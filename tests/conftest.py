@@ -1,11 +1,15 @@
 """Shared fixtures: a tiny LFW of noise, and where the real photographs are."""
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from blindlib.common.files import ROOT, dataset_dir, sha256
@@ -18,6 +22,37 @@ def _own_build(tmp_path, monkeypatch):
     """No test writes into the checkout's build or figures."""
     monkeypatch.setenv("BLINDLIB_BUILD", str(tmp_path / "build"))
     monkeypatch.setenv("BLINDLIB_FIGURES", str(tmp_path / "figures"))
+
+
+def once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Path], object]) -> Path:
+    """A folder that the first of pytest's processes to ask for it fills, for all of them; not to be written to."""
+    base = factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with FileLock(base / f"{name}.lock"):
+        folder = base / name
+        if not (base / f"{name}.done").exists():
+            folder.mkdir()
+            fill(folder)
+            (base / f"{name}.done").touch()
+    return folder
+
+
+def environment(folder: Path) -> dict:
+    """This environment, with build and figures in a folder."""
+    return {**os.environ, "BLINDLIB_BUILD": str(folder / "build"), "BLINDLIB_FIGURES": str(folder / "figures")}
+
+
+def make(folder: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess:
+    """`make paper PRESET=smoke` into a folder."""
+    done = subprocess.run(
+        ["make", "paper", "PRESET=smoke", f"PY={sys.executable}", *words],
+        cwd=ROOT,
+        text=True,
+        env=environment(folder),
+        capture_output=True,
+    )
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
 
 
 def save_noise(path: Path, seed: int, side: int = 40) -> None:
@@ -94,4 +129,4 @@ def miniatures(tmp_path_factory) -> Path:
     """Every data set in its true layout, of rendered faces; not to be written to."""
     from blindlib.data.miniatures import write_miniatures
 
-    return write_miniatures(tmp_path_factory.mktemp("miniatures") / "data", people=2)
+    return once(tmp_path_factory, "miniatures", lambda folder: write_miniatures(folder / "data", people=2)) / "data"

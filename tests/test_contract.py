@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from itertools import chain, pairwise
 
 import nbformat
 import pytest
@@ -126,7 +127,7 @@ def test_parameters_are_one_tagged_cell_of_literals(path):
     for node in ast.parse(cells[0].source).body:
         assert isinstance(node, ast.Assign) and node.targets[0].id.isupper()
         ast.literal_eval(node.value)
-    assert 'PRESET = "smoke"' in cells[0].source
+    assert cells[0].source == 'PRESET = "smoke"\nSETTINGS = ""'
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -147,9 +148,10 @@ def test_committed_notebooks_keep_checked_outputs_and_no_others(path):
 
 def test_the_makefile_runs_every_notebook_with_a_parameter_that_it_has():
     text = (ROOT / "Makefile").read_text()
-    for path in NOTEBOOKS:
-        assert f"$(BUILD)/{path.name}: notebooks/{path.name}" in text
-    assert "--preset $(PRESET)" in text
+    for earlier, later in pairwise(NOTEBOOKS):
+        before = "02_baseline" if later.stem == "04_lntl" else earlier.stem  # 03 and 04 do not need each other
+        assert re.search(rf"\$\(BUILD\)/{later.stem}\.ipynb\b.*: .*\$\(BUILD\)/{before}\.ipynb", text), later
+    assert "run notebooks/$(@F) $(P)" in text and "--preset $(PRESET)" in text
     documented = set(re.findall(r"^([a-z-]+):.*##", text, re.M))
     assert {"paper", "test", "lint", "lab", "data", "clean", "help"} <= documented
     readme = (ROOT / "README.md").read_text()
@@ -173,7 +175,7 @@ def test_conda_and_pip_get_the_same_versions():
     assert (3, 11) <= (int(python[1]), int(python[2])) < (3, 14) and project["requires-python"] == ">=3.11,<3.14"
     pinned = {line.split("==")[0].strip().lower().replace("_", "-") for line in lock.splitlines() if "==" in line}
     assert all("==" in line for line in lock.splitlines() if line.strip()), "every line is an exact version"
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    wanted = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
     missing = [w for w in wanted if re.split(r"[<>=~\[]", w)[0].lower().replace("_", "-") not in pinned]
     assert not missing
     assert not re.search(r"https?://|file:|/opt|/work", lock + environment)

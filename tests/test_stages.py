@@ -1,4 +1,4 @@
-"""Whole runs in other processes: make's graph, kills, failing cells, nbval that can fail."""
+"""Whole runs in other processes: make's graph, kills, failing cells, other settings, a plug-in, nbval that can fail."""
 
 import json
 import os
@@ -11,30 +11,17 @@ import time
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
+from conftest import environment, make, once
 
 from blindlib import stages
 from blindlib.common.errors import InputError
 from blindlib.common.files import ROOT
+from blindlib.presets import get_preset
 
 pytestmark = pytest.mark.slow
 NAMES = ("01_data_prep", "02_baseline", "03_sensitivenets", "04_lntl", "05_probes", "06_celeba_fairness")
-
-
-def environment(folder: Path) -> dict:
-    return {**os.environ, "BLINDLIB_BUILD": str(folder / "build"), "BLINDLIB_FIGURES": str(folder / "figures")}
-
-
-def make(folder: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess:
-    done = subprocess.run(
-        ["make", "paper", "PRESET=smoke", f"PY={sys.executable}", *words],
-        cwd=ROOT,
-        text=True,
-        env=environment(folder),
-        capture_output=True,
-    )
-    assert not check or done.returncode == 0, done.stdout + done.stderr
-    return done
 
 
 def ran(done: subprocess.CompletedProcess) -> list[str]:
@@ -46,14 +33,22 @@ def tables(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in files}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    assert ran(make(folder)) == list(NAMES)
-    return folder
+    """One smoke run, shared by all tests that look at it; they copy what they change."""
+    return once(tmp_path_factory, "undisturbed", lambda folder: (folder / "log").write_text(make(folder).stderr))
+
+
+@pytest.fixture
+def own_copy(undisturbed, tmp_path) -> Path:
+    """A copy of that run, with its files' times."""
+    for name in ("build", "figures"):
+        shutil.copytree(undisturbed / name, tmp_path / name)
+    return tmp_path
 
 
 def test_a_run_leaves_tables_figures_and_a_record(undisturbed):
+    assert re.findall(r"(\w+) \(smoke\)", (undisturbed / "log").read_text()) == list(NAMES)
     figures = undisturbed / "figures" / "smoke"
     tables = ("table1", "table2", "claims", "audit")
     drawn = ("table1_figure", "table2_figure", "bias_sweep", "contact_sheet", "realism", "alignment", "roc", "frontier")
@@ -66,14 +61,61 @@ def test_a_run_leaves_tables_figures_and_a_record(undisturbed):
     assert oct((undisturbed / "build" / "smoke").stat().st_mode)[-3:] == "700"
 
 
-def test_nothing_changed_runs_nothing_and_a_changed_notebook_runs_what_follows(undisturbed, tmp_path):
+def test_nothing_changed_runs_nothing_and_a_changed_input_runs_what_follows(own_copy):
+    for file in [*(ROOT / "notebooks").glob("0*.ipynb"), ROOT / "blindlib" / "metrics.py", ROOT / "requirements.lock"]:
+        os.utime(file)  # as a `git pull` that rewrites equal files
     start = time.monotonic()
-    assert ran(make(undisturbed)) == []
+    assert ran(make(own_copy)) == []
     assert time.monotonic() - start < 20
-    os.utime(undisturbed / "build" / "smoke" / "03_sensitivenets.ipynb", (1, 1))
-    expected = tables(undisturbed)
-    assert ran(make(undisturbed)) == ["03_sensitivenets", "05_probes", "06_celeba_fairness"]
-    assert tables(undisturbed) == expected, "the same seed on the same machine gives the same bytes"
+    expected, inputs = tables(own_copy), own_copy / "build" / "smoke" / "05_probes.inputs"
+    inputs.write_text(inputs.read_text().replace("blindlib/metrics.py", "blindlib/another.py"))
+    assert ran(make(own_copy)) == ["05_probes", "06_celeba_fairness"]
+    assert tables(own_copy) == expected, "the same seed on the same machine gives the same bytes"
+
+
+def test_what_a_stage_depends_on_is_written_by_content(tmp_path):
+    preset = get_preset("smoke")
+    stages.write_inputs(preset, "data\n")
+    folder = tmp_path / "build" / "smoke"
+    texts = {path.stem: path.read_text() for path in folder.glob("*.inputs")}
+    assert set(texts) == set(NAMES)
+    assert "data" in texts["01_data_prep"] and "requirements.lock" in texts["01_data_prep"]
+    assert "blinders/sensitivenets.py" in texts["03_sensitivenets"] and "report/tables.py" not in texts["02_baseline"]
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("*.inputs")}
+    stages.write_inputs(preset, "data\n")
+    assert before == {path: path.stat().st_mtime_ns for path in folder.glob("*.inputs")}, "equal inputs are left alone"
+    stages.write_inputs(preset, "other data\n")
+    assert [path.stem for path, then in before.items() if path.stat().st_mtime_ns != then] == ["01_data_prep"]
+
+
+def test_a_run_with_other_settings_has_folders_of_its_own_and_takes_up_an_eraser_from_outside(own_copy, monkeypatch):
+    """The run goes on from a copy of the stages before: only what the eraser changes is made again."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "fixtures"))
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "fixtures"))
+    changes = "erasers=['LEACE', 'mean_erasure:MeanErasure']"
+    preset, before = get_preset("smoke", changes), tables(own_copy)
+    folder = own_copy / "build" / preset.name
+    shutil.copytree(own_copy / "build" / "smoke", folder)
+    for name in ("05_probes", "06_celeba_fairness"):
+        words = [sys.executable, "-m", "blindlib", "run", f"notebooks/{name}.ipynb", "--preset", "smoke", "-p", changes]
+        done = subprocess.run(words, cwd=ROOT, text=True, capture_output=True, env=environment(own_copy))
+        assert done.returncode == 0, done.stderr[-2000:]
+    done = subprocess.run(
+        [sys.executable, "-m", "blindlib", "record", "--preset", "smoke", "-p", changes],
+        cwd=ROOT,
+        env=environment(own_copy),
+        check=True,
+    )
+    figures = own_copy / "figures" / preset.name
+    one, two, points = (pd.read_csv(figures / f"{name}.csv") for name in ("table1", "table2", "frontier"))
+    rows = one[one["representation"] == "means"]
+    assert set(rows["domain"]) == set(one["domain"]) and rows["mean"].notna().all() and rows["diff"].notna().all()
+    assert two.set_index("representation").loc["means", ["acc", "eq_opp"]].notna().all()
+    assert points.set_index("method").loc["means", ["id", "emotion"]].notna().all()
+    assert "means" in (figures / "table1.md").read_text() and "erasers=" in (figures / "table1.md").read_text()
+    record = json.loads((figures / "run.json").read_text())
+    assert record["preset"] == "smoke" and record["settings"] == preset.changed
+    assert tables(own_copy) == before, "no preset's tables are overwritten"
 
 
 def wait_for(condition, process: subprocess.Popen, seconds: float = 120) -> None:
@@ -136,6 +178,13 @@ def test_executed_copies_show_what_the_committed_notebooks_promise(undisturbed, 
         assert not any("papermill" in part.metadata for part in (copies, *copies.cells))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_nbval_finds_the_stored_outputs_again(own_copy, name):
+    shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", own_copy)
+    done = run_nbval(own_copy / f"{name}.ipynb", own_copy)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
 def run_nbval(notebook: Path, folder: Path) -> subprocess.CompletedProcess:
     return subprocess.run(
         [
@@ -156,17 +205,13 @@ def run_nbval(notebook: Path, folder: Path) -> subprocess.CompletedProcess:
     )
 
 
-def test_nbval_turns_red_when_a_stored_number_changes(undisturbed, tmp_path):
-    shutil.copytree(undisturbed / "build", tmp_path / "build")
-    copy = tmp_path / "01_data_prep.ipynb"
-    text = (ROOT / "notebooks" / "01_data_prep.ipynb").read_text()
-    copy.write_text(text)
-    green = run_nbval(copy, tmp_path)
-    assert green.returncode == 0, green.stdout
-    shown = re.search(r"(\d+) images of \d+ people", text)
+def test_nbval_turns_red_when_a_stored_number_changes(own_copy):
+    text = (ROOT / "notebooks" / "02_baseline.ipynb").read_text()
+    shown = re.search(r"x \((\d+), 256\)", text)
+    copy = own_copy / "02_baseline.ipynb"
     copy.write_text(text.replace(shown[0], shown[0].replace(shown[1], f"9{shown[1]}", 1)))
-    red = run_nbval(copy, tmp_path)
-    assert red.returncode == 1 and f"9{shown[1]} images" in red.stdout and "1 failed" in red.stdout
+    red = run_nbval(copy, own_copy)
+    assert red.returncode == 1 and f"9{shown[1]}, 256" in red.stdout and "1 failed" in red.stdout
 
 
 def test_a_failing_cell_is_named_and_its_notebook_left_to_read(tmp_path):
@@ -180,7 +225,7 @@ def test_a_failing_cell_is_named_and_its_notebook_left_to_read(tmp_path):
     )
     nbformat.write(broken, tmp_path / "09_broken.ipynb")
     with pytest.raises(InputError, match=r"09_broken.ipynb, cell 4: ZeroDivisionError: division by zero"):
-        stages.run_stage(tmp_path / "09_broken.ipynb", "smoke")
+        stages.run_stage(tmp_path / "09_broken.ipynb", get_preset("smoke"))
     folder = tmp_path / "build" / "smoke"
     assert "before" in (folder / "09_broken.running.ipynb").read_text() and not (folder / "09_broken.ipynb").exists()
 
@@ -188,7 +233,7 @@ def test_a_failing_cell_is_named_and_its_notebook_left_to_read(tmp_path):
 def test_a_notebook_without_the_parameter_is_refused(tmp_path):
     nbformat.write(nbformat.v4.new_notebook(), tmp_path / "09_none.ipynb")
     with pytest.raises(InputError, match="no parameter PRESET"):
-        stages.run_stage(tmp_path / "09_none.ipynb", "smoke")
+        stages.run_stage(tmp_path / "09_none.ipynb", get_preset("smoke"))
 
 
 def test_without_data_make_stops_with_one_clear_message(tmp_path):
@@ -206,7 +251,7 @@ def test_without_data_make_stops_with_one_clear_message(tmp_path):
 
 @pytest.mark.parametrize(
     "words",
-    [["run", "notebooks/01_data_prep.ipynb", "--preset", "nope"], ["data", "check", "nope", "--stamp", "unwritten"]],
+    [["run", "notebooks/01_data_prep.ipynb", "--preset", "nope"], ["inputs", "--preset", "nope"]],
 )
 def test_the_command_line_refuses_an_unknown_preset_in_one_line(words):
     done = subprocess.run([sys.executable, "-m", "blindlib", *words], cwd=ROOT, capture_output=True, text=True)
