@@ -1,228 +1,164 @@
-"""Embeddings once: a content-addressed store, private to the user, filled by shards; a kill costs one shard."""
+"""The work of an extraction, on all cores: shards of files -> boxes and embeddings."""
 
-import json
-import shutil
-from collections.abc import Iterable
-from contextlib import closing
-from dataclasses import dataclass
+import hashlib
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import torch
 
-from blindlib.backbones.alignment import TYPICAL_BOX
-from blindlib.backbones.extraction import row_type, run_rendered_shard, run_shards
-from blindlib.backbones.registry import Backbone
+from blindlib.backbones.alignment import align, decode, shrink
+from blindlib.backbones.registry import Backbone, get_backbone
 from blindlib.common.errors import InputError
-from blindlib.common.files import atomic_folder, atomic_path, digest, private_dir, store_dir
-from blindlib.common.work import track
-from blindlib.data.facetable import FaceTable
-from blindlib.data.readers.synth import read_album
+from blindlib.common.work import cores, on_all_cores
+from blindlib.synthfaces.render import render
 
-SHARD = 256  # images
+_CHUNK = 8  # images that a worker takes at a time
+_BATCH = 32  # aligned faces that a network takes at a time: a shard's batches keep eight cores, or a GPU, busy
 
-
-@dataclass(frozen=True)
-class Shard:
-    """The file of a shard, which exists once it is finished, and the face table's rows in it."""
-
-    path: Path
-    rows: np.ndarray
+Files = list[tuple[str, str]]  # path and SHA-256 of each image
 
 
-def shards_of(folder: Path, rows: np.ndarray, prefix: str = "") -> list[Shard]:
-    """The shards of some rows, in the partial folder of the set that will be `folder`."""
-    partial = folder.with_suffix(".partial")
-    return [
-        Shard(partial / f"{prefix}{start:08d}.npy", rows[start : start + SHARD]) for start in range(0, len(rows), SHARD)
-    ]
+def _die_with_parent() -> None:
+    """Let no worker outlive a parent that was killed: it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
-def unfinished(faces: FaceTable, folder: Path) -> int:
-    """How many images of the set that will be `folder` are in no shard yet."""
-    return sum(len(s.rows) for s in shards_of(folder, np.arange(len(faces))) if not s.path.exists())
+@contextmanager
+def _workers(backbone: Backbone) -> Iterator[Executor]:
+    """A pool on all cores: processes where faces are aligned, threads where images are only decoded.
+
+    Processes are spawned, not forked: a fork after PyTorch has started its threads can hang.
+    """
+    if backbone.alignment is None:
+        pool = ThreadPoolExecutor(cores())
+    else:
+        pool = ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn"), _die_with_parent)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def fill(faces: FaceTable, sets: dict[Path, Backbone], rank: int = 0, world: int = 1) -> None:
-    """Extract the shards that are not there yet; a kill costs the shard that was running.
+def row_type(dim: int) -> np.dtype:
+    """A row of a shard: the box as shares of the padded frame (NaN where none was found or looked for), and x (D,)."""
+    return np.dtype([("box", "<f8", 4), ("x", "<f4", dim)])
+
+
+def run_shards(
+    backbone: Backbone, shards: Iterable[Files], box: tuple | None, done: Callable[[int], object]
+) -> Iterator[np.ndarray]:
+    """Boxes and embeddings of some files, shard by shard; the next shard is aligned while one is encoded.
+
+    Which faces a network sees together depends on the shard alone, never on who runs it or on how many cores.
 
     Parameters
     ----------
-    faces : FaceTable
-    sets : dict of Path to Backbone
-        Folder of each set when it is finished; the folder `.partial` beside it is filled. Faces that are rendered are
-        rendered once for all backbones.
-    rank, world : int
-        Of every `world` shards, this process takes the one at `rank`. Only rank 0 shows progress: of its own shards.
+    backbone : Backbone
+    shards : iterable of lists of (path, SHA-256)
+    box : tuple of float or None
+        The face's box for all of them; None detects.
+    done : callable
+        Called with the number of images just finished.
+
+    Yields
+    ------
+    array (n,) of `row_type`
+        One for each shard; x is 0 where no face was found.
 
     Raises
     ------
     InputError
-        If an image is gone or has changed since notebook 01, or an embedding is not finite.
+        If an image is gone or holds other bytes.
     """
-    for folder in sets:
-        private_dir(folder.with_suffix(".partial"))
-    plans = [shards_of(folder, np.arange(len(faces)))[rank::world] for folder in sets]
-    if faces.source == "synthfaces" and sets:
-        _render(faces, list(sets.values()), plans, rank == 0)
-        return
-    for backbone, plan in zip(sets.values(), plans, strict=True):
-        _extract(faces, backbone, plan, None, f"embedding ({backbone.name})", rank == 0)
+    begun: deque[list[Future]] = deque()
+    with _workers(backbone) as pool:
+        for files in shards:
+            chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
+            begun.append([pool.submit(_align_chunk, chunk, backbone.name, box) for chunk in chunks])
+            if len(begun) == 2:
+                yield _finish(backbone, begun.popleft(), done)
+        while begun:
+            yield _finish(backbone, begun.popleft(), done)
 
 
-def _extract(
-    faces: FaceTable, backbone: Backbone, plan: list[Shard], box: tuple | None, what: str, shown: bool
-) -> None:
-    """Write the shards of files that are not there yet."""
-    paths, hashes = [str(file) for file in faces.files], faces.frame["sha256"].to_numpy()
-    todo = [shard for shard in plan if not shard.path.exists()]
-    files = ([(paths[row], hashes[row]) for row in shard.rows] for shard in todo)
-    before = _images(plan) - _images(todo)
-    with (
-        track((), what, total=_images(plan), initial=before, unit="image", shown=shown) as bar,
-        closing(run_shards(backbone, files, box, bar.update)) as finished,  # an error here stops its workers too
-    ):
-        for shard, rows in zip(todo, finished, strict=True):
-            _save(shard, rows, backbone)
-
-
-def _render(faces: FaceTable, backbones: list[Backbone], plans: list[list[Shard]], shown: bool) -> None:
-    """Render the album's shards and embed each by every backbone."""
-    album = read_album(faces)
-    with track((), "rendering and embedding", total=_images(plans[0]), unit="face", shown=shown) as bar:
-        for shards in zip(*plans, strict=True):
-            if all(shard.path.exists() for shard in shards):
-                bar.update(len(shards[0].rows))
-                continue
-            parts = run_rendered_shard(album.iloc[shards[0].rows], backbones, bar.update)
-            for shard, rows, backbone in zip(shards, parts, backbones, strict=True):
-                _save(shard, rows, backbone)
-
-
-def _images(shards: list[Shard]) -> int:
-    return sum(len(shard.rows) for shard in shards)
-
-
-def _save(shard: Shard, rows: np.ndarray, backbone: Backbone) -> None:
-    if not np.isfinite(rows["x"]).all():
-        raise InputError(shard.path, f"{backbone.name} gave values that are not finite", "check its weights")
-    with atomic_path(shard.path) as temporary:
-        np.save(temporary, rows, allow_pickle=False)
-
-
-def _load(shard: Shard, backbone: Backbone) -> np.ndarray:
-    """The rows of a finished shard; a copy from another machine may be damaged, so it is checked."""
-    try:
-        rows = np.load(shard.path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(shard.path, f"a damaged shard ({error})", "delete this file and run again") from None
-    if rows.dtype != row_type(backbone.dim) or rows.shape != shard.rows.shape:
-        raise InputError(shard.path, f"holds {rows.shape} of another layout", "delete this file and run again")
+def _finish(backbone: Backbone, chunks: list[Future], done: Callable[[int], object]) -> np.ndarray:
+    """The rows of a shard whose chunks are being aligned."""
+    boxes, payloads = [], []
+    while chunks:
+        chunk = chunks.pop(0).result()  # popped: a finished chunk is kept by nobody else
+        boxes.append(chunk[0])
+        payloads.append(chunk[1])
+        done(len(chunk[0]))
+    boxes, payload = np.concatenate(boxes), np.concatenate(payloads)
+    found = ~np.isnan(boxes[:, 0]) if backbone.alignment is not None else np.ones(len(boxes), bool)
+    rows = np.zeros(len(boxes), row_type(backbone.dim))
+    rows["box"] = boxes
+    if len(payload):
+        rows["x"][found] = payload if backbone.in_worker else _encode(backbone, payload)
     return rows
 
 
-def finish(faces: FaceTable, backbone: Backbone, folder: Path) -> None:
-    """Give the faces that were not found the median box, and make one set of all shards; needs `fill` done by all.
+def _encode(backbone: Backbone, chips: np.ndarray) -> np.ndarray:
+    """Embeddings (n, D) of a shard's chips, in batches that stay the same whatever the machine."""
+    size = _CHUNK if backbone.alignment is None else _BATCH
+    batches = [chips[start : start + size] for start in range(0, len(chips), size)]
+    spread = map if torch.cuda.is_available() else on_all_cores
+    return np.concatenate(list(spread(backbone.encode, batches)))
+
+
+def run_rendered_shard(
+    album: pd.DataFrame, backbones: list[Backbone], done: Callable[[int], object]
+) -> list[np.ndarray]:
+    """Rows (n,) of `row_type` of some rows of an album by every backbone: a face is rendered once, nothing is written.
 
     Raises
     ------
     InputError
-        If a shard is not here or damaged, an image has changed, or an embedding is not finite.
+        If a backbone asks for an alignment: rendered faces have none.
     """
-    absent = unfinished(faces, folder)
-    if absent:
-        partial, remedy = folder.with_suffix(".partial"), "copy the other machines' .partial folders here and run again"
-        raise InputError(partial, f"the shards of {absent:,} images are not here", remedy)
-    shards, boxes = shards_of(folder, np.arange(len(faces))), np.empty((len(faces), 4))
-    for shard in shards:
-        boxes[shard.rows] = _load(shard, backbone)["box"]
-    missed = np.flatnonzero(np.isnan(boxes[:, 0])) if backbone.alignment is not None else np.empty(0, int)
-    again = shards_of(folder, missed, "missed-")
-    if again:
-        median = tuple(np.nanmedian(boxes, axis=0)) if len(missed) < len(faces) else TYPICAL_BOX
-        _extract(faces, backbone, again, median, "faces not found: median box", True)
-    detected = np.ones(len(faces), bool)
-    detected[missed] = False
-    with atomic_folder(folder) as temporary:
-        _assemble(temporary / "x.npy", [*shards, *again], len(faces), backbone)
-        np.save(temporary / "detected.npy", detected, allow_pickle=False)
-        meta = {"backbone": backbone.name, "images": len(faces), "detected": int(detected.sum())}
-        (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-    shutil.rmtree(folder.with_suffix(".partial"), ignore_errors=True)
+    aligned = [backbone.name for backbone in backbones if backbone.alignment is not None]
+    if aligned:
+        raise InputError("backbone", f"{aligned[0]} aligns faces from files", "export them first: blindlib synth --out")
+    frames, shards = render(album, done=done), []
+    for backbone in backbones:
+        rows = np.zeros(len(frames), row_type(backbone.dim))
+        rows["box"], rows["x"] = np.nan, backbone.encode(np.stack([shrink(f, backbone.size) for f in frames]))
+        shards.append(rows)
+    return shards
 
 
-def _assemble(path: Path, shards: Iterable[Shard], count: int, backbone: Backbone) -> None:
-    """Write x (N, D) from its shards, later ones over earlier ones."""
-    np.lib.format.open_memmap(path, "w+", np.float32, (count, backbone.dim))
-    for shard in shards:
-        x = np.lib.format.open_memmap(path, "r+")  # mapped anew: pages of a mapping that stays count as used memory
-        x[shard.rows] = _load(shard, backbone)["x"]
+def _align_chunk(files: Files, name: str, box: tuple | None) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (n, 4), and of the faces found the chips, or their embeddings where the network runs in the worker."""
+    backbone = get_backbone(name)
+    boxes, chips = np.full((len(files), 4), np.nan), []
+    for row, (path, sha256) in enumerate(files):
+        image = decode(BytesIO(_read_unchanged(path, sha256)))
+        if backbone.alignment is None:
+            chips.append(shrink(image, backbone.size))
+            continue
+        chip, used = align(image, backbone.alignment, box)
+        if chip is not None:
+            boxes[row] = used
+            chips.append(chip)
+    chips = np.stack(chips) if chips else np.empty((0, backbone.size, backbone.size, 3), np.uint8)
+    if backbone.in_worker:
+        return boxes, backbone.encode(chips) if len(chips) else np.empty((0, backbone.dim), np.float32)
+    return boxes, chips
 
 
-EXTRACTOR_VERSION = 1  # raised whenever the same image would give another embedding
-
-
-@dataclass(frozen=True)
-class EmbeddingSet:
-    """Embeddings of a face table.
-
-    Attributes
-    ----------
-    x : float32 array (N, D)
-        Memory-mapped, read-only, in the face table's row order.
-    detected : bool array (N,)
-        False where no face was found and the set's median box stood in.
-    key : str
-        The store's key: of the images' bytes, the backbone, its weights and the extractor.
-    """
-
-    x: np.ndarray
-    detected: np.ndarray
-    key: str
-
-
-def embedding_key(faces: FaceTable, backbone: Backbone) -> str:
-    """What an extraction depends on, as 32 hex digits."""
-    images = faces.frame[["image", "sha256"]].to_numpy().tolist()
-    alignment = backbone.alignment and [backbone.alignment.size, backbone.alignment.points]
-    return digest(images, backbone.name, backbone.size, alignment, backbone.weights(), EXTRACTOR_VERSION)[:32]
-
-
-def embed(faces: FaceTable, backbone: Backbone) -> EmbeddingSet:
-    """Embeddings of a face table: read from the store, or extracted with a progress bar and stored.
-
-    Extraction goes by shards; a kill costs the one that was running. The finished set appears in one step.
-
-    Raises
-    ------
-    InputError
-        If an image is gone or changed since notebook 01, or the store holds a damaged set.
-    """
-    return embed_all(faces, [backbone])[0]
-
-
-def embed_all(faces: FaceTable, backbones: list[Backbone]) -> list[EmbeddingSet]:
-    """As `embed`, by several backbones; faces that are rendered are rendered once for all of them."""
-    missing = absent(faces, backbones)
-    fill(faces, missing)
-    for folder, backbone in missing.items():
-        finish(faces, backbone, folder)
-    return [_read(faces, backbone) for backbone in backbones]
-
-
-def absent(faces: FaceTable, backbones: list[Backbone]) -> dict[Path, Backbone]:
-    """Of some backbones those whose set is not in the store, by the folder that it will have."""
-    folders = {store_dir() / embedding_key(faces, backbone): backbone for backbone in backbones}
-    return {folder: backbone for folder, backbone in folders.items() if not folder.exists()}
-
-
-def _read(faces: FaceTable, backbone: Backbone) -> EmbeddingSet:
-    key = embedding_key(faces, backbone)
-    folder = store_dir() / key
-    try:
-        x = np.load(folder / "x.npy", mmap_mode="r", allow_pickle=False)
-        detected = np.load(folder / "detected.npy", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError(folder, f"a damaged embedding set ({error})", "delete this folder and run again") from None
-    if x.shape != (len(faces), backbone.dim) or detected.shape != (len(faces),):
-        raise InputError(folder, f"holds {x.shape}, expected {(len(faces), backbone.dim)}", "delete this folder")
-    return EmbeddingSet(x, detected, key)
+def _read_unchanged(path: str, sha256: str) -> bytes:
+    """An image's bytes: those that the face table was made from, or InputError."""
+    content = Path(path).read_bytes() if Path(path).is_file() else b""
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise InputError(path, "is gone or has changed since notebook 01", "run 01_data_prep again: touch its notebook")
+    return content
