@@ -130,7 +130,7 @@ def test_pairs_follow_lfw_s_protocol(album):
     who = album["identity"].to_numpy()
     assert ((who[pairs["left"]] == who[pairs["right"]]) == pairs["same"]).all()
     assert not pairs[["left", "right"]].apply(sorted, axis=1).astype(str).duplicated().any()
-    by_fold = [set(who[own["left"]]) | set(who[own["right"]]) for _, own in pairs.groupby("fold")]
+    by_fold = [set(who[rows["left"]]) | set(who[rows["right"]]) for _, rows in pairs.groupby("fold")]
     assert sum(map(len, by_fold)) == len(set.union(*by_fold))
 
 

@@ -1,164 +1,244 @@
-"""The work of an extraction, on all cores: shards of files -> boxes and embeddings."""
+"""Embeddings once: a content-addressed store, private to the user, filled by shards; a kill costs one shard."""
 
-import hashlib
-import multiprocessing
-import os
-import threading
+import json
+import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
-from io import BytesIO
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
-from blindlib.backbones.alignment import align, decode, shrink
-from blindlib.backbones.registry import Backbone, get_backbone
+from blindlib.backbones.alignment import TYPICAL_BOX, shrink
+from blindlib.backbones.extraction import align_files, worker_pool
+from blindlib.backbones.registry import Backbone
 from blindlib.common.errors import InputError
-from blindlib.common.work import cores, on_all_cores
+from blindlib.common.files import atomic_folder, atomic_path, digest, private_dir, store_dir
+from blindlib.common.work import cores, on_all_cores, track
+from blindlib.data.facetable import FaceTable
+from blindlib.data.readers.synth import read_album
 from blindlib.synthfaces.render import render
 
+EXTRACTOR_VERSION = 1  # raised whenever the same image would give another embedding
+SHARD = 256  # images
 _CHUNK = 8  # images that a worker takes at a time
 _BATCH = 32  # aligned faces that a network takes at a time: a shard's batches keep eight cores, or a GPU, busy
 
-Files = list[tuple[str, str]]  # path and SHA-256 of each image
+
+@dataclass(frozen=True)
+class EmbeddingSet:
+    """Embeddings of a face table, in its row order."""
+
+    x: np.ndarray  # float32 (N, D), memory-mapped and read-only
+    detected: np.ndarray  # bool (N,): False where no face was found and the set's median box was taken
+    key: str  # the store's: of the images' bytes, the backbone, its weights and the extractor
 
 
-def _die_with_parent() -> None:
-    """Let no worker outlive a parent that was killed: it would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+def embedding_key(faces: FaceTable, backbone: Backbone) -> str:
+    """What an extraction depends on, as 32 hex digits."""
+    images = faces.frame[["image", "sha256"]].to_numpy().tolist()
+    alignment = backbone.alignment and [backbone.alignment.size, backbone.alignment.points]
+    return digest(images, backbone.name, backbone.size, alignment, backbone.weights(), EXTRACTOR_VERSION)[:32]
 
 
-@contextmanager
-def _workers(backbone: Backbone) -> Iterator[Executor]:
-    """A pool on all cores: processes where faces are aligned, threads where images are only decoded.
-
-    Processes are spawned, not forked: a fork after PyTorch has started its threads can hang.
-    """
-    if backbone.alignment is None:
-        pool = ThreadPoolExecutor(cores())
-    else:
-        pool = ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn"), _die_with_parent)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def row_type(dim: int) -> np.dtype:
-    """A row of a shard: the box as shares of the padded frame (NaN where none was found or looked for), and x (D,)."""
-    return np.dtype([("box", "<f8", 4), ("x", "<f4", dim)])
-
-
-def run_shards(
-    backbone: Backbone, shards: Iterable[Files], box: tuple | None, done: Callable[[int], object]
-) -> Iterator[np.ndarray]:
-    """Boxes and embeddings of some files, shard by shard; the next shard is aligned while one is encoded.
-
-    Which faces a network sees together depends on the shard alone, never on who runs it or on how many cores.
-
-    Parameters
-    ----------
-    backbone : Backbone
-    shards : iterable of lists of (path, SHA-256)
-    box : tuple of float or None
-        The face's box for all of them; None detects.
-    done : callable
-        Called with the number of images just finished.
-
-    Yields
-    ------
-    array (n,) of `row_type`
-        One for each shard; x is 0 where no face was found.
+def embed(faces: FaceTable, backbone: Backbone) -> EmbeddingSet:
+    """Embeddings of a face table: read from the store, or extracted with a progress bar and stored.
 
     Raises
     ------
     InputError
-        If an image is gone or holds other bytes.
+        If an image is gone or changed since notebook 01, or the store holds a damaged set.
     """
-    begun: deque[list[Future]] = deque()
-    with _workers(backbone) as pool:
-        for files in shards:
-            chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
-            begun.append([pool.submit(_align_chunk, chunk, backbone.name, box) for chunk in chunks])
+    return embed_all(faces, [backbone])[0]
+
+
+def embed_all(faces: FaceTable, backbones: list[Backbone]) -> list[EmbeddingSet]:
+    """As `embed`, by several backbones; faces that are rendered are rendered once for all of them."""
+    missing = absent(faces, backbones)
+    fill(faces, missing)
+    for folder, backbone in missing.items():
+        finish(faces, backbone, folder)
+    sets = []
+    for backbone in backbones:
+        folder = store_dir() / embedding_key(faces, backbone)
+        x = _load(folder / "x.npy", np.float32, (len(faces), backbone.dim), mmap_mode="r")
+        sets.append(EmbeddingSet(x, _load(folder / "detected.npy", np.bool_, (len(faces),)), folder.name))
+    return sets
+
+
+def absent(faces: FaceTable, backbones: list[Backbone]) -> dict[Path, Backbone]:
+    """Those of some backbones whose set is not in the store, by the folder that it will have."""
+    folders = {store_dir() / embedding_key(faces, backbone): backbone for backbone in backbones}
+    return {folder: backbone for folder, backbone in folders.items() if not folder.exists()}
+
+
+def _load(path: Path, dtype: np.dtype, shape: tuple, **options) -> np.ndarray:
+    """An array of the store; it may be damaged, or copied from another machine, so it is checked."""
+    try:
+        array = np.load(path, allow_pickle=False, **options)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(path, f"is damaged ({error})", "delete it and run again") from None
+    if array.dtype != dtype or array.shape != shape:
+        raise InputError(path, f"holds {array.shape} of another layout, not {shape}", "delete it and run again")
+    return array
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The file of a shard, which exists once it is finished, and the face table's rows in it."""
+
+    path: Path
+    rows: np.ndarray
+
+    def load(self, backbone: Backbone) -> np.ndarray:
+        """The rows (n,) of a finished shard, of `_row_type`; raises InputError if the file is damaged."""
+        return _load(self.path, _row_type(backbone), self.rows.shape)
+
+    def save(self, rows: np.ndarray, backbone: Backbone) -> None:
+        """Write the shard; raises InputError if an embedding is not finite."""
+        if not np.isfinite(rows["x"]).all():
+            raise InputError(self.path, f"{backbone.name} gave values that are not finite", "check its weights")
+        with atomic_path(self.path) as temporary:
+            np.save(temporary, rows, allow_pickle=False)
+
+
+def _row_type(backbone: Backbone) -> np.dtype:
+    """A row of a shard: the box as shares of the padded frame (NaN where none was found or looked for), and x (D,)."""
+    return np.dtype([("box", "<f8", 4), ("x", "<f4", backbone.dim)])
+
+
+def _shards(folder: Path, rows: np.ndarray, prefix: str = "") -> list[Shard]:
+    """The shards of some rows, in the partial folder of the set that will be `folder`."""
+    partial, starts = folder.with_suffix(".partial"), range(0, len(rows), SHARD)
+    return [Shard(partial / f"{prefix}{start:08d}.npy", rows[start : start + SHARD]) for start in starts]
+
+
+def _images(shards: list[Shard]) -> int:
+    return sum(len(shard.rows) for shard in shards)
+
+
+def unfinished(faces: FaceTable, folder: Path) -> int:
+    """How many images of the set that will be `folder` are in no shard yet."""
+    return _images([shard for shard in _shards(folder, np.arange(len(faces))) if not shard.path.exists()])
+
+
+def fill(faces: FaceTable, sets: dict[Path, Backbone], rank: int = 0, world: int = 1) -> None:
+    """Extract the shards that are not there yet into the folder `.partial` beside each set's future folder.
+
+    Of every `world` shards, this process takes the one at `rank`. Only rank 0 shows progress: of its own shards.
+
+    Raises
+    ------
+    InputError
+        If an image is gone or has changed since notebook 01, or an embedding is not finite; or if faces are rendered
+        and a backbone asks for an alignment.
+    """
+    for folder in sets:
+        private_dir(folder.with_suffix(".partial"))
+    plans = [_shards(folder, np.arange(len(faces)))[rank::world] for folder in sets]
+    aligned = [backbone.name for backbone in sets.values() if backbone.alignment is not None]
+    if faces.source != "synthfaces":
+        for backbone, plan in zip(sets.values(), plans, strict=True):
+            _extract(faces, backbone, plan, None, f"embedding ({backbone.name})", rank == 0)
+    elif aligned:
+        raise InputError("backbone", f"{aligned[0]} aligns faces from files", "export them first: blindlib synth --out")
+    elif sets:
+        _render(faces, list(sets.values()), plans, rank == 0)
+
+
+def _render(faces: FaceTable, backbones: list[Backbone], plans: list[list[Shard]], shown: bool) -> None:
+    """Render each shard's faces once, write no picture, and embed them by every backbone."""
+    album = read_album(faces)
+    with track((), "rendering and embedding", total=_images(plans[0]), unit="face", shown=shown) as bar:
+        for shards in zip(*plans, strict=True):
+            if all(shard.path.exists() for shard in shards):
+                bar.update(len(shards[0].rows))
+                continue
+            frames = render(album.iloc[shards[0].rows], done=bar.update)
+            for shard, backbone in zip(shards, backbones, strict=True):
+                rows = np.zeros(len(frames), _row_type(backbone))
+                rows["box"] = np.nan
+                rows["x"] = backbone.encode(np.stack([shrink(frame, backbone.size) for frame in frames]))
+                shard.save(rows, backbone)
+
+
+def _extract(
+    faces: FaceTable, backbone: Backbone, plan: list[Shard], box: tuple | None, what: str, shown: bool
+) -> None:
+    """Write the shards of files that are not there yet; the next shard is aligned while one is encoded.
+
+    Which faces a network sees together depends on the shard alone, never on who runs it or on how many cores.
+    """
+    files = list(zip(map(str, faces.files), faces.frame["sha256"], strict=True))
+    todo = [shard for shard in plan if not shard.path.exists()]
+    work = backbone.size, backbone.alignment, box, backbone.encode if backbone.in_worker else None
+    begun: deque[tuple[Shard, list[Future]]] = deque()
+    with (
+        track((), what, total=_images(plan), initial=_images(plan) - _images(todo), unit="image", shown=shown) as bar,
+        worker_pool(cores(), processes=backbone.alignment is not None) as pool,
+    ):
+        for shard in todo:
+            chunks = [shard.rows[start : start + _CHUNK] for start in range(0, len(shard.rows), _CHUNK)]
+            begun.append((shard, [pool.submit(align_files, [files[row] for row in rows], *work) for rows in chunks]))
             if len(begun) == 2:
-                yield _finish(backbone, begun.popleft(), done)
+                _finish_shard(backbone, *begun.popleft(), bar.update)
         while begun:
-            yield _finish(backbone, begun.popleft(), done)
+            _finish_shard(backbone, *begun.popleft(), bar.update)
 
 
-def _finish(backbone: Backbone, chunks: list[Future], done: Callable[[int], object]) -> np.ndarray:
-    """The rows of a shard whose chunks are being aligned."""
+def _finish_shard(backbone: Backbone, shard: Shard, chunks: list[Future], done: Callable[[int], object]) -> None:
+    """Write a shard whose chunks are being aligned; x is 0 where no face was found."""
     boxes, payloads = [], []
     while chunks:
-        chunk = chunks.pop(0).result()  # popped: a finished chunk is kept by nobody else
-        boxes.append(chunk[0])
-        payloads.append(chunk[1])
-        done(len(chunk[0]))
-    boxes, payload = np.concatenate(boxes), np.concatenate(payloads)
-    found = ~np.isnan(boxes[:, 0]) if backbone.alignment is not None else np.ones(len(boxes), bool)
-    rows = np.zeros(len(boxes), row_type(backbone.dim))
-    rows["box"] = boxes
+        box, payload = chunks.pop(0).result()  # popped: a finished chunk is not kept twice
+        boxes.append(box)
+        payloads.append(payload)
+        done(len(box))
+    rows, payload = np.zeros(len(shard.rows), _row_type(backbone)), np.concatenate(payloads)
+    rows["box"] = np.concatenate(boxes)
+    found = ~np.isnan(rows["box"][:, 0]) if backbone.alignment is not None else np.ones(len(rows), bool)
     if len(payload):
         rows["x"][found] = payload if backbone.in_worker else _encode(backbone, payload)
-    return rows
+    shard.save(rows, backbone)
 
 
 def _encode(backbone: Backbone, chips: np.ndarray) -> np.ndarray:
-    """Embeddings (n, D) of a shard's chips, in batches that stay the same whatever the machine."""
+    """Embeddings (n, D) of a shard's aligned faces, in batches that are the same on every machine."""
     size = _CHUNK if backbone.alignment is None else _BATCH
     batches = [chips[start : start + size] for start in range(0, len(chips), size)]
     spread = map if torch.cuda.is_available() else on_all_cores
     return np.concatenate(list(spread(backbone.encode, batches)))
 
 
-def run_rendered_shard(
-    album: pd.DataFrame, backbones: list[Backbone], done: Callable[[int], object]
-) -> list[np.ndarray]:
-    """Rows (n,) of `row_type` of some rows of an album by every backbone: a face is rendered once, nothing is written.
+def finish(faces: FaceTable, backbone: Backbone, folder: Path) -> None:
+    """Give the faces that were not found the median box, and make one set of all shards; needs `fill` done by all.
 
     Raises
     ------
     InputError
-        If a backbone asks for an alignment: rendered faces have none.
+        If a shard is not here or damaged, an image has changed, or an embedding is not finite.
     """
-    aligned = [backbone.name for backbone in backbones if backbone.alignment is not None]
-    if aligned:
-        raise InputError("backbone", f"{aligned[0]} aligns faces from files", "export them first: blindlib synth --out")
-    frames, shards = render(album, done=done), []
-    for backbone in backbones:
-        rows = np.zeros(len(frames), row_type(backbone.dim))
-        rows["box"], rows["x"] = np.nan, backbone.encode(np.stack([shrink(f, backbone.size) for f in frames]))
-        shards.append(rows)
-    return shards
-
-
-def _align_chunk(files: Files, name: str, box: tuple | None) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (n, 4), and of the faces found the chips, or their embeddings where the network runs in the worker."""
-    backbone = get_backbone(name)
-    boxes, chips = np.full((len(files), 4), np.nan), []
-    for row, (path, sha256) in enumerate(files):
-        image = decode(BytesIO(_read_unchanged(path, sha256)))
-        if backbone.alignment is None:
-            chips.append(shrink(image, backbone.size))
-            continue
-        chip, used = align(image, backbone.alignment, box)
-        if chip is not None:
-            boxes[row] = used
-            chips.append(chip)
-    chips = np.stack(chips) if chips else np.empty((0, backbone.size, backbone.size, 3), np.uint8)
-    if backbone.in_worker:
-        return boxes, backbone.encode(chips) if len(chips) else np.empty((0, backbone.dim), np.float32)
-    return boxes, chips
-
-
-def _read_unchanged(path: str, sha256: str) -> bytes:
-    """An image's bytes: those that the face table was made from, or InputError."""
-    content = Path(path).read_bytes() if Path(path).is_file() else b""
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise InputError(path, "is gone or has changed since notebook 01", "run 01_data_prep again: touch its notebook")
-    return content
+    partial, left = folder.with_suffix(".partial"), unfinished(faces, folder)
+    if left:
+        remedy = "copy the other machines' .partial folders here and run again"
+        raise InputError(partial, f"the shards of {left:,} images are not here", remedy)
+    shards, boxes = _shards(folder, np.arange(len(faces))), np.zeros((len(faces), 4))
+    if backbone.alignment is not None:
+        for shard in shards:
+            boxes[shard.rows] = shard.load(backbone)["box"]
+    detected = ~np.isnan(boxes[:, 0])
+    again = _shards(folder, np.flatnonzero(~detected), "missed-")
+    if again:
+        median = tuple(np.nanmedian(boxes, axis=0)) if detected.any() else TYPICAL_BOX
+        _extract(faces, backbone, again, median, "faces not found: median box", True)
+    with atomic_folder(folder) as temporary:
+        np.lib.format.open_memmap(temporary / "x.npy", "w+", np.float32, (len(faces), backbone.dim))
+        for shard in [*shards, *again]:
+            x = np.lib.format.open_memmap(temporary / "x.npy", "r+")  # anew: a mapping that stays counts as used memory
+            x[shard.rows] = shard.load(backbone)["x"]
+        np.save(temporary / "detected.npy", detected, allow_pickle=False)
+        meta = {"backbone": backbone.name, "images": len(faces), "detected": int(detected.sum())}
+        (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+    shutil.rmtree(partial, ignore_errors=True)

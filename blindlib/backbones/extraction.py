@@ -1,0 +1,127 @@
+"""What worker processes do: read images, align their faces, run dlib's network.
+
+Nothing here imports PyTorch, so that a worker starts in half a second and not in ten.
+"""
+
+import hashlib
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from io import BytesIO
+from multiprocessing.context import SpawnContext, SpawnProcess
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from blindlib.backbones.alignment import (
+    Alignment,
+    align,
+    chip_of,
+    decode,
+    dlib_alignment,
+    encode_dlib,
+    find_faces,
+    shrink,
+)
+from blindlib.common.errors import InputError
+
+Files = list[tuple[str, str]]  # path and SHA-256 of each image
+
+
+class _Worker(SpawnProcess):
+    """A spawned process that does not run the caller's script again: it may have no `if __name__ == "__main__":`."""
+
+    @staticmethod
+    def _Popen(process):
+        script, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+        try:
+            return SpawnProcess._Popen(process)
+        finally:
+            sys.modules["__main__"] = script
+
+
+class _Context(SpawnContext):
+    Process = _Worker
+
+
+def _die_with_parent() -> None:
+    """Let no worker outlive a parent that was killed: it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+
+
+@contextmanager
+def worker_pool(count: int, *, processes: bool = True) -> Iterator[Executor]:
+    """A pool of spawned processes, or of threads, that drops the work not yet begun when its block is left.
+
+    Processes are spawned, not forked: a fork after PyTorch has started its threads can hang.
+
+    Raises
+    ------
+    InputError
+        If a process was ended from outside.
+    """
+    pool = ProcessPoolExecutor(count, _Context(), _die_with_parent) if processes else ThreadPoolExecutor(count)
+    try:
+        yield pool
+    except BrokenProcessPool:
+        remedy = "free some memory and run again: finished shards are kept"
+        raise InputError("worker processes", "one of them was ended from outside", remedy) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def align_files(
+    files: Files, size: int, alignment: Alignment | None, box: tuple | None, encode: Callable | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Align the faces of some image files (without `alignment`: take whole images), or embed them too by `encode`.
+
+    Returns
+    -------
+    boxes : float array (N, 4)
+        As in `align`; NaN where no face was found or looked for.
+    payload : array (n, ...)
+        Of the n faces found, the aligned faces (n, size, size, 3), or what `encode` gives for them.
+
+    Raises
+    ------
+    InputError
+        If an image is gone or holds other bytes.
+    """
+    boxes, chips = np.full((len(files), 4), np.nan), []
+    for row, (path, sha256) in enumerate(files):
+        image = decode(BytesIO(_read_unchanged(path, sha256)))
+        if alignment is None:
+            chips.append(shrink(image, size))
+            continue
+        chip, used = align(image, alignment, box)
+        if chip is not None:
+            boxes[row] = used
+            chips.append(chip)
+    chips = np.stack(chips) if chips else np.empty((0, size, size, 3), np.uint8)
+    return boxes, encode(chips) if encode else chips
+
+
+def _read_unchanged(path: str, sha256: str) -> bytes:
+    """An image's bytes: those that the face table was made from, or InputError."""
+    content = Path(path).read_bytes() if Path(path).is_file() else b""
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise InputError(path, "is gone or has changed since notebook 01", "run 01_data_prep again: touch its notebook")
+    return content
+
+
+def inspect_frame(frame: np.ndarray, embed: bool) -> tuple[int, np.ndarray]:
+    """How many faces dlib finds in an RGB frame doubled in size, and its embedding (128,) of the first.
+
+    The embedding is NaN where no face was found or `embed` is false.
+    """
+    boxes = find_faces(frame, 1)
+    if not embed or not boxes:
+        return len(boxes), np.full(128, np.nan, np.float32)
+    return len(boxes), encode_dlib(chip_of(frame, boxes[0], dlib_alignment())[None])[0]
