@@ -183,3 +183,14 @@ def align(image: np.ndarray, alignment: Alignment, box: tuple | None) -> tuple[n
     if box is None:
         return None, None
     return chip_of(image, _frame(image, box), alignment), box
+
+
+def inspect_frame(frame: np.ndarray, embed: bool) -> tuple[int, np.ndarray]:
+    """How many faces dlib finds in an RGB frame doubled in size, and its embedding (128,) of the first.
+
+    The embedding is NaN where no face was found or `embed` is false.
+    """
+    boxes = find_faces(frame, 1)
+    if not embed or not boxes:
+        return len(boxes), np.full(128, np.nan, np.float32)
+    return len(boxes), encode_dlib(chip_of(frame, boxes[0], dlib_alignment())[None])[0]

@@ -19,16 +19,7 @@ from types import ModuleType
 
 import numpy as np
 
-from blindlib.backbones.alignment import (
-    Alignment,
-    align,
-    chip_of,
-    decode,
-    dlib_alignment,
-    encode_dlib,
-    find_faces,
-    shrink,
-)
+from blindlib.backbones.alignment import Alignment, align, decode, shrink
 from blindlib.common.errors import InputError
 
 Files = list[tuple[str, str]]  # path and SHA-256 of each image
@@ -114,14 +105,3 @@ def _read_unchanged(path: str, sha256: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise InputError(path, "is gone or has changed since notebook 01", "run 01_data_prep again: touch its notebook")
     return content
-
-
-def inspect_frame(frame: np.ndarray, embed: bool) -> tuple[int, np.ndarray]:
-    """How many faces dlib finds in an RGB frame doubled in size, and its embedding (128,) of the first.
-
-    The embedding is NaN where no face was found or `embed` is false.
-    """
-    boxes = find_faces(frame, 1)
-    if not embed or not boxes:
-        return len(boxes), np.full(128, np.nan, np.float32)
-    return len(boxes), encode_dlib(chip_of(frame, boxes[0], dlib_alignment())[None])[0]

@@ -8,15 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from blindlib.backbones.alignment import (
-    DLIB_NETWORK,
-    Alignment,
-    arcface_alignment,
-    dlib_alignment,
-    encode_dlib,
-    model_file,
-    vggface2_alignment,
-)
+from blindlib.backbones import alignment
+from blindlib.backbones.alignment import Alignment
 from blindlib.backbones.compactnet import CROP, DIM, INPUT, LOWER, load_compactnet
 from blindlib.backbones.compactnet import WEIGHTS as COMPACTNET
 from blindlib.common.errors import InputError
@@ -125,9 +118,9 @@ BACKBONES = {
             "dlib",
             128,
             150,
-            dlib_alignment(),
-            encode_dlib,
-            lambda: sha256(model_file(DLIB_NETWORK)),
+            alignment.dlib_alignment(),
+            alignment.encode_dlib,
+            lambda: sha256(alignment.model_file(alignment.DLIB_NETWORK)),
             "dlib's ResNet, package face_recognition_models; 99.38 % on LFW as published",
             "CC0",
             in_worker=True,
@@ -136,7 +129,7 @@ BACKBONES = {
             "resnet50",
             2048,
             224,
-            vggface2_alignment(),
+            alignment.vggface2_alignment(),
             lambda chips: embed_frames(_resnet50("vggface2"), chips),
             partial(_resnet50_weights, "vggface2"),
             "ResNet-50 trained on VGGFace2: the paper's",
@@ -146,7 +139,7 @@ BACKBONES = {
             "resnet50-imagenet",
             2048,
             224,
-            dlib_alignment(224),
+            alignment.dlib_alignment(224),
             lambda chips: embed_frames(_resnet50("resnet50-imagenet"), chips),
             partial(_resnet50_weights, "resnet50-imagenet"),
             "torchvision's ResNet-50, ImageNet (IMAGENET1K_V2): not trained on faces",
@@ -156,7 +149,7 @@ BACKBONES = {
             "sface",
             128,
             112,
-            arcface_alignment(),
+            alignment.arcface_alignment(),
             lambda chips: encode_onnx(chips, _weights_file("sface")),
             _sface_weights,
             "OpenCV Zoo's SFace, ONNX",

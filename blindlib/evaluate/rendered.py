@@ -11,7 +11,8 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from blindlib.backbones.extraction import inspect_frame, worker_pool
+from blindlib.backbones.alignment import inspect_frame
+from blindlib.backbones.extraction import worker_pool
 from blindlib.common.work import cores, track
 from blindlib.synthfaces.factors import IDENTITY, PHOTOGRAPH, UNITS
 
