@@ -1,10 +1,14 @@
 """The store: extracted once, private, safe against a kill; and the backbones behind one interface."""
 
 import dataclasses
+import os
 import pickle
 import shutil
 import stat
+import subprocess
+import sys
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import dlib
@@ -17,15 +21,13 @@ from conftest import many_faces, save_noise
 from onnx import TensorProto, helper
 from PIL import Image
 
-from blindlib.backbones import extraction
-from blindlib.backbones import registry as backbones
-from blindlib.backbones import store as embeddings
-from blindlib.backbones import store as shards
+from blindlib.backbones import store
 from blindlib.backbones.alignment import _detector, align, arcface_alignment, decode, detect, dlib_alignment
+from blindlib.backbones.extraction import worker_pool
 from blindlib.backbones.registry import BACKBONES, encode_onnx, get_backbone
 from blindlib.backbones.store import embed, embedding_key
 from blindlib.common.errors import InputError
-from blindlib.common.files import store_dir
+from blindlib.common.files import ROOT, store_dir
 from blindlib.data.readers.lfw import load_lfw
 
 PIXELS = get_backbone("pixels16")
@@ -38,7 +40,7 @@ def faces(lfw):
 
 def test_extracted_once_then_read_memory_mapped(faces, monkeypatch):
     first = embed(faces, PIXELS)
-    monkeypatch.setattr(embeddings, "fill", lambda _, sets: sets and pytest.fail("extracted a second time"))
+    monkeypatch.setattr(store, "fill", lambda _, sets: sets and pytest.fail("extracted a second time"))
     again = embed(faces, PIXELS)
     assert isinstance(again.x, np.memmap) and not again.x.flags.writeable
     np.testing.assert_array_equal(first.x, again.x)
@@ -63,8 +65,8 @@ def test_the_key_speaks_of_bytes_backbone_and_weights(faces):
 def test_an_interrupted_extraction_goes_on_where_it_stopped(faces, monkeypatch):
     expected = np.array(embed(faces, PIXELS).x)
     (store_dir() / embedding_key(faces, PIXELS)).rename(store_dir() / "undisturbed")
-    monkeypatch.setattr(shards, "SHARD", 3)
-    calls, real = [], shards._save
+    monkeypatch.setattr(store, "SHARD", 3)
+    calls, real = [], store.Shard.save
 
     def dies_at_the_third(*words):
         calls.append(words)
@@ -72,7 +74,7 @@ def test_an_interrupted_extraction_goes_on_where_it_stopped(faces, monkeypatch):
             raise KeyboardInterrupt
         real(*words)
 
-    monkeypatch.setattr(shards, "_save", dies_at_the_third)
+    monkeypatch.setattr(store.Shard, "save", dies_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         embed(faces, PIXELS)
     assert not (store_dir() / embedding_key(faces, PIXELS)).exists()
@@ -81,7 +83,7 @@ def test_an_interrupted_extraction_goes_on_where_it_stopped(faces, monkeypatch):
 
 
 def test_the_finished_set_is_a_plain_array_file(faces, monkeypatch, tmp_path):
-    monkeypatch.setattr(shards, "SHARD", 3)
+    monkeypatch.setattr(store, "SHARD", 3)
     result = embed(faces, PIXELS)
     np.save(tmp_path / "x.npy", np.array(result.x))
     assert (store_dir() / result.key / "x.npy").read_bytes() == (tmp_path / "x.npy").read_bytes()
@@ -90,7 +92,7 @@ def test_the_finished_set_is_a_plain_array_file(faces, monkeypatch, tmp_path):
 def test_memory_does_not_grow_with_the_number_of_images(tmp_path, monkeypatch):
     wide = dataclasses.replace(PIXELS, name="pixels64", dim=4096, size=64)  # 16 KiB a row
     monkeypatch.setitem(BACKBONES, "pixels64", wide)
-    monkeypatch.setattr(shards, "SHARD", 32)
+    monkeypatch.setattr(store, "SHARD", 32)
     peaks = []
     for rows in (64, 64, 576):  # the first warms the caches
         (tmp_path / f"{len(peaks)}").mkdir()
@@ -102,16 +104,18 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path, monkeypatch):
     assert peaks[2] - peaks[1] < 1 << 20, f"512 more rows hold 8 MiB: {peaks}"
 
 
-def test_the_next_shard_is_aligned_early_and_no_more_than_that(monkeypatch):
-    taken = []
+def test_the_next_shard_is_aligned_early_and_no_more_than_that(tmp_path, monkeypatch):
+    begun, ahead = [], []
 
-    def files():
-        for shard in range(4):
-            taken.append(shard)
-            yield [(f"{shard}", "")]
+    class Pool(ThreadPoolExecutor):
+        def submit(self, *words):
+            begun.append(words)
+            return super().submit(*words)
 
-    monkeypatch.setattr(extraction, "_align_chunk", lambda chunk, *_: (np.zeros((1, 4)), np.zeros((1, 16, 16, 3))))
-    ahead = [len(taken) - n for n, _ in enumerate(extraction.run_shards(PIXELS, files(), None, lambda _: None), 1)]
+    monkeypatch.setattr(store, "SHARD", 8)  # one piece of work each
+    monkeypatch.setattr(store, "worker_pool", lambda *_, **__: Pool(1))
+    monkeypatch.setattr(store.Shard, "save", lambda *_: ahead.append(len(begun) - len(ahead) - 1))
+    store.fill(many_faces(tmp_path, 32), {tmp_path / "set": PIXELS})
     assert ahead == [1, 1, 1, 0]
 
 
@@ -123,17 +127,17 @@ def test_a_network_sees_batches_of_one_shard_on_one_thread_each():
         return chips[:, :1].astype(np.float32)
 
     threads, chips = torch.get_num_threads(), np.arange(70)[:, None]
-    aligned = dataclasses.replace(PIXELS, alignment=dlib_alignment(16, 0.25), encode=encode)
-    x = extraction._encode(aligned, chips)
+    aligned = dataclasses.replace(PIXELS, alignment=dlib_alignment(16), encode=encode)
+    x = store._encode(aligned, chips)
     np.testing.assert_array_equal(x[:, 0], np.arange(70))
     assert sorted(seen) == [(6, 1), (32, 1), (32, 1)] and torch.get_num_threads() == threads
     seen.clear()
-    extraction._encode(dataclasses.replace(aligned, alignment=None), chips)
+    store._encode(dataclasses.replace(aligned, alignment=None), chips)
     assert sorted(seen) == [(6, 1)] + [(8, 1)] * 8
 
 
 def test_folders_filled_apart_merge_by_a_copy(tmp_path, monkeypatch):
-    monkeypatch.setattr(shards, "SHARD", 16)
+    monkeypatch.setattr(store, "SHARD", 16)
     faces = many_faces(tmp_path, 100)
     whole = embed(faces, PIXELS)
     expected, here = (store_dir() / whole.key / "x.npy").read_bytes(), store_dir()
@@ -141,14 +145,14 @@ def test_folders_filled_apart_merge_by_a_copy(tmp_path, monkeypatch):
     for rank in (0, 1):
         monkeypatch.setenv("BLINDLIB_BUILD", str(tmp_path / f"machine{rank}"))
         folder = store_dir() / whole.key
-        shards.fill(faces, {folder: PIXELS}, rank, 2)
+        store.fill(faces, {folder: PIXELS}, rank, 2)
         parts.append(folder.with_suffix(".partial"))
     with pytest.raises(InputError, match="the shards of 52 images are not here"):
-        shards.finish(faces, PIXELS, folder)
+        store.finish(faces, PIXELS, folder)
     assert [len(list(part.iterdir())) for part in parts] == [4, 3] and store_dir() != here
     (parts[1] / ".00000000.npy.left-by-a-kill.tmp.npy").write_bytes(b"half")
     shutil.copytree(parts[0], parts[1], dirs_exist_ok=True)
-    monkeypatch.setattr(shards, "run_shards", lambda _, files, *__: (pytest.fail("again") for _ in files))
+    monkeypatch.setattr(store, "align_files", lambda *_: pytest.fail("again"))
     embed(faces, PIXELS)
     assert (store_dir() / whole.key / "x.npy").read_bytes() == expected
 
@@ -157,7 +161,7 @@ def test_a_damaged_shard_is_named(faces):
     folder = store_dir() / embedding_key(faces, PIXELS)
     folder.with_suffix(".partial").mkdir()
     (folder.with_suffix(".partial") / "00000000.npy").write_bytes(b"short")
-    with pytest.raises(InputError, match=r"00000000\.npy: a damaged shard"):
+    with pytest.raises(InputError, match=r"00000000\.npy: is damaged"):
         embed(faces, PIXELS)
     np.save(folder.with_suffix(".partial") / "00000000.npy", np.zeros((8, 260)))
     with pytest.raises(InputError, match="another layout"):
@@ -191,6 +195,24 @@ def test_a_worker_process_names_the_changed_image_too(faces):
         embed(faces, get_backbone("dlib"))
 
 
+def test_a_script_without_a_main_guard_gets_its_work_done(tmp_path):
+    (tmp_path / "script.py").write_text(
+        "from blindlib.backbones.extraction import worker_pool\n"
+        "print('begun')\n"
+        "with worker_pool(1) as pool:\n"
+        "    print(pool.submit(abs, -3).result())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, tmp_path / "script.py"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "begun\n3\n", done.stderr
+
+
+def test_a_worker_that_is_ended_from_outside_is_told_in_one_line():
+    with pytest.raises(InputError, match="ended from outside"), worker_pool(1) as pool:
+        pool.submit(os._exit, 1).result()
+
+
 def test_an_input_error_survives_the_way_between_processes():
     error = InputError("faces.csv", "is short", "mend it", line=3)
     copied = pickle.loads(pickle.dumps(error))
@@ -208,7 +230,7 @@ def test_alignment_is_dlib_s_own(tmp_path):
     save_noise(tmp_path / "a.png", 1, side=200)
     box = (0.2, 0.25, 0.8, 0.85)
     image = decode(tmp_path / "a.png")
-    chip, _ = align(image, dlib_alignment(150, 0.25), box)
+    chip, _ = align(image, dlib_alignment(150), box)
     image = np.pad(image, ((40, 40), (40, 40), (0, 0)), mode="edge")
     shape = _detector()[1](image, dlib.rectangle(*(round(280 * share) for share in box)))
     reference = dlib.get_face_chip(image, shape, 150, 0.25)
@@ -216,7 +238,7 @@ def test_alignment_is_dlib_s_own(tmp_path):
 
 
 def test_arcface_alignment_puts_the_eyes_where_arcface_does():
-    points = np.array(arcface_alignment(112).points)
+    points = np.array(arcface_alignment().points)
     assert points[0:2].mean(0) == pytest.approx([73.5318, 51.5014], abs=0.15)
     assert points[2:4].mean(0) == pytest.approx([38.2946, 51.6963], abs=0.15)
 
@@ -256,7 +278,6 @@ def test_onnx_gets_rgb_planes_of_0_to_255_and_gives_unit_vectors(onnx_file):
 
 def test_resnet50_is_torchvision_s_without_its_last_layer(tmp_path, monkeypatch):
     monkeypatch.setenv("BLINDLIB_DATA", str(tmp_path))
-    backbones._imagenet.cache_clear()
     torch.manual_seed(0)
     reference = torchvision.models.resnet50().eval()
     (tmp_path / "weights").mkdir()
@@ -269,13 +290,11 @@ def test_resnet50_is_torchvision_s_without_its_last_layer(tmp_path, monkeypatch)
     with torch.no_grad():
         expected = torch.nn.functional.normalize(reference((planes - mean) / std)).numpy()
     np.testing.assert_allclose(x, expected, atol=1e-4)
-    backbones._imagenet.cache_clear()
 
 
 @pytest.mark.parametrize("name", ["sface", "resnet50-imagenet"])
 def test_absent_weights_say_how_to_fetch_them(faces, name, tmp_path, monkeypatch):
     monkeypatch.setenv("BLINDLIB_DATA", str(tmp_path / "none"))
-    backbones._imagenet.cache_clear()
     with pytest.raises(InputError, match=f"blindlib data fetch {name}"):
         embed(faces, get_backbone(name))
 

@@ -1,4 +1,7 @@
-"""Software that never saw SynthFaces takes them for faces: dlib's detector and recogniser."""
+"""Software that never saw SynthFaces takes them for faces: dlib's detector and recogniser.
+
+Some of the faces and people that notebook 01 shows to dlib: it costs a tenth of a second a face.
+"""
 
 import numpy as np
 import pytest
@@ -20,18 +23,18 @@ def album():
 
 
 def test_dlib_finds_exactly_one_face_in_95_of_100(album):
-    rows = album[album["role"] == "verification"].head(1000).reset_index(drop=True)
+    rows = album[album["role"] == "verification"].head(400).reset_index(drop=True)
     found, _ = realism.inspect_frames(render(rows), embed=False, what="dlib's detector")
     rates = realism.detection_rates(found, rows[["ethnicity"]]).set_index("value")
-    assert rates.loc["all", "exactly_one"] >= 95 and rates.loc["all", "n"] == 1000
+    assert rates.loc["all", "exactly_one"] >= 95 and rates.loc["all", "n"] == 400
     assert rates.loc["all", "low"] < rates.loc["all", "exactly_one"] < rates.loc["all", "high"]
 
 
 def test_dlib_s_recogniser_verifies_them_across_expressions(album):
-    rows = album[album["role"] == "emotion"].head(7 * CONFIG.recognised).reset_index(drop=True)
+    rows = album[album["role"] == "emotion"].head(7 * 16).reset_index(drop=True)
     found, x = realism.inspect_frames(render(rows), embed=True, what="dlib's recogniser")
     pairs = realism.cross_expression(x, rows["identity"].to_numpy(), rows["emotion"].to_numpy())
-    assert (found > 0).mean() > 0.95 and pairs["same"].sum() > 600
+    assert (found > 0).mean() > 0.95 and pairs["same"].sum() > 300
     assert realism.auc(pairs) >= 0.95
     shuffled = np.random.default_rng(0).permutation(rows["identity"].to_numpy())
     assert realism.auc(realism.cross_expression(x, shuffled, rows["emotion"].to_numpy())) < 0.6, "the test can fail"

@@ -4,15 +4,15 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from blindlib.backbones import extraction
-from blindlib.backbones import store as shards
-from blindlib.backbones.compactnet import embed_frames, load_compactnet, to_input
-from blindlib.backbones.registry import get_backbone
+from blindlib.backbones import store
+from blindlib.backbones.compactnet import CompactNet, load_compactnet, to_input
+from blindlib.backbones.registry import embed_frames, get_backbone
 from blindlib.backbones.store import embed, embed_all
 from blindlib.backbones.train_compactnet import Recipe, train
 from blindlib.common.errors import InputError
@@ -21,7 +21,7 @@ from blindlib.data.facetable import load_facetable
 from blindlib.data.readers.synth import load_synth, read_album
 from blindlib.settings import SynthConfig
 from blindlib.synthfaces.render import render
-from blindlib.synthfaces.roles import make_training_people
+from blindlib.synthfaces.roles import make_sheet, make_training_people
 
 TINY = SynthConfig(
     demographics=12,
@@ -43,13 +43,14 @@ def faces(tmp_path):
 
 
 def test_faces_are_rendered_once_for_all_backbones_and_never_written(faces, monkeypatch):
-    counted, real = [], extraction.render
-    monkeypatch.setattr(extraction, "render", lambda rows, **o: counted.append(len(rows)) or real(rows, **o))
+    counted, real = [], store.render
+    monkeypatch.setattr(store, "render", lambda rows, **o: counted.append(len(rows)) or real(rows, **o))
     x, pixels = embed_all(faces, BOTH)
     assert sum(counted) == len(faces) and x.x.shape == (len(faces), 256) and pixels.x.shape == (len(faces), 256)
     assert embed(faces, BOTH[0]).key == x.key and sum(counted) == len(faces), "read, not rendered again"
-    frames = render(read_album(faces))
-    np.testing.assert_allclose(x.x, embed_frames(load_compactnet(), frames), atol=2e-3)
+    some = slice(0, None, 5)
+    frames = render(read_album(faces)[some])
+    np.testing.assert_allclose(x.x[some], embed_frames(load_compactnet(), frames), atol=2e-3)
     assert not list(store_dir().rglob("*.png")) and not list(store_dir().glob("*.partial"))
 
 
@@ -57,16 +58,16 @@ def test_a_killed_rendering_goes_on_where_it_stopped(faces, monkeypatch):
     whole = [np.array(z.x) for z in embed_all(faces, BOTH)]
     for folder in store_dir().iterdir():
         folder.rename(folder.with_name("moved-" + folder.name))
-    monkeypatch.setattr(shards, "SHARD", 16)
-    real, calls = extraction.run_rendered_shard, []
+    monkeypatch.setattr(store, "SHARD", 16)
+    real, calls = store.render, []
 
-    def dies(*words):
+    def dies(*words, **options):
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return real(*words)
+        return real(*words, **options)
 
-    monkeypatch.setattr(shards, "run_rendered_shard", dies)
+    monkeypatch.setattr(store, "render", dies)
     with pytest.raises(KeyboardInterrupt):
         embed_all(faces, BOTH)
     resumed = embed_all(faces, BOTH)
@@ -93,8 +94,6 @@ def test_a_backbone_that_aligns_files_is_refused(faces):
 
 def test_the_input_is_grey_centred_and_moves_with_the_shift():
     rng = np.random.default_rng(0)
-    import torch
-
     frames = torch.tensor(rng.integers(0, 255, (2, 3, 112, 112), dtype=np.uint8))
     one = to_input(frames)
     assert one.shape == (2, 1, 64, 64)
@@ -106,13 +105,11 @@ def test_the_input_is_grey_centred_and_moves_with_the_shift():
 
 def test_x_knows_who_and_gives_expression_away():
     """On other people than any preset's or the backbone's: identity well above chance, and emotion too."""
-    from blindlib.synthfaces.roles import make_sheet
-
-    album = make_sheet(48, 77)
+    album = make_sheet(32, 77)
     x = embed_frames(load_compactnet(), render(album))
     identity, emotion = album["identity"].to_numpy(), album["emotion"].to_numpy()
     nearest = (x @ x.T - 2 * np.eye(len(x))).argmax(1)
-    assert (identity[nearest] == identity).mean() > 0.6  # chance: 1/48
+    assert (identity[nearest] == identity).mean() > 0.6  # chance: 1/32
     shown = emotion != "neutral"
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.03, max_iter=300))
     cv = GroupKFold(4, shuffle=True, random_state=0)
@@ -121,13 +118,11 @@ def test_x_knows_who_and_gives_expression_away():
 
 
 def test_the_training_loop_learns_people_and_repeats_itself():
-    import torch
-
     recipe = Recipe(people=12, images=6, epochs=8, batch=20, rate=0.05, seed=5)
     album = make_training_people(recipe.people, recipe.images, recipe.seed)
     images = torch.as_tensor(render(album)).permute(0, 3, 1, 2)
     people = torch.as_tensor(np.unique(album["identity"], return_inverse=True)[1])
-    one, two = (train(images, people, recipe) for _ in range(2))
+    one, two = (train(images, people, dataclasses.replace(recipe, epochs=1)) for _ in range(2))
     for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True):
         assert torch.equal(a, b)
     frames = images.permute(0, 2, 3, 1).numpy()
@@ -136,6 +131,4 @@ def test_the_training_loop_learns_people_and_repeats_itself():
         x = embed_frames(network, frames)
         return (people[(x @ x.T - 2 * np.eye(len(x))).argmax(1)] == people).float().mean()
 
-    from blindlib.backbones.compactnet import CompactNet
-
-    assert nearest(one) > nearest(CompactNet().eval()) + 0.1
+    assert nearest(train(images, people, recipe)) > nearest(CompactNet().eval()) + 0.1

@@ -12,7 +12,8 @@ from resnet50_recipe import SEED, draw_frames, draw_layers, write_h5
 from safetensors.torch import save_file
 from torch.nn import functional
 
-from blindlib.backbones.vggface2 import embed_frames, load_vggface2, pool_frames, save_safetensors
+from blindlib.backbones.registry import embed_frames, get_backbone, pool_frames
+from blindlib.backbones.vggface2 import load_vggface2, save_safetensors
 from blindlib.common.errors import InputError
 from blindlib.common.files import sha256
 
@@ -174,7 +175,7 @@ def some(shape):
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "reason"),
     [
         ({"conv1/7x7_s2": {"kernel": some((7, 7, 3, 64))}}, "lacks conv1/7x7_s2/bn/gamma"),
         (
@@ -187,13 +188,13 @@ def some(shape):
         ({"classifier": {"bias": some(8)}}, "8 classes"),
     ],
 )
-def test_other_keras_weights_are_refused(tmp_path, written, told):
+def test_other_keras_weights_are_refused(tmp_path, written, reason):
     write_h5(tmp_path / "other.h5", written)
-    assert told in refused(tmp_path / "other.h5")
+    assert reason in refused(tmp_path / "other.h5")
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "reason"),
     [
         ({"conv1_7x7_s2.weight": torch.zeros(64, 3, 7, 7)}, "lacks conv1_7x7_s2_bn.weight"),
         ({"conv1.weight": torch.zeros(64, 3, 7, 7)}, "lacks bn1.weight"),
@@ -205,9 +206,9 @@ def test_other_keras_weights_are_refused(tmp_path, written, told):
         ([torch.zeros(1)], "no state dict"),
     ],
 )
-def test_other_pytorch_weights_are_refused(tmp_path, written, told):
+def test_other_pytorch_weights_are_refused(tmp_path, written, reason):
     torch.save(written, tmp_path / "other.pth")
-    assert told in refused(tmp_path / "other.pth")
+    assert reason in refused(tmp_path / "other.pth")
 
 
 def test_absent_damaged_and_foreign_files_are_refused(tmp_path, folder, keras):
@@ -249,17 +250,13 @@ def test_frames_of_another_size_or_type_are_refused(keras, wrong):
 
 
 def test_the_backbone_finds_its_weights_and_keys_the_store_by_their_bytes(keras, folder, frames, tmp_path, monkeypatch):
-    from blindlib.backbones import registry as backbones
-
     monkeypatch.setenv("BLINDLIB_DATA", str(tmp_path))
-    backbones._vggface2.cache_clear()
     with pytest.raises(InputError, match="blindlib data fetch vggface2"):
-        backbones.get_backbone("resnet50").weights()
+        get_backbone("resnet50").weights()
     (tmp_path / "weights").mkdir()
     os.link(folder / "keras.h5", tmp_path / "weights" / "rcmalli_vggface_tf_notop_resnet50.h5")
-    backbone = backbones.get_backbone("resnet50")
+    backbone = get_backbone("resnet50")
     assert backbone.weights() == sha256(folder / "keras.h5") and backbone.dim == 2048
     np.testing.assert_array_equal(backbone.encode(frames), embed_frames(keras, frames))
     left, right = np.array(backbone.alignment.points)[[2, 0]]  # the eyes' outer corners
     assert left[0] + right[0] == pytest.approx(224, abs=1) and right[0] > left[0], "upright, in the middle"
-    backbones._vggface2.cache_clear()

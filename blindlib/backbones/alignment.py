@@ -1,4 +1,4 @@
-"""A photograph becomes an aligned face: decode, pad, detect, five points, similarity transform."""
+"""A photograph becomes an aligned face: decode, pad, detect, five points, similarity transform; and dlib's networks."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -20,60 +20,53 @@ _MEAN_FACE = np.array(
     ]
 )
 _PADDING = 0.2  # of each side, edge pixels repeated: the detector needs room around a tight crop
+DLIB_NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
 TYPICAL_BOX = (0.19, 0.26, 0.80, 0.87)  # left, top, right, bottom in the padded frame; median over LFW's tight crops
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Where the five points of a face lie in the aligned image.
+    """Where dlib's five points lie in an aligned image; a similarity transform is fitted by least squares."""
 
-    Attributes
-    ----------
-    size : int
-        Side of the aligned image, pixels.
-    points : tuple of (x, y)
-        Targets of dlib's five points, in dlib's order, pixels; a similarity transform is fitted by least squares.
-    """
-
-    size: int
-    points: tuple[tuple[float, float], ...]
+    size: int  # side of the aligned image, pixels
+    points: tuple[tuple[float, float], ...]  # (x, y) in dlib's order, pixels
 
 
-def dlib_alignment(size: int, padding: float) -> Alignment:
-    """dlib's own alignment (`get_face_chip`): the mean face with `padding` of its side around it."""
-    points = (padding + _MEAN_FACE) / (2 * padding + 1) * size
+def dlib_alignment(size: int = 150) -> Alignment:
+    """dlib's own alignment (`get_face_chip`): the mean face with a quarter of its side around it."""
+    points = (0.25 + _MEAN_FACE) / (2 * 0.25 + 1) * size
     return Alignment(size, tuple(map(tuple, points)))
 
 
-def arcface_alignment(size: int = 112) -> Alignment:
+def arcface_alignment() -> Alignment:
     """The 112 x 112 alignment of ArcFace and SFace, by the eye centres; corners spread as on dlib's mean face.
 
     Source: insightface's reference points: eyes at (38.2946, 51.6963) and (73.5318, 51.5014). Its nose and mouth points
     are not among dlib's five, so the nose's base is placed where dlib's mean face has it.
     """
-    return _eyes_at((38.2946, 51.6963), (73.5318, 51.5014), 112, size)
+    return _eyes_at((38.2946, 51.6963), (73.5318, 51.5014), 112)
 
 
-def vggface2_alignment(size: int = 224) -> Alignment:
-    """The field of view that VGGFace2's networks were trained with, upright.
+def vggface2_alignment() -> Alignment:
+    """The field of view that VGGFace2's networks were trained with, 224 x 224, upright.
 
     Theirs: the detector's box, three tenths larger, its shorter side brought to 256 pixels, 224 cut from the middle.
     Ours puts the eyes where such a crop has them on a frontal face whose box is 48 x 63, its eyes 23 apart and 27 below
-    the top, as MTCNN's published example has it: 95 pixels apart, 87 below the top. **Decision**: they did not turn the
+    the top, as in MTCNN's published example: 95 pixels apart, 87 below the top. **Decision**: they did not rotate the
     faces; we do, as for every other network here, and one example sets the scale.
 
     Source: Cao et al. 2018, section 5 (arXiv 1710.08092).
     """
-    return _eyes_at((64.5, 87.0), (159.5, 87.0), 224, size)
+    return _eyes_at((64.5, 87.0), (159.5, 87.0), 224)
 
 
-def _eyes_at(left: tuple, right: tuple, side: int, size: int) -> Alignment:
-    """dlib's five points, spread as on its mean face, the eyes' centres at two points of a `side` x `side` image."""
+def _eyes_at(left: tuple, right: tuple, size: int) -> Alignment:
+    """dlib's five points as on its mean face, with the eyes' centres at two points of a `size` x `size` image."""
     a, b = np.array(left), np.array(right)
     eye_right, eye_left = _MEAN_FACE[0:2].mean(0), _MEAN_FACE[2:4].mean(0)
     scale = (b[0] - a[0]) / (eye_right[0] - eye_left[0])
     points = (_MEAN_FACE - (eye_right + eye_left) / 2) * scale + (a + b) / 2
-    return Alignment(size, tuple(map(tuple, points * size / side)))
+    return Alignment(size, tuple(map(tuple, points * size / size)))  # the store's keys hold them to the last bit
 
 
 def model_file(name: str) -> Path:
@@ -97,9 +90,21 @@ def shrink(image: np.ndarray, size: int) -> np.ndarray:
 def _detector():
     import dlib
 
-    return dlib.get_frontal_face_detector(), dlib.shape_predictor(
-        str(model_file("shape_predictor_5_face_landmarks.dat"))
-    )
+    points = model_file("shape_predictor_5_face_landmarks.dat")
+    return dlib.get_frontal_face_detector(), dlib.shape_predictor(str(points))
+
+
+@cache
+def _dlib_network():
+    import dlib
+
+    return dlib.face_recognition_model_v1(str(model_file(DLIB_NETWORK)))
+
+
+def encode_dlib(chips: np.ndarray) -> np.ndarray:
+    """dlib's embeddings of aligned RGB faces: uint8 (n, 150, 150, 3) -> float32 (n, 128)."""
+    x = [_dlib_network().compute_face_descriptor(np.ascontiguousarray(chip)) for chip in chips]
+    return np.array(x, np.float32).reshape(-1, 128)
 
 
 def find_faces(image: np.ndarray, doublings: int = 0) -> list:
@@ -107,7 +112,7 @@ def find_faces(image: np.ndarray, doublings: int = 0) -> list:
     return list(_detector()[0](image, doublings))
 
 
-def five_points(image: np.ndarray, frame) -> np.ndarray:
+def _five_points(image: np.ndarray, frame) -> np.ndarray:
     """dlib's five points of the face in a dlib rectangle of an RGB image: (5, 2), pixels."""
     return np.array([(p.x, p.y) for p in _detector()[1](image, frame).parts()])
 
@@ -117,7 +122,7 @@ def chip_of(image: np.ndarray, frame, alignment: Alignment) -> np.ndarray:
     import dlib
 
     target = dlib.dpoints([dlib.dpoint(x, y) for x, y in alignment.points])
-    found = dlib.dpoints([dlib.dpoint(int(x), int(y)) for x, y in five_points(image, frame)])
+    found = dlib.dpoints([dlib.dpoint(int(x), int(y)) for x, y in _five_points(image, frame)])
     details = dlib.chip_details(target, found, dlib.chip_dims(alignment.size, alignment.size))
     return dlib.extract_image_chip(image, details)
 
@@ -132,7 +137,7 @@ def detect(image: np.ndarray) -> tuple[float, float, float, float] | None:
     return best.left() / width, best.top() / height, best.right() / width, best.bottom() / height
 
 
-def padded(image: np.ndarray) -> np.ndarray:
+def _padded(image: np.ndarray) -> np.ndarray:
     """An RGB image with room around it: its edge pixels repeated, a fifth of each side on all four."""
     pad = [(round(_PADDING * side),) * 2 for side in image.shape[:2]]
     return np.pad(image, (*pad, (0, 0)), mode="edge")
@@ -140,25 +145,24 @@ def padded(image: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Steps:
-    """One image on its way: `image` with room around it (H, W, 3), `box` (left, top, right, bottom) and `points` (5, 2)
-    in pixels, None where no face is found, and the `chips` by network."""
+    """How an image was aligned, in pixels of the padded image; box and points are None where no face is found."""
 
-    image: np.ndarray
-    box: tuple | None
-    points: np.ndarray | None
-    chips: dict
+    image: np.ndarray  # with room around it: (H, W, 3)
+    box: tuple | None  # left, top, right, bottom
+    points: np.ndarray | None  # (5, 2)
+    chips: dict  # network -> aligned face
 
 
 def show_alignment(image: np.ndarray, alignments: dict[str, Alignment]) -> Steps:
-    """The steps of `align` on an RGB image, for every network's alignment: to be looked at."""
-    image = padded(image)
+    """The steps of `align` on an RGB image, for a figure: one aligned face for each network's alignment."""
+    image = _padded(image)
     box = detect(image)
     if box is None:
         return Steps(image, None, None, {})
     frame = _frame(image, box)
     chips = {name: chip_of(image, frame, alignment) for name, alignment in alignments.items()}
     corners = (frame.left(), frame.top(), frame.right(), frame.bottom())
-    return Steps(image, corners, five_points(image, frame), chips)
+    return Steps(image, corners, _five_points(image, frame), chips)
 
 
 def _frame(image: np.ndarray, box: tuple):
@@ -170,24 +174,23 @@ def _frame(image: np.ndarray, box: tuple):
 
 
 def align(image: np.ndarray, alignment: Alignment, box: tuple | None) -> tuple[np.ndarray | None, tuple | None]:
-    """Align the face of an image.
+    """The aligned face of an RGB image, uint8 (size, size, 3), and its box; None for both where no face is found.
 
-    Parameters
-    ----------
-    image : uint8 array (height, width, 3), RGB
-    alignment : Alignment
-    box : tuple of float or None
-        Left, top, right, bottom of the face as shares of the padded frame; None detects.
-
-    Returns
-    -------
-    chip : uint8 array (size, size, 3) or None
-        None where no face is found.
-    box : tuple of float or None
-        The box used.
+    A box is left, top, right and bottom as shares of the padded image's sides; if None is given, dlib detects it.
     """
-    image = padded(image)
+    image = _padded(image)
     box = box or detect(image)
     if box is None:
         return None, None
     return chip_of(image, _frame(image, box), alignment), box
+
+
+def inspect_frame(frame: np.ndarray, embed: bool) -> tuple[int, np.ndarray]:
+    """How many faces dlib finds in an RGB frame doubled in size, and its embedding (128,) of the first.
+
+    The embedding is NaN where no face was found or `embed` is false.
+    """
+    boxes = find_faces(frame, 1)
+    if not embed or not boxes:
+        return len(boxes), np.full(128, np.nan, np.float32)
+    return len(boxes), encode_dlib(chip_of(frame, boxes[0], dlib_alignment())[None])[0]

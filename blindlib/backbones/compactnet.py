@@ -1,9 +1,8 @@
-"""The default backbone: a compact ResNet for 64 x 64 faces, trained for identity on SynthFaces people of its own."""
+"""The default backbone: a compact ResNet for 64 x 64 faces, trained on SynthFaces people whom no preset shows."""
 
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -37,12 +36,30 @@ class _Block(nn.Module):
         return torch.relu(self.body(x) + self.shortcut(x))
 
 
+def to_input(images: torch.Tensor, shift: tuple[int, int] = (0, 0)) -> torch.Tensor:
+    """uint8 frames (B, 3, S, S) -> the network's input (B, 1, 64, 64).
+
+    The crop from the brows to the chin, moved by `shift` pixels, grey, to zero mean and unit deviation: no hair and no
+    colour of the skin, so that the network must use the features of the face (**decision**).
+    """
+    side = images.shape[-1]
+    crop = round(CROP * side)
+    top, left = (side - crop) // 2 + round(LOWER * side) + shift[0], (side - crop) // 2 + shift[1]
+    cut = images[..., top : top + crop, left : left + crop].float()
+    grey = (cut * torch.tensor([0.299, 0.587, 0.114], device=cut.device).view(3, 1, 1)).sum(1, keepdim=True)
+    scaled = nn.functional.interpolate(grey, (INPUT, INPUT), mode="bilinear", antialias=True, align_corners=False)
+    mean, sd = scaled.mean((2, 3), keepdim=True), scaled.std((2, 3), keepdim=True)
+    return (scaled - mean) / (sd + 1)
+
+
 class CompactNet(nn.Module):
     """Ten-layer ResNet: (B, 1, 64, 64) -> the average-pooled last map (B, 256), as the paper takes x.
 
     The features before the classifier, not the classifier's answer: as in the paper's ResNet-50, where x is the
     2048-D layer below the identities.
     """
+
+    prepare = staticmethod(to_input)
 
     def __init__(self):
         super().__init__()
@@ -53,22 +70,6 @@ class CompactNet(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Faces (B, 1, 64, 64) of `to_input` -> features (B, 256), not negative."""
         return self.stages(self.stem(x)).mean((2, 3))
-
-
-def to_input(images: torch.Tensor, shift: tuple[int, int] = (0, 0)) -> torch.Tensor:
-    """uint8 frames (B, 3, S, S) -> the network's input (B, 1, 64, 64).
-
-    The crop from the brows to the chin, moved by `shift` pixels, grey, to zero mean and unit deviation: no hair and no
-    colour of the skin, so that the network has to look at the features of the face (**decision**).
-    """
-    side = images.shape[-1]
-    crop = round(CROP * side)
-    top, left = (side - crop) // 2 + round(LOWER * side) + shift[0], (side - crop) // 2 + shift[1]
-    cut = images[..., top : top + crop, left : left + crop].float()
-    grey = (cut * torch.tensor([0.299, 0.587, 0.114], device=cut.device).view(3, 1, 1)).sum(1, keepdim=True)
-    scaled = nn.functional.interpolate(grey, (INPUT, INPUT), mode="bilinear", antialias=True, align_corners=False)
-    mean, sd = scaled.mean((2, 3), keepdim=True), scaled.std((2, 3), keepdim=True)
-    return (scaled - mean) / (sd + 1)
 
 
 def load_compactnet(path: Path = WEIGHTS) -> CompactNet:
@@ -86,12 +87,3 @@ def load_compactnet(path: Path = WEIGHTS) -> CompactNet:
         reason = str(error).splitlines()[0][:80]
         raise InputError(path, f"does not hold CompactNet's weights ({reason})", "run `make backbone`") from None
     return network.eval().requires_grad_(False)
-
-
-@torch.inference_mode()
-def embed_frames(network: CompactNet, frames: np.ndarray) -> np.ndarray:
-    """uint8 RGB frames (B, S, S, 3) -> unit-norm x (B, 256), float32."""
-    device = next(network.parameters()).device
-    images = torch.as_tensor(frames).permute(0, 3, 1, 2).to(device)
-    x = network(to_input(images).contiguous(memory_format=torch.channels_last))
-    return nn.functional.normalize(x, dim=1).cpu().numpy()

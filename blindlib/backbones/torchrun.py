@@ -1,9 +1,9 @@
 """A preset's embeddings by several processes: torchrun starts them, each takes its shards, the first one finishes.
 
 `torchrun --nproc-per-node 2 -m blindlib embed --preset NAME` gives the bytes that one process gives. Machines without
-a shared file system: give each the same `faces.parquet` and run torchrun across them. Each fills a folder of its own,
-and the first process stops with one line; copy the folders `build/embeddings/*.partial` together and run
-`blindlib embed` there once more.
+a shared file system: give each the same `faces.parquet` and run torchrun across them. Each fills its own folder, and
+the first process stops with one line; copy the folders `build/embeddings/*.partial` together and run `blindlib embed`
+there once more.
 """
 
 import os
@@ -30,33 +30,29 @@ _PATIENCE = timedelta(days=30)  # for the slowest process: a set takes hours; on
 def embed_preset(name: str) -> str:
     """Extract what notebook 02 reads, the preset's backbone and its pixels, into the store.
 
-    Faces are those of `faces.parquet` in the preset's build folder; where it is missing it is made first.
-
-    Returns
-    -------
-    str
-        What was done and how fast, told by the first process; the others return an empty line.
+    Faces are those of `faces.parquet` in the preset's build folder; where it is missing it is made first. Returns a
+    line about what was done and how fast, by the first process; the others return an empty one.
 
     Raises
     ------
     InputError
-        As `embeddings.embed`; or if another process of the run has ended.
+        As `store.embed`; or if another process of the run has ended.
     """
     preset, path = get_preset(name), build_dir(name) / "faces.parquet"
     backbones = [get_backbone(preset.backbone), get_backbone(preset.ceiling)]
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
-    with _meeting(rank, world) as meet:
+    with _barrier(rank, world) as wait_for_all:
         if rank == 0 and not path.exists():
             load_source(preset)[0].save(path)
-        meet()
+        wait_for_all()
         faces, start = load_facetable(path), time.perf_counter()
         sets = absent(faces, backbones)
         images = max((unfinished(faces, folder) for folder in sets), default=0)
-        meet()  # everybody has looked at what is missing before anybody writes
+        wait_for_all()  # nobody writes before everybody has looked at what is missing
         fill(faces, sets, rank, world)
-        meet()
+        wait_for_all()
     if rank:
         return ""
     for folder, backbone in sets.items():
@@ -68,22 +64,21 @@ def embed_preset(name: str) -> str:
 
 
 @contextmanager
-def _meeting(rank: int, world: int) -> Iterator[Callable[[], None]]:
-    """Give a function that returns once every process has called it, or raises when one of them has ended."""
+def _barrier(rank: int, world: int) -> Iterator[Callable[[], None]]:
+    """Give a function that returns once every process has called it, and raises when one of them has ended."""
     if world == 1:
         yield lambda: None
         return
 
-    def meet() -> None:
+    def wait_for_all() -> None:
         try:
             distributed.barrier()
         except RuntimeError:
-            raise InputError(
-                f"process {rank} of {world}", "another process has ended", "read its line; finished shards are kept"
-            ) from None
+            problem, remedy = "another process has ended", "read its error message; finished shards are kept"
+            raise InputError(f"process {rank} of {world}", problem, remedy) from None
 
     distributed.init_process_group("gloo", timeout=_PATIENCE)
     try:
-        yield meet
+        yield wait_for_all
     finally:
         distributed.destroy_process_group()

@@ -1,18 +1,19 @@
-"""`make backbone`: trains CompactNet to tell SynthFaces people apart, and writes its weights and its model card."""
+"""`make backbone`: trains CompactNet to recognise SynthFaces people, and writes its weights and its model card."""
 
 import os
 import time
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from blindlib.backbones.compactnet import DIM, WEIGHTS, CompactNet, embed_frames, load_compactnet, to_input
+from blindlib.backbones.compactnet import DIM, WEIGHTS, CompactNet, load_compactnet, to_input
+from blindlib.backbones.registry import embed_frames
 from blindlib.common.files import atomic_path, sha256, write_text
 from blindlib.common.work import derive_seed, track
-from blindlib.evaluate.verification import fold_thresholds, pair_distances
 from blindlib.settings import SynthConfig
 from blindlib.synthfaces.render import render
 from blindlib.synthfaces.roles import make_pairs, make_roles, make_training_people
@@ -31,24 +32,16 @@ class Recipe:
     seed: int = 20200904  # the day the paper appeared on arXiv, so that no preset's seed meets it
 
 
-def render_people(recipe: Recipe) -> tuple[torch.Tensor, torch.Tensor]:
-    """The training photographs (N, 3, 112, 112), uint8, and their people (N,), int64."""
-    album = make_training_people(recipe.people, recipe.images, recipe.seed)
-    with track((), "rendering the backbone's people", total=len(album), unit="face") as bar:
-        frames = render(album, done=bar.update)
-    people = np.unique(album["identity"], return_inverse=True)[1]
-    return torch.as_tensor(frames).permute(0, 3, 1, 2), torch.as_tensor(people)
-
-
 def train(images: torch.Tensor, people: torch.Tensor, recipe: Recipe) -> CompactNet:
     """Train on photographs (N, 3, S, S) of people (N,) by softmax over people; the last of each is held out to watch.
 
-    The draws and the start come from the recipe's seed; nothing touches a global random state but the initial weights,
-    which are drawn inside a fork of it.
+    All draws come from the recipe's seed; the global random state is left as it was.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     generator = torch.Generator().manual_seed(derive_seed(recipe.seed, "backbone"))
-    network, classifier = _start(recipe, int(people.max()) + 1)
+    with torch.random.fork_rng():  # the initial weights are drawn from the global state
+        torch.default_generator.manual_seed(derive_seed(recipe.seed, "start"))
+        network, classifier = CompactNet(), nn.Linear(DIM, int(people.max()) + 1)
     network, classifier = network.to(device, memory_format=torch.channels_last), classifier.to(device)
     parameters = [*network.parameters(), *classifier.parameters()]
     optimiser = torch.optim.SGD(parameters, recipe.rate, 0.9, weight_decay=recipe.decay, nesterov=True)
@@ -56,14 +49,17 @@ def train(images: torch.Tensor, people: torch.Tensor, recipe: Recipe) -> Compact
     rows = torch.arange(len(people))[~held]
     steps = len(rows) // recipe.batch
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, recipe.epochs * steps, pct_start=0.2)
-    loss_of = nn.CrossEntropyLoss()
     for epoch in range(recipe.epochs):
         network.train()
         order = rows[torch.randperm(len(rows), generator=generator)]
         with track(range(steps), f"epoch {epoch + 1}/{recipe.epochs}", unit="batch") as bar:
             for step in bar:
                 index = order[step * recipe.batch : (step + 1) * recipe.batch]
-                loss = _step(network, classifier, images[index], people[index].to(device), loss_of, generator, device)
+                shift = tuple(torch.randint(-4, 5, (2,), generator=generator).tolist())
+                batch = to_input(images[index].to(device), shift).contiguous(memory_format=torch.channels_last)
+                with torch.autocast(device.type, torch.bfloat16):
+                    features = network(batch)
+                loss = nn.functional.cross_entropy(classifier(features.float()), people[index].to(device))
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()
                 optimiser.step()
@@ -73,41 +69,34 @@ def train(images: torch.Tensor, people: torch.Tensor, recipe: Recipe) -> Compact
     return network.eval().cpu()
 
 
-def _start(recipe: Recipe, count: int) -> tuple[CompactNet, nn.Linear]:
-    with torch.random.fork_rng():
-        torch.default_generator.manual_seed(derive_seed(recipe.seed, "start"))
-        return CompactNet(), nn.Linear(DIM, count)
-
-
-def _step(network, classifier, images, people, loss_of, generator, device) -> torch.Tensor:
-    shift = tuple(int(s) for s in torch.randint(-4, 5, (2,), generator=generator))
-    batch = to_input(images.to(device), shift)
-    batch = batch.contiguous(memory_format=torch.channels_last)
-    with torch.autocast(device.type, torch.bfloat16):
-        features = network(batch)
-    return loss_of(classifier(features.float()), people)
-
-
 @torch.no_grad()
-def _accuracy(network, classifier, images, people) -> float:
+def _accuracy(network: CompactNet, classifier: nn.Linear, images: torch.Tensor, people: torch.Tensor) -> float:
     network.eval()
     device = classifier.weight.device
     guess = [classifier(network(to_input(part.to(device)))).argmax(1).cpu() for part in images.split(256)]
     return 100 * (torch.cat(guess) == people).float().mean().item()
 
 
+def _render(album: pd.DataFrame, what: str) -> np.ndarray:
+    with track((), f"rendering {what}", total=len(album), unit="face") as bar:
+        return render(album, done=bar.update)
+
+
 def verify(network: CompactNet, *, seed: int = 1) -> tuple[float, float]:
     """LFW's protocol on people of another population than the presets': mean and s.d. over folds, in percent."""
     config = SynthConfig()
     album = make_roles(config, seed).query("role == 'verification'").reset_index(drop=True)
-    with track((), "rendering the verification people", total=len(album), unit="face") as bar:
-        x = np.concatenate([embed_frames(network, part) for part in np.array_split(render(album, done=bar.update), 10)])
+    frames = _render(album, "the verification people")
+    x = np.concatenate([embed_frames(network, part) for part in np.array_split(frames, 10)]).astype(np.float64)
     pairs = make_pairs(album, config.folds, config.fold_pairs, seed)
-    distance, same, fold = pair_distances(x, pairs), pairs["same"].to_numpy(), pairs["fold"].to_numpy()
-    limits = fold_thresholds(
-        np.tile(distance, (config.folds, 1)), same, fold, np.zeros((config.folds, len(pairs)), bool)
-    )
-    right = [100 * ((distance[fold == k] <= limits[k]) == same[fold == k]).mean() for k in range(config.folds)]
+    distance = np.linalg.norm(x[pairs["left"]] - x[pairs["right"]], axis=1)
+    same, right = pairs["same"].to_numpy(), []
+    for fold in range(config.folds):
+        tested = (pairs["fold"] == fold).to_numpy()
+        known = np.unique(distance[~tested])
+        limits = (known[:-1] + known[1:]) / 2
+        hits = [((distance[~tested] <= limit) == same[~tested]).sum() for limit in limits]
+        right.append(100 * ((distance[tested] <= limits[np.argmax(hits)]) == same[tested]).mean())
     return float(np.mean(right)), float(np.std(right, ddof=1))
 
 
@@ -135,8 +124,10 @@ Written by `make backbone`, with the weights beside it.
 def main() -> None:
     """Render, train, verify; write the weights as safetensors (half precision) and the card beside them."""
     recipe, start = Recipe(), time.monotonic()
-    images, people = render_people(recipe)
-    network = train(images, people, recipe)
+    album = make_training_people(recipe.people, recipe.images, recipe.seed)
+    images = torch.as_tensor(_render(album, "the backbone's people")).permute(0, 3, 1, 2)
+    people = np.unique(album["identity"], return_inverse=True)[1]
+    network = train(images, torch.as_tensor(people), recipe)
     arrays = {name: v.half() if v.is_floating_point() else v for name, v in network.state_dict().items()}
     with atomic_path(WEIGHTS) as temporary:
         save_file({name: value.contiguous() for name, value in arrays.items()}, temporary)
@@ -145,20 +136,19 @@ def main() -> None:
 
 
 def write_card(recipe: Recipe, minutes: float) -> None:
-    """Verify the weights that lie there and write their card."""
+    """Verify the stored weights and write their card."""
     mean, deviation = verify(load_compactnet())
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
-    words = {
+    card = CARD.format(
         **asdict(recipe),
-        "photographs": recipe.people * (recipe.images - 1),
-        "megabytes": WEIGHTS.stat().st_size / 1e6,
-        "sha": sha256(WEIGHTS),
-        "mean": mean,
-        "deviation": deviation,
-        "machine": device,
-        "minutes": minutes,
-    }
-    print(write_text(WEIGHTS.with_suffix(".md"), CARD.format(**words)))
+        photographs=recipe.people * (recipe.images - 1),
+        megabytes=WEIGHTS.stat().st_size / 1e6,
+        sha=sha256(WEIGHTS),
+        mean=mean,
+        deviation=deviation,
+        machine=torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores",
+        minutes=minutes,
+    )
+    print(write_text(WEIGHTS.with_suffix(".md"), card))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,18 @@
 """The paper's backbone: ResNet-50 trained on VGGFace2 (2048-D), from the published weights in a local file.
 
 Two published networks, the Keras port and the Caffe original, share a graph (a stage's stride sits in its first 1 x 1
-convolution) and differ at the border and in BatchNorm. Nothing is unpickled.
+convolution) and differ at the border and in BatchNorm. Nothing is unpickled. For comparison, the same size of network
+trained on ImageNet, where nobody's identity is taught.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-import h5py
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 from torchvision.models.resnet import Bottleneck, ResNet
@@ -22,29 +22,19 @@ from blindlib.common.errors import InputError
 SIDE = 224  # pixels
 IDENTITIES = 8631  # of VGGFace2's training set: the classes of the published classifiers
 MEAN_BGR = (91.4953, 103.8827, 131.0912)  # of VGGFace2's training pixels, 0..255
+IMAGENET_MEAN_SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's training pixels, RGB, 0..1
 _BLOCKS = (3, 4, 6, 3)
 _FETCH = "run `blindlib data fetch vggface2`"
 _AGAIN = "delete it and run `blindlib data fetch vggface2`"
 _KERAS_PARTS = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 
 
-@dataclass(frozen=True)
-class Flavour:
-    """Where the published networks differ.
+class Flavour(NamedTuple):
+    """Where the published networks differ."""
 
-    Attributes
-    ----------
-    padding : tuple of int
-        Zeros before and after the frame, both ways, for the 7 x 7 convolution of stride 2.
-    ceil : bool
-        Whether the max pooling (3 x 3, stride 2, no padding) keeps the last, partly filled window.
-    eps : float
-        BatchNorm's.
-    """
-
-    padding: tuple[int, int]
-    ceil: bool
-    eps: float
+    padding: tuple[int, int]  # zeros before and after the frame, both ways, for the 7 x 7 convolution of stride 2
+    ceil: bool  # whether the max pooling (3 x 3, stride 2, no padding) keeps the last, partly filled window
+    eps: float  # BatchNorm's
 
 
 FLAVOURS = {"keras": Flavour((2, 3), False, 1e-3), "caffe": Flavour((3, 3), True, 1e-5)}
@@ -53,12 +43,7 @@ FLAVOURS = {"keras": Flavour((2, 3), False, 1e-3), "caffe": Flavour((3, 3), True
 class VGGFace2ResNet50(ResNet):
     """torchvision's ResNet-50, edited to the published graph: (B, 3, 224, 224) -> pooled features (B, 2048).
 
-    Takes BGR minus `MEAN_BGR`. The features are those below the classifier: averages after a ReLU, not normalised.
-
-    Parameters
-    ----------
-    flavour : str
-        A key of `FLAVOURS`.
+    The features are those below the classifier: averages after a ReLU. `flavour` is a key of `FLAVOURS`.
 
     Source: rcmalli/keras-vggface, RESNET50; cydonia999/VGGFace2-pytorch, models/resnet.py; Cao et al. 2018.
     """
@@ -73,9 +58,36 @@ class VGGFace2ResNet50(ResNet):
         self.fc = nn.Identity()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Maps frames (B, 3, 224, 224), BGR minus the mean -> features (B, 2048)."""
+        """Maps frames (B, 3, 224, 224) of `prepare` -> features (B, 2048)."""
         before, after = FLAVOURS[self.flavour].padding
         return super().forward(nn.functional.pad(x, (before, after, before, after)))
+
+    def prepare(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 RGB frames (B, 3, 224, 224) -> BGR minus the mean, float32.
+
+        Raises
+        ------
+        InputError
+            If the frames are of another size or type.
+        """
+        _check(images)
+        return images.flip(1).float() - torch.tensor(MEAN_BGR, device=images.device).view(1, 3, 1, 1)
+
+
+class ImageNetResNet50(ResNet):
+    """torchvision's ResNet-50, of `load_imagenet`: (B, 3, 224, 224) -> pooled features (B, 2048)."""
+
+    def prepare(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 RGB frames (B, 3, 224, 224) -> minus ImageNet's mean, over its deviation; raises InputError."""
+        _check(images)
+        mean, sd = (torch.tensor(rgb, device=images.device).view(1, 3, 1, 1) for rgb in IMAGENET_MEAN_SD)
+        return (images.float() / 255 - mean) / sd
+
+
+def _check(images: torch.Tensor) -> None:
+    if images.dtype != torch.uint8 or images.shape[1:] != (3, SIDE, SIDE):
+        problem = f"expected uint8 (B, {SIDE}, {SIDE}, 3), RGB; got {images.dtype} {tuple(images.shape)}, planes first"
+        raise InputError("frames", problem, f"align the faces to {SIDE} x {SIDE}")
 
 
 def _layers() -> Iterator[tuple[str, str, str]]:
@@ -105,59 +117,43 @@ def _reason(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:80]
 
 
-def _read_keras(path: Path) -> tuple[dict[str, torch.Tensor], str]:
+def _read_keras(path: Path) -> dict[str, torch.Tensor]:
+    import h5py
+
     found = {}
-    try:
-        with h5py.File(path) as file:
-            for layer in np.asarray(file.attrs["layer_names"]).astype(str):
-                for weight in np.asarray(file[layer].attrs["weight_names"]).astype(str):
-                    value = torch.from_numpy(file[layer][weight][()])
-                    if value.ndim == 4:  # a kernel: (height, width, in, out) -> (out, in, height, width)
-                        value = value.permute(3, 2, 0, 1)
-                    found[f"{layer}/{weight.rsplit('/', 1)[-1].removesuffix(':0')}"] = value
-    except OSError as error:
-        raise InputError(path, f"is no HDF5 file, or a part of one ({_reason(error)})", _AGAIN) from None
-    except KeyError as error:
-        raise InputError(path, f"is HDF5, but not Keras 2's weights ({_reason(error)})", _AGAIN) from None
-    return found, "keras"
+    with h5py.File(path) as file:
+        for layer in np.asarray(file.attrs["layer_names"]).astype(str):
+            for weight in np.asarray(file[layer].attrs["weight_names"]).astype(str):
+                value = torch.from_numpy(file[layer][weight][()])
+                if value.ndim == 4:  # a kernel: (height, width, in, out) -> (out, in, height, width)
+                    value = value.permute(3, 2, 0, 1)
+                found[f"{layer}/{weight.rsplit('/', 1)[-1].removesuffix(':0')}"] = value
+    return found
 
 
-def _read_torch(path: Path) -> tuple[dict[str, torch.Tensor], str]:
-    try:
-        found = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # a damaged file or one with more than tensors: torch raises many types
-        problem = f"is no PyTorch file of tensors, or a part of one ({_reason(error)})"
-        raise InputError(path, problem, f"use resnet50_ft_dag.pth, or {_FETCH}") from None
-    if not isinstance(found, dict) or not all(map(torch.is_tensor, found.values())):
-        raise InputError(path, "holds no state dict (names -> tensors)", f"use resnet50_ft_dag.pth, or {_FETCH}")
-    return found, "caffe"
-
-
-def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], str]:
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (OSError, SafetensorError) as error:
-        raise InputError(path, f"is no safetensors file, or a part of one ({_reason(error)})", _AGAIN) from None
-    if metadata.get("flavour") not in FLAVOURS:
-        raise InputError(path, "its metadata names no flavour, keras or caffe", "write it by vggface2.save_safetensors")
-    return found, metadata["flavour"]
-
-
-_READERS = {".h5": _read_keras, ".pth": _read_torch, ".safetensors": _read_safetensors}
-
-
-def _read(path: Path) -> tuple[dict[str, torch.Tensor], str]:
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
     """Tensors under the file's own names, and the flavour."""
+    kind = path.suffix.lower()
     if not path.is_file():
         raise InputError(path, "VGGFace2's ResNet-50 weights not found", _FETCH)
-    if path.suffix.lower() == ".pkl":
+    if kind == ".pkl":
         problem = "is a plain pickle; opening one runs whatever code is in it, so it is not opened"
         raise InputError(path, problem, f"use resnet50_ft_dag.pth, or {_FETCH} for the .h5 file")
-    if path.suffix.lower() not in _READERS:
-        raise InputError(path, f"is of an unknown kind; known: {', '.join(_READERS)}", _FETCH)
-    return _READERS[path.suffix.lower()](path)
+    if kind not in (".h5", ".pth", ".safetensors"):
+        raise InputError(path, "is of an unknown kind; known: .h5, .pth, .safetensors", _FETCH)
+    try:
+        if kind == ".h5":
+            return _read_keras(path), "keras"
+        if kind == ".pth":
+            return torch.load(path, weights_only=True, map_location="cpu"), "caffe"
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            return tensors, (file.metadata() or {}).get("flavour")
+    except KeyError as error:
+        raise InputError(path, f"is HDF5, but not Keras 2's weights ({_reason(error)})", _AGAIN) from None
+    except Exception as error:  # a damaged file, or one with more than tensors: torch raises many types
+        problem = f"is no {kind} file of tensors, or a part of one ({_reason(error)})"
+        raise InputError(path, problem, f"use resnet50_ft_dag.pth, or {_FETCH}") from None
 
 
 def _refuse_others(path: Path, found: dict[str, torch.Tensor]) -> None:
@@ -166,8 +162,8 @@ def _refuse_others(path: Path, found: dict[str, torch.Tensor]) -> None:
         other = "SENet-50's weights"
     elif any(name.startswith(("conv1_1", "fc6")) for name in found):
         other = "VGG16's weights"
-    for name in ("classifier/bias", "classifier.bias", "fc.bias"):
-        if name in found and len(found[name]) != IDENTITIES:
+    for name in found.keys() & {"classifier/bias", "classifier.bias", "fc.bias"}:
+        if len(found[name]) != IDENTITIES:
             other = f"a network of {len(found[name])} classes, not of VGGFace2's {IDENTITIES} identities"
     if other:
         raise InputError(path, f"holds {other}, not ResNet-50's trained on VGGFace2", _FETCH)
@@ -197,12 +193,9 @@ def _to_torchvision(path: Path, found: dict[str, torch.Tensor], shapes: dict[str
 def load_vggface2(path: Path | str) -> VGGFace2ResNet50:
     """The published network, frozen, from a file whose layout its extension and its names tell.
 
-    Parameters
-    ----------
-    path : path or str
-        `rcmalli_vggface_tf_notop_resnet50.h5` (or the one with the classifier, which is left out);
-        `resnet50_ft_dag.pth` or `resnet50_scratch_dag.pth`; a state dict under torchvision's names, taken for Caffe's
-        network on BGR; or a safetensors file by `save_safetensors`.
+    `rcmalli_vggface_tf_notop_resnet50.h5` (or the one with the classifier, which is left out); `resnet50_ft_dag.pth` or
+    `resnet50_scratch_dag.pth`; a state dict under torchvision's names, taken for Caffe's network on BGR; or a file by
+    `save_safetensors`.
 
     Raises
     ------
@@ -213,6 +206,10 @@ def load_vggface2(path: Path | str) -> VGGFace2ResNet50:
     """
     path = Path(path)
     found, flavour = _read(path)
+    if flavour not in FLAVOURS:
+        raise InputError(path, "its metadata names no flavour, keras or caffe", "write it by vggface2.save_safetensors")
+    if not isinstance(found, dict) or not all(map(torch.is_tensor, found.values())):
+        raise InputError(path, "holds no state dict (names -> tensors)", f"use resnet50_ft_dag.pth, or {_FETCH}")
     _refuse_others(path, found)
     with torch.device("meta"):  # the graph alone: no numbers drawn only to be replaced
         network = VGGFace2ResNet50(flavour)
@@ -227,24 +224,20 @@ def save_safetensors(network: VGGFace2ResNet50, path: Path | str) -> None:
     save_file(state, path, metadata={"flavour": network.flavour})
 
 
-@torch.inference_mode()
-def pool_frames(network: VGGFace2ResNet50, frames: np.ndarray) -> np.ndarray:
-    """uint8 RGB frames (B, 224, 224, 3) -> the pooled features (B, 2048), float32, as the network gives them.
+def load_imagenet(path: Path) -> ImageNetResNet50:
+    """torchvision's ResNet-50 (IMAGENET1K_V2), frozen.
 
     Raises
     ------
     InputError
-        If the frames are of another size or type.
+        If the file is absent or damaged.
     """
-    if frames.dtype != np.uint8 or frames.shape[1:] != (SIDE, SIDE, 3):
-        problem = f"expected uint8 (B, {SIDE}, {SIDE}, 3), RGB; got {frames.dtype} {frames.shape}"
-        raise InputError("frames", problem, f"align the faces to {SIDE} x {SIDE}")
-    device = network.conv1.weight.device
-    bgr = torch.as_tensor(frames).to(device).permute(0, 3, 1, 2).flip(1).float()  # (B, 3, 224, 224)
-    x = bgr - torch.tensor(MEAN_BGR, device=device).view(1, 3, 1, 1)
-    return network(x.contiguous(memory_format=torch.channels_last)).cpu().numpy()
-
-
-def embed_frames(network: VGGFace2ResNet50, frames: np.ndarray) -> np.ndarray:
-    """uint8 RGB frames (B, 224, 224, 3) -> unit-norm x (B, 2048), float32; raises as `pool_frames`."""
-    return nn.functional.normalize(torch.from_numpy(pool_frames(network, frames)), dim=1).numpy()
+    with torch.device("meta"):
+        network = ImageNetResNet50(Bottleneck, list(_BLOCKS))
+    try:
+        network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"), assign=True)
+    except Exception as error:  # torch raises many types of a damaged file
+        remedy = "delete it and run `blindlib data fetch resnet50-imagenet`"
+        raise InputError(path, f"does not hold ResNet-50's weights ({_reason(error)})", remedy) from None
+    network.fc = nn.Identity()
+    return network.eval().requires_grad_(False)

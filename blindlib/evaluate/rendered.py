@@ -1,18 +1,18 @@
-"""SynthFaces under test: are they faces to other software, and do their true factors tell the labels they should?"""
+"""SynthFaces under test: does other software find faces, and which labels can be read from their true factors?"""
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from blindlib.backbones.alignment import chip_of, find_faces
-from blindlib.backbones.registry import get_backbone
+from blindlib.backbones.alignment import inspect_frame
+from blindlib.backbones.extraction import worker_pool
 from blindlib.common.work import cores, track
 from blindlib.synthfaces.factors import IDENTITY, PHOTOGRAPH, UNITS
 
@@ -35,56 +35,34 @@ def inspect_frames(frames: np.ndarray, *, embed: bool, what: str) -> tuple[np.nd
     x : float32 array (N, 128)
         dlib's embedding of the first face; NaN where none was found or `embed` is false.
     """
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(cores(), context) as pool:
-        answers = pool.map(_inspect, frames, [embed] * len(frames), chunksize=8)
-        answers = list(track(answers, what, total=len(frames), unit="face"))
-    return np.array([count for count, _ in answers]), np.stack([x for _, x in answers])
-
-
-def _inspect(frame: np.ndarray, embed: bool) -> tuple[int, np.ndarray]:
-    backbone, nothing = get_backbone("dlib"), np.full(128, np.nan, np.float32)
-    boxes = find_faces(frame, 1)
-    if not embed or not boxes:
-        return len(boxes), nothing
-    return len(boxes), backbone.encode(chip_of(frame, boxes[0], backbone.alignment)[None])[0]
+    with worker_pool(cores()) as pool:
+        answers = pool.map(inspect_frame, frames, repeat(embed), chunksize=8)
+        found, x = zip(*track(answers, what, total=len(frames), unit="face"), strict=True)
+    return np.array(found), np.stack(x)
 
 
 def detection_rates(found: np.ndarray, labels: pd.DataFrame) -> pd.DataFrame:
-    """Share of frames with exactly one face, in percent: over all and by each value of some labels.
-
-    Parameters
-    ----------
-    found : int array (N,)
-        Of `inspect_frames`.
-    labels : DataFrame (N rows)
+    """Share of frames with exactly one face, in percent: over all and by each value of some labels (N rows).
 
     Returns
     -------
     DataFrame
         `by`, `value`, `exactly_one`, `low`, `high` (95 % Wilson interval), `n`.
     """
-    hit = found == 1
-    rows = [("all", "all", hit)]
-    rows += [(by, value, hit[labels[by] == value]) for by in labels for value in sorted(labels[by].unique())]
-    return pd.DataFrame([{"by": by, "value": value, **_wilson(own)} for by, value, own in rows])
-
-
-def _wilson(hit: np.ndarray) -> dict:
-    n, p, z = len(hit), hit.mean(), 1.959964
-    middle, half = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    low, high = ((middle + sign * half) / (1 + z * z / n) for sign in (-1, 1))
-    return {"exactly_one": 100 * p, "low": 100 * low, "high": 100 * high, "n": n}
+    groups = [("all", "all", found)]
+    groups += [(by, value, found[labels[by] == value]) for by in labels for value in sorted(labels[by].unique())]
+    rows = []
+    for by, value, counts in groups:
+        hits, n = int((counts == 1).sum()), len(counts)
+        low, high = binomtest(hits, n).proportion_ci(method="wilson")
+        rows.append((by, value, 100 * hits / n, 100 * low, 100 * high, n))
+    return pd.DataFrame(rows, columns=["by", "value", "exactly_one", "low", "high", "n"])
 
 
 def cross_expression(x: np.ndarray, identity: np.ndarray, emotion: np.ndarray) -> pd.DataFrame:
     """All pairs of frames with different expressions: columns `distance` (Euclidean) and `same` (the same person).
 
-    Parameters
-    ----------
-    x : float array (N, 128)
-        Of `inspect_frames`; frames without a face (NaN) are left out.
-    identity, emotion : arrays (N,)
+    `x` (N, 128) is `inspect_frames`' answer; frames without a face (NaN) are left out.
     """
     rows = np.flatnonzero(np.isfinite(x[:, 0]))
     i, j = np.triu_indices(len(rows), 1)
@@ -114,41 +92,20 @@ _TASKS = (  # role, label, what the probe is given
 
 
 def recoverability(album: pd.DataFrame, folds: int = 5) -> pd.DataFrame:
-    """Accuracy of linear probes on true factors, people disjoint between training and test.
-
-    Parameters
-    ----------
-    album : DataFrame
-        As `synthfaces.roles.make_roles`.
-    folds : int
+    """Accuracy of linear probes on the true factors of `make_roles`' album, people disjoint between training and test.
 
     Returns
     -------
     DataFrame
         `role`, `label`, `given`, `accuracy` and `sd` over folds, `chance` (balanced), in percent, `n`.
     """
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
+    validation = {"cv": GroupKFold(folds, shuffle=True, random_state=0), "scoring": "balanced_accuracy"}
     rows = []
     for role, label, given, columns in _TASKS:
-        own = album[(album["role"] == role) & ~((label == "emotion") & (album["emotion"] == "neutral"))]
-        target = own[label].astype(str)
-        probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
-        scores = 100 * cross_val_score(
-            probe,
-            own[list(columns)],
-            target,
-            groups=own["identity"],
-            cv=GroupKFold(folds, shuffle=True, random_state=0),
-            scoring="balanced_accuracy",
-        )
-        rows.append(
-            {
-                "role": role,
-                "label": label,
-                "given": given,
-                "accuracy": scores.mean().round(1),
-                "sd": scores.std(ddof=1).round(1),
-                "chance": round(100 / target.nunique(), 1),
-                "n": len(own),
-            }
-        )
-    return pd.DataFrame(rows)
+        faces = album[(album["role"] == role) & ~((label == "emotion") & (album["emotion"] == "neutral"))]
+        target = faces[label].astype(str)
+        scores = cross_val_score(probe, faces[list(columns)], target, groups=faces["identity"], **validation)
+        accuracy, sd = (100 * scores).mean().round(1), (100 * scores).std(ddof=1).round(1)
+        rows.append((role, label, given, accuracy, sd, round(100 / target.nunique(), 1), len(faces)))
+    return pd.DataFrame(rows, columns=["role", "label", "given", "accuracy", "sd", "chance", "n"])

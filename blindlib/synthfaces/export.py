@@ -35,15 +35,17 @@ def export(
     folder : Path
         Must not exist; appears in one step when all is done.
     identities : int
-        People; genders and groups take turns.
+        People; genders and groups alternate.
     images : int
         Everyday photographs of each; not used if posed.
     posed : bool
-        One studio photograph of every basic expression, neutral first, instead.
+        One studio photograph of every basic expression instead, neutral first.
     compound : bool
         With `posed`: the fifteen compound expressions too.
-    size, seed, device, compiled
-        As `render`; another seed is another population.
+    size, device, compiled
+        As in `render`.
+    seed : int
+        Another seed is another population.
 
     Returns
     -------
@@ -57,19 +59,15 @@ def export(
     """
     if folder.exists():
         raise InputError(folder, "exists already", "name a new folder: nothing is overwritten")
-    if size <= 0 or size % 8:
-        raise InputError("size", f"is {size}", "use a positive multiple of 8")
     for name, value in (("identities", identities), ("images", images)):
         if value < 1:
             raise InputError(name, f"is {value}", "use 1 or more")
     if compound and not posed:
         raise InputError("compound", "is set without posed", "add --posed: found photographs show basic expressions")
-    emotions = list(PROTOTYPES if compound else BASIC)
-    album = make_album(identities, [(e, POSED) for e in emotions] if posed else images, seed)
-    album = label_attractiveness(album, seed)
+    shots = [(emotion, POSED) for emotion in (PROTOTYPES if compound else BASIC)]
+    album = label_attractiveness(make_album(identities, shots if posed else images, seed), seed)
     with atomic_folder(folder) as partial, track((), "rendering", total=len(album), unit="face") as bar:
-        for start in range(0, len(album), _PART):
-            rows = album.iloc[start : start + _PART]
+        for rows in (album.iloc[start : start + _PART] for start in range(0, len(album), _PART)):
             frames = render(rows, size=size, device=device, compiled=compiled, done=bar.update)
             for image, frame in zip(rows["image"], frames, strict=True):
                 (partial / image).parent.mkdir(parents=True, exist_ok=True)

@@ -9,18 +9,10 @@ ACTION_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 15, 17, 20, 23, 24, 25, 26)
 
 @dataclass(frozen=True)
 class Prototype:
-    """The action units of an expression.
+    """The action units of an expression."""
 
-    Attributes
-    ----------
-    always : tuple of int
-        Seen in more than 70 % of the people who showed it.
-    often : dict of int to float
-        Share of people who showed the unit beside those.
-    """
-
-    always: tuple[int, ...]
-    often: dict[int, float]
+    always: tuple[int, ...]  # seen in more than 70 % of the people who showed it
+    often: dict[int, float]  # each further unit, and the share of people who showed it
 
 
 BASIC = {
@@ -68,7 +60,6 @@ def draw_units(
         A key of `PROTOTYPES`.
     style : float array (16,)
         Of `personal_style`.
-    rng : numpy Generator
     strength : tuple of float
         Range of the expression's overall intensity, 0 to 1 of FACS's range A to E.
 

@@ -11,22 +11,15 @@ GROUPS = ("A", "B", "C")
 
 @dataclass(frozen=True)
 class Trait:
-    """Distribution of an identity factor: normal, clipped at ±2.5 s.d.
+    """Distribution of an identity factor: normal, clipped at ±2.5 s.d., in the renderer's units.
 
-    Attributes
-    ----------
-    mean, sd : float
-        In the renderer's units (half the width of a face is about 1).
-    male : float
-        Half the distance of the genders' means, in s.d.
-    groups : tuple of float
-        Shift of the three synthetic groups' means, in s.d. The distributions overlap.
+    Half the width of a face is about 1. The distributions of the genders and of the groups overlap.
     """
 
     mean: float
     sd: float
-    male: float = 0.0
-    groups: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    male: float = 0.0  # half the distance of the genders' means, in s.d.
+    groups: tuple[float, float, float] = (0.0, 0.0, 0.0)  # shift of the three groups' means, in s.d.
 
 
 TRAITS = {
@@ -93,24 +86,9 @@ TRAITS = {
 IDENTITY = tuple(TRAITS)
 UNITS = tuple(f"au{unit:02d}" for unit in ACTION_UNITS)
 PHOTOGRAPH = (
-    "au_lean",
-    "yaw",
-    "pitch",
-    "roll",
-    "scale",
-    "shift_x",
-    "shift_y",
-    "gaze_x",
-    "gaze_y",
-    "light_x",
-    "light_y",
-    "key",
-    "ambient",
-    "warmth",
-    "exposure",
-    "blur",
-    "noise",
-    "jpeg",
+    *("au_lean", "yaw", "pitch", "roll", "scale", "shift_x", "shift_y", "gaze_x", "gaze_y"),  # how the person stands
+    *("light_x", "light_y", "key", "ambient", "warmth"),  # how the face is lit
+    *("exposure", "blur", "noise", "jpeg"),  # what the camera does
     *(f"{part}_{channel}" for part in ("back", "back2", "cloth") for channel in "rgb"),
     "back_mix",
 )
@@ -131,37 +109,25 @@ def draw_identity(rng: np.random.Generator, gender: str, group: str) -> dict[str
 
 @dataclass(frozen=True)
 class Studio:
-    """How freely photographs vary. Angles in degrees (s.d.), the rest in the renderer's units.
-
-    Attributes
-    ----------
-    yaw, pitch, roll : float
-    shift : float
-    light : float
-        Spread of the key light's direction.
-    quality : float
-        0 is a studio camera, 1 a street photograph: blur, noise, JPEG, exposure.
-    plain : bool
-        A grey background.
-    """
+    """How freely photographs vary: standard deviations, angles in degrees, the rest in the renderer's units."""
 
     yaw: float
     pitch: float
     roll: float
     shift: float
-    light: float
-    quality: float
-    plain: bool
+    light: float  # of the key light's direction
+    quality: float  # 0 is a studio camera, 1 a street photograph: blur, noise, JPEG, exposure
+    plain: bool  # whether the background is grey
+    strength: tuple[float, float]  # range of an expression's strength
 
 
-POSED = Studio(2.0, 2.0, 1.0, 0.02, 0.10, 0.15, True)  # CFEE: frontal, one studio light
-STREET = Studio(8.5, 5.0, 4.0, 0.05, 0.45, 1.0, False)  # LFW, CelebA, DiveFace: found photographs
+POSED = Studio(2.0, 2.0, 1.0, 0.02, 0.10, 0.15, True, (0.55, 1.0))  # CFEE: frontal, one studio light
+STREET = Studio(8.5, 5.0, 4.0, 0.05, 0.45, 1.0, False, (0.25, 1.0))  # LFW, CelebA, DiveFace: found photographs
 
 
 def draw_photograph(rng: np.random.Generator, studio: Studio) -> dict[str, float]:
     """The factors of one photograph but its expression."""
-    q = studio.quality
-    plain = studio.plain
+    q, plain = studio.quality, studio.plain
     back = rng.uniform(0.45, 0.6) * np.ones(3) if plain else rng.uniform(0.15, 0.8) + rng.normal(0, 0.09, 3)
     back2 = back + (rng.normal(0, 0.02) if plain else rng.normal(0, 0.16) + rng.normal(0, 0.05, 3))
     cloth = rng.uniform(0.03, 0.6) * np.exp(rng.normal(0, 0.35, 3))
@@ -184,7 +150,7 @@ def draw_photograph(rng: np.random.Generator, studio: Studio) -> dict[str, float
         "blur": abs(rng.normal(0, 0.1 + 0.3 * q)),
         "noise": rng.uniform(0.5, 1.0 + 2.5 * q),
         "jpeg": rng.uniform(92 - 32 * q, 96),
-        "back_mix": rng.uniform(0, 1) if not studio.plain else 0.0,
+        "back_mix": rng.uniform(0, 1) if not plain else 0.0,
     }
     for name, colour in (("back", back), ("back2", back2), ("cloth", cloth)):
         values |= {f"{name}_{channel}": value for channel, value in zip("rgb", np.clip(colour, 0.02, 0.9), strict=True)}

@@ -2,7 +2,8 @@
 
 Coordinates. Camera: p right, q up, in units of half a face's width. Face: X to the viewer's right, Y up, Z towards the
 viewer, origin between the eyes' height and the nose's root. A pixel's ray is met with the head's ellipsoid in closed
-form; what stands out from it (nose, brow, cheeks, lips, chin) moves the meeting point along the ray: noses turn.
+form; what stands out from it (nose, brow, cheeks, lips, chin) moves the meeting point along the ray, so noses turn with
+the head.
 """
 
 import math

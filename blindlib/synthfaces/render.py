@@ -27,8 +27,6 @@ def compose(vector: torch.Tensor, person: torch.Tensor, shot: torch.Tensor, size
         The factors, in the order of `FACTORS`.
     person, shot : Tensor (B,), int64
         Seeds below 2³² of the person's skin and hair, and of the photograph's background and noise.
-    size : int
-        Side in pixels, a multiple of 8.
 
     Returns
     -------
@@ -92,8 +90,7 @@ def render(
         Columns `FACTORS`, and the seeds `person` and `shot`, below 2³².
     size : int
         Side in pixels, a multiple of 8.
-    device : str
-        `cpu` or `cuda`.
+    device : {"cpu", "cuda"}
     compiled : bool
         Fuse the element-wise work with torch.compile: needs a C++ compiler, costs some 20 seconds, then runs about
         three times as fast.

@@ -8,13 +8,14 @@ backbone       street photographs of others, each with a habitual expression, fo
 """
 
 from collections.abc import Callable
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from blindlib.common.files import digest
 from blindlib.common.work import derive_seed
-from blindlib.settings import SynthConfig
+from blindlib.settings import GENDERS, SynthConfig
 from blindlib.synthfaces.expressions import BASIC, draw_units, personal_style
 from blindlib.synthfaces.factors import (
     FACTORS,
@@ -29,7 +30,6 @@ from blindlib.synthfaces.factors import (
 )
 from blindlib.synthfaces.render import RENDERER_VERSION
 
-GENDERS = ("female", "male")
 EVERYDAY = {  # what found photographs show; our choice: most people are photographed smiling or neutral
     "neutral": 0.42,
     "happiness": 0.38,
@@ -39,40 +39,30 @@ EVERYDAY = {  # what found photographs show; our choice: most people are photogr
     "disgust": 0.025,
     "fear": 0.025,
 }
-HABITS = {  # what the backbone's people are known for; our choice: see notebook 01
-    "neutral": 0.22,
-    "happiness": 0.23,
-    "surprise": 0.11,
-    "sadness": 0.11,
-    "anger": 0.11,
-    "disgust": 0.11,
-    "fear": 0.11,
-}
-HABIT_SHARE = 0.8
+HABITS = dict.fromkeys(EVERYDAY, 0.11) | {"neutral": 0.22, "happiness": 0.23}  # of the backbone's people: our choice
+HABIT_SHARE = 0.8  # of a person's photographs that show their habit
 UNSMILING = {"neutral": 0.72, "surprise": 0.08, "sadness": 0.08, "anger": 0.08, "disgust": 0.04}
 # Attractiveness: weights of visible traits in s.d. of the person's own gender and group, so that no gender and no group
-# is rated higher; smiling has no part in it. Noise is the annotators', in s.d. of the weighted sum.
+# is rated higher; smiling does not count. Noise is the annotators', in s.d. of the weighted sum.
 BEAUTY = {"nose_y": 1.0, "head_width": -1.0, "age": -0.8, "mottle": -0.5, "eye_size": 0.5}
 ANNOTATOR_NOISE = 0.35
-_STREET, _POSED = (0.25, 1.0), (0.55, 1.0)  # ranges of an expression's strength
-
-
-def _person(role: str, number: int, seed: int) -> tuple[np.random.Generator, dict, str, str]:
-    """A person's generator, identity factors, gender and group; genders and groups take turns."""
-    rng = np.random.default_rng(derive_seed(seed, "synthfaces", role, number))
-    gender, group = GENDERS[number % 2], GROUPS[number // 2 % 3]
-    return rng, draw_identity(rng, gender, group), gender, group
+_BASIC = [(emotion, POSED) for emotion in BASIC]
 
 
 def _album(role: str, people: int, shots: list[tuple[str, Studio]] | int, seed: int, habit=None) -> pd.DataFrame:
-    """Rows of a role: `shots` is what everybody is asked to show, or a number of photographs as a person's habit is."""
+    """Rows of a role; genders and groups alternate.
+
+    `shots` is what every person shows, or a number of photographs drawn by the person's `habit`.
+    """
     rows = []
     for number in range(people):
-        rng, traits, gender, group = _person(role, number, seed)
+        rng = np.random.default_rng(derive_seed(seed, "synthfaces", role, number))
+        gender, group = GENDERS[number % 2], GROUPS[number // 2 % 3]
+        traits = draw_identity(rng, gender, group)
         style, texture = personal_style(rng), int(rng.integers(2**32))
         wanted = shots if isinstance(shots, list) else [shot() for shot in [habit(rng)] * shots]
         for k, (emotion, studio) in enumerate(wanted):
-            units = draw_units(emotion, style, rng, _POSED if studio is POSED else _STREET)
+            units = draw_units(emotion, style, rng, studio.strength)
             rows.append(
                 {
                     "image": f"{role}/{number:05d}/{k:02d}.png",
@@ -112,57 +102,44 @@ def _habitual(rng: np.random.Generator) -> Callable[[], tuple[str, Studio]]:
     return lambda: (habit if rng.random() < HABIT_SHARE else _pick(rng, EVERYDAY), STREET)
 
 
-def rate(album: pd.DataFrame, seed: int) -> np.ndarray:
-    """`attractive` of every row, bool (N,): a weighted sum of visible traits and annotator noise, above 0.
-
-    Each photograph has an annotator of its own, as in CelebA. Smiling and every other expression have no part in it.
-    """
-    side = np.where(album["gender"] == "male", 1, -1)
-    group = album["ethnicity"].map(dict(zip(GROUPS, range(3), strict=True))).to_numpy()
-    score = np.zeros(len(album))
-    for name, weight in BEAUTY.items():
-        trait = TRAITS[name]
-        own = side * trait.male + np.array(trait.groups)[group]
-        score += weight * ((album[name] - trait.mean) / trait.sd - own)
-    scale = np.sqrt(np.square(list(BEAUTY.values())).sum())
-    noise = np.random.default_rng(derive_seed(seed, "synthfaces", "annotators")).normal(size=len(album))
-    return score / scale + ANNOTATOR_NOISE * noise > 0
-
-
 def make_roles(config: SynthConfig, seed: int) -> pd.DataFrame:
     """Everything that is true of every photograph of the four roles.
-
-    Parameters
-    ----------
-    config : SynthConfig
-        How many people and photographs each role has.
-    seed : int
 
     Returns
     -------
     DataFrame
         A row a photograph: `role`, `image`, `identity`, `emotion`, `gender`, `ethnicity`, `smiling`, `attractive`
         (missing outside their role), the columns `FACTORS`, the seeds `person` and `shot`, and `sha256` of all that
-        the picture depends on. What a role's data set would not tell stands here too: it is the ground truth.
+        the picture depends on. It is the ground truth: it holds what a role's data set would not label, too.
     """
-    posed = [(emotion, POSED) for emotion in BASIC]
+    verified = config.folds * config.fold_people
     parts = {
         "demographics": _album("demographics", config.demographics, config.demographics_images, seed, _everyday),
-        "emotion": _album("emotion", config.emotion, posed, seed),
-        "verification": _album(
-            "verification", config.folds * config.fold_people, config.verification_images, seed, _everyday
-        ),
+        "emotion": _album("emotion", config.emotion, _BASIC, seed),
+        "verification": _album("verification", verified, config.verification_images, seed, _everyday),
         "attractive": _album("attractive", config.attractive, config.attractive_images, seed, _smiling_or_not),
     }
-    album = pd.concat(parts, names=["role"]).reset_index("role").reset_index(drop=True)
-    labelled = label_attractiveness(album, seed)
+    album = label_attractiveness(pd.concat(parts, names=["role"]).reset_index("role").reset_index(drop=True), seed)
     rated = album["role"] == "attractive"
-    return _finish(labelled.assign(**{name: labelled[name].where(rated) for name in ("smiling", "attractive")}))
+    return _finish(album.assign(**{name: album[name].where(rated) for name in ("smiling", "attractive")}))
 
 
 def label_attractiveness(album: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """The album with `smiling` (shows happiness) and `attractive` (see `rate`), both boolean."""
-    labels = {"smiling": (album["emotion"] == "happiness").to_numpy(), "attractive": rate(album, seed)}
+    """The album with `smiling` (shows happiness) and `attractive`: a weighted sum of visible traits and noise, above 0.
+
+    Each photograph has another annotator, as in CelebA. Smiling and other expressions do not count.
+    """
+    side = np.where(album["gender"] == "male", 1, -1)
+    group = album["ethnicity"].map(GROUPS.index).to_numpy()
+    score = np.zeros(len(album))
+    for name, weight in BEAUTY.items():
+        trait = TRAITS[name]
+        expected = side * trait.male + np.array(trait.groups)[group]  # of the person's gender and group
+        score += weight * ((album[name] - trait.mean) / trait.sd - expected)
+    scale = np.sqrt(np.square(list(BEAUTY.values())).sum())
+    noise = np.random.default_rng(derive_seed(seed, "synthfaces", "annotators")).normal(size=len(album))
+    attractive = score / scale + ANNOTATOR_NOISE * noise > 0
+    labels = {"smiling": (album["emotion"] == "happiness").to_numpy(), "attractive": np.asarray(attractive)}
     return pd.concat([album, pd.DataFrame(labels, album.index).astype("boolean")], axis=1)
 
 
@@ -179,16 +156,14 @@ def make_training_people(people: int, images: int, seed: int) -> pd.DataFrame:
 
 
 def make_sheet(people: int, seed: int) -> pd.DataFrame:
-    """Posed photographs of every basic expression of people who have no role, person by person: for looking at."""
-    return _finish(_album("sheet", people, [(emotion, POSED) for emotion in BASIC], seed).assign(role="sheet"))
+    """Posed photographs of every basic expression of people who have no role, person by person, for figures."""
+    return _finish(_album("sheet", people, _BASIC, seed).assign(role="sheet"))
 
 
 def _finish(album: pd.DataFrame) -> pd.DataFrame:
-    numbers = album[[*FACTORS]].to_numpy(np.float32)
-    seeds = album[["person", "shot"]].to_numpy()
-    keys = [
-        digest(RENDERER_VERSION, row.tobytes().hex(), pair.tolist()) for row, pair in zip(numbers, seeds, strict=True)
-    ]
+    """The album with `sha256`: of the factors and the seeds, all that a picture depends on."""
+    rows = zip(album[[*FACTORS]].to_numpy(np.float32), album[["person", "shot"]].to_numpy(), strict=True)
+    keys = [digest(RENDERER_VERSION, factors.tobytes().hex(), seeds.tolist()) for factors, seeds in rows]
     return pd.concat([album, pd.Series(keys, album.index, name="sha256")], axis=1)
 
 
@@ -211,13 +186,13 @@ def make_pairs(album: pd.DataFrame, folds: int, pairs: int, seed: int) -> pd.Dat
     people = [rows.to_numpy() for _, rows in album.groupby("identity", sort=True).groups.items()]
     rows = []
     for fold in range(folds):
-        own = people[fold::folds]
-        inside = [(r[i], r[j]) for r in own for i in range(len(r)) for j in range(i + 1, len(r))]
+        members = people[fold::folds]
+        inside = [pair for photographs in members for pair in combinations(photographs, 2)]
         same = [inside[k] for k in rng.permutation(len(inside))[:pairs]]
         different: set[tuple[int, int]] = set()
         while len(different) < pairs:
-            a, b = rng.choice(len(own), 2, replace=False)
-            different.add((int(rng.choice(own[min(a, b)])), int(rng.choice(own[max(a, b)]))))
+            a, b = rng.choice(len(members), 2, replace=False)
+            different.add((int(rng.choice(members[min(a, b)])), int(rng.choice(members[max(a, b)]))))
         rows += [(left, right, True, fold) for left, right in same]
         rows += [(left, right, False, fold) for left, right in sorted(different)]
     return pd.DataFrame(rows, columns=["left", "right", "same", "fold"])

@@ -33,9 +33,9 @@ def body(f: dict, p: torch.Tensor, q: torch.Tensor, back: torch.Tensor, skin: to
 
 def ears(f: dict, p: torch.Tensor, q: torch.Tensor, back: torch.Tensor, skin: torch.Tensor) -> torch.Tensor:
     """Ears beside the head: (B, 3, H, W)."""
-    turn = f["yaw"] * 0.0174533
+    yaw = f["yaw"] * 0.0174533
     side = torch.where(p > 0, 1.0, -1.0)
-    at = f["head_width"] + 0.015 - 0.15 * turn.abs() - side * turn * 0.2
+    at = f["head_width"] + 0.015 - 0.15 * yaw.abs() - side * yaw * 0.2
     ex, ey = (p.abs() - at) / (f["ear_size"] * 0.62), (q + 0.05 - 0.25 * f["pitch"] * 0.0174533) / (f["ear_size"] * 1.5)
     radius = ex.square() + ey.square()
     tone = (0.62 + 0.3 * edge(radius - 0.5, 0.25)) * (1 + 0.4 * f["light_x"] * side).clamp(0.3, 1.6)
@@ -48,13 +48,13 @@ def hair_masks(f: dict, p, q, x, y, head: torch.Tensor) -> tuple[torch.Tensor, t
     """Hair behind the head and hair on it: two masks (B, H, W)."""
     length, volume = f["hair_length"], f["hair_volume"].clamp(0.02, 0.4)
     long = edge(length - 0.1, 0.25)
-    turn = f["yaw"] * 0.0174533
+    yaw = f["yaw"] * 0.0174533
     wave = 1 + 0.035 * f["curl"] * torch.sin(q * 11 + 2 * torch.sin(p * 7))
     wide = (f["head_width"] * 0.97 + volume * 0.75) * wave
-    over, up = ((p + 0.25 * turn) / wide).abs(), (q / (f["skull"] + 0.8 * volume)).abs()
+    over, up = ((p + 0.25 * yaw) / wide).abs(), (q / (f["skull"] + 0.8 * volume)).abs()
     dome = edge(1 - over * over * (0.6 + 0.4 * over) - up * up * (0.6 + 0.4 * up), 0.06)
     end = -0.12 - long * (0.35 + 0.75 * length.clamp(0, 1.6))
-    fall = edge((wide + 0.10 * long * (-q).clamp(0, 1.2)) - (p + 0.3 * turn).abs(), 0.05) * edge(0.1 - q, 0.1)
+    fall = edge((wide + 0.10 * long * (-q).clamp(0, 1.2)) - (p + 0.3 * yaw).abs(), 0.05) * edge(0.1 - q, 0.1)
     behind = dome * edge(q - end, 0.1) + fall * edge(q - end + 0.12 * torch.cos(p * 4), 0.08) * (1 - dome)
     bangs = edge(f["fringe"] - 0.25, 0.35)
     sweep = 0.10 * torch.sin((x - f["parting"]) * 4.5)

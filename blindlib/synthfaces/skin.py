@@ -41,11 +41,10 @@ def skin_colour(f: dict, x, y, texture: torch.Tensor, brow: torch.Tensor, beard:
 
     Parameters
     ----------
-    f : dict of Tensor (B, 1, 1)
     x, y : Tensor (B, H, W)
         Face coordinates.
     texture : Tensor (B, 3, H, W)
-        The person's noise at these coordinates: coarse, middle, fine.
+        Of `skin_texture`.
     brow, beard : Tensor (B, H, W)
         How much of it is covered by hair.
     """
