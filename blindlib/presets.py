@@ -3,7 +3,7 @@
 import ast
 import hashlib
 import re
-from dataclasses import field, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Annotated
 
 from pydantic import ValidationError
@@ -49,10 +49,10 @@ class Preset:
     shares: tuple[Share, Share, Share] = (0.45, 0.20, 0.35)  # our choice: blinder and probes need people most
     # The largest Diff of validation verification, in percent, that a chosen λ may cost.
     id_budget: Annotated[float, between(0, 100)] = 3.0  # our choice: claim C1 allows 5 on test people, 3 leaves room
-    sensitivenets: SensitiveNetsSettings = field(default_factory=lambda: SensitiveNetsSettings(target="neutral"))
-    lntl: LNTLSettings = field(default_factory=LNTLSettings)
-    probes: ProbeSettings = field(default_factory=ProbeSettings)
-    fairness: FairnessSettings = field(default_factory=FairnessSettings)
+    sensitivenets: SensitiveNetsSettings = SensitiveNetsSettings(target="neutral")
+    lntl: LNTLSettings = LNTLSettings()
+    probes: ProbeSettings = ProbeSettings()
+    fairness: FairnessSettings = FairnessSettings()
     synth: SynthSettings | None = None  # of SynthFaces, which need no `sources`
     changed: str = ""  # the settings in which it departs from its preset, as `name=value; name=value`
 

@@ -36,22 +36,16 @@ class Samples:
 
 
 def sample(rows: np.ndarray, attractive: np.ndarray, smiling: np.ndarray, count: int, bias: float, rng) -> np.ndarray:
-    """Draw `count` rows, half of them attractive: a share `bias` of those smile, and 1 − `bias` of the others.
+    """Draw `count` of some rows, half of them attractive: a share `bias` of those smile, and 1 − `bias` of the others.
 
     Parameters
     ----------
-    rows : int array
     attractive, smiling : bool array (N,)
         Of the whole table.
     count : int
         At most `capacity(...)`.
     bias : float
         0.5 is no bias; the poster's biased set has 0.7.
-    rng : numpy Generator
-
-    Returns
-    -------
-    int array, sorted
     """
     kinds = _kinds(rows, attractive, smiling, bias)
     drawn = [rng.permutation(members)[: int(count / 2 * share + 1e-9)] for members, share in kinds]
@@ -109,7 +103,7 @@ def measure_fairness(
     Parameters
     ----------
     study : Study
-        Its `faces` and `splits` are used.
+        Anything that has its `faces` and `splits`.
     samples : list of Samples or None
         Of `draw_samples`, for each split.
 

@@ -1,4 +1,7 @@
-"""Everything that is measured of one representation: verification, probes, and whether it has collapsed."""
+"""Everything that is measured of one representation: verification, probes, and whether it has collapsed.
+
+A `study` here is anything that has the `faces`, `pairs`, `splits` and `preset` of `blindlib.study.Study`.
+"""
 
 import numpy as np
 import pandas as pd
@@ -28,11 +31,6 @@ def relative_distances(representation: Representation, study) -> dict[int, np.nd
     The distance is by a head that has not seen the pair's people. Heads of different rotations have scales of their
     own; in units of a threshold that the pair's own fold did not set, their distances can stand in one ROC. Empty
     without pairs.
-
-    Parameters
-    ----------
-    study : Study
-        Its `pairs`, `splits` and `faces` are used.
     """
     pairs, splits, trained = study.pairs, study.splits, representation.trained
     representation.serves(len(splits))
@@ -108,8 +106,6 @@ def measure(representation: Representation, study, *, quick: bool = False) -> pd
 
     Parameters
     ----------
-    study : Study
-        Its `faces`, `pairs`, `splits` and `preset` are used.
     quick : bool
         Only verification and the NN probe of protocol B on emotion: for points of a frontier.
 

@@ -30,7 +30,7 @@ PROBES = ("NN", "SVM", "RF")
 
 @dataclass(frozen=True)
 class Task:
-    """What a probe has to tell: `emotion`, `gender` or `ethnicity`."""
+    """What a probe has to read: `emotion`, `gender` or `ethnicity`."""
 
     name: str
     codes: np.ndarray  # int64 (N,): the class of every image, −1 for no label
@@ -154,7 +154,7 @@ def _fit_neural(
     generator = torch.Generator().manual_seed(derive_seed(splits[0].seed, "nn", *key))
     rng = np.random.default_rng(derive_seed(splits[0].seed, "nn tables", *key))
     count, code = len(splits), torch.as_tensor(task.codes)
-    own = torch.arange(count)[:, None] % len(x)  # each split reads its own features, or all read the shared ones
+    which = torch.arange(count)[:, None] % len(x)  # each split has features of its own, or all share one set
     train, tests = [split.probe for split in splits], [split.test for split in splits]
     deciders = tests if plain else [split.validation for split in splits]
     groups = np.zeros_like(task.codes) if plain else task.codes  # A does not balance
@@ -164,7 +164,7 @@ def _fit_neural(
     each = max(1, 128 // sampler.fewest)  # batches of 128
     steps = max(1, round(np.mean([len(rows) for rows in train]) / 128))
     if not plain:
-        model.standardise(x[own, sampler.draw(None, 8 * each, generator)])
+        model.standardise(x[which, sampler.draw(None, 8 * each, generator)])
     rate, decay = (1e-3, 0.0) if plain else (3e-3, 0.01)
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay)
 
@@ -172,7 +172,7 @@ def _fit_neural(
     def predict(rows: list[np.ndarray]) -> list[np.ndarray]:
         longest = max(map(len, rows))
         index = torch.as_tensor(np.stack([np.resize(r, longest) for r in rows]))
-        guess = model(x[own, index]).argmax(-1).numpy()
+        guess = model(x[which, index]).argmax(-1).numpy()
         return [g[: len(r)] for g, r in zip(guess, rows, strict=True)]
 
     best, guesses = np.full(count, -1.0), [np.empty(0, np.int64)] * count
@@ -180,7 +180,7 @@ def _fit_neural(
         for _ in range(steps):
             index = sampler.draw(None, each, generator)
             optimiser.zero_grad(set_to_none=True)
-            cross_entropy(model(x[own, index]), code[index]).sum().backward()
+            cross_entropy(model(x[which, index]), code[index]).sum().backward()
             optimiser.step()
         if epoch % 5 == 4 or epoch == epochs - 1:
             answers = predict(deciders)

@@ -42,7 +42,8 @@ def fold_thresholds(distance: np.ndarray, same: np.ndarray, fold: np.ndarray, se
     seen : bool array (folds, pairs)
         Whether the k-th fold's head was trained on a person of the pair.
 
-    Source: Huang et al. 2007, View 2; a head of its own for each fold, and what that entails, is our **decision**.
+    Source: Huang et al. 2007, View 2; that each fold is measured by its own head, and without the people whom that head
+    has seen, is our **decision**.
     """
     usable = (fold != np.unique(fold)[:, None]) & ~seen
     return np.array([best_threshold(d[u], same[u]) for d, u in zip(distance, usable, strict=True)])
