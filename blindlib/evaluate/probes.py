@@ -76,10 +76,8 @@ def run_probes(
                     delayed(_classical)(partial(representation.rows, number), task, split, settings, kind, protocol)
                     for number, split in enumerate(splits)
                 )
-            for split, guess in zip(splits, guesses, strict=True):
-                rows.append(
-                    {"task": task.name, "probe": kind, "protocol": protocol} | _score(task, split, guess, identity)
-                )
+            attack = {"task": task.name, "probe": kind, "protocol": protocol}
+            rows += [attack | _score(task, *tested, identity) for tested in zip(splits, guesses, strict=True)]
     return rows
 
 
@@ -108,12 +106,8 @@ def _candidates(settings: ProbeSettings, kind: str, protocol: str, seed: int) ->
         return [SVC(kernel="rbf") if kind == "SVM" else RandomForestClassifier(max_depth=1000, random_state=0)]
     if kind == "SVM":
         return [SVC(kernel="rbf", C=c, class_weight="balanced") for c in settings.svm_c]
-    return [
-        RandomForestClassifier(
-            settings.rf_trees, min_samples_leaf=leaf, class_weight="balanced_subsample", random_state=seed
-        )
-        for leaf in settings.rf_leaf
-    ]
+    forest = partial(RandomForestClassifier, settings.rf_trees, class_weight="balanced_subsample", random_state=seed)
+    return [forest(min_samples_leaf=leaf) for leaf in settings.rf_leaf]
 
 
 def _classical(rows_of, task: Task, split: Split, settings: ProbeSettings, kind: str, protocol: str) -> np.ndarray:
