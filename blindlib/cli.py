@@ -89,8 +89,8 @@ def synth(
     out: Annotated[Path, typer.Option(help="A new folder.")],
     identities: Annotated[int, typer.Option(help="People.")] = 100,
     images: Annotated[int, typer.Option(help="Everyday photographs of each.")] = 4,
-    posed: Annotated[bool, typer.Option(help="One studio photograph of every basic expression instead.")] = False,
-    compound: Annotated[bool, typer.Option(help="With --posed: CFEE's fifteen compound expressions too.")] = False,
+    posed: Annotated[bool, typer.Option(help="One studio photograph of every basic emotion instead.")] = False,
+    compound: Annotated[bool, typer.Option(help="With --posed: CFEE's fifteen compound emotions too.")] = False,
     size: Annotated[int, typer.Option(help="Side in pixels, a multiple of 8.")] = 112,
     seed: Annotated[int, typer.Option(help="Another seed is another population.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
@@ -111,9 +111,9 @@ def embed(preset: str = typer.Option(..., help="smoke, demo, open or paper")) ->
     """
     from blindlib.backbones.torchrun import embed_preset
 
-    told = embed_preset(preset)
-    if told:
-        typer.echo(told)
+    report = embed_preset(preset)
+    if report:
+        typer.echo(report)
 
 
 @app.command("miniatures")
@@ -135,7 +135,7 @@ def inputs(preset: PresetName = "smoke", changes: Changes = ()) -> None:
     from blindlib.stages import write_inputs
 
     wanted = _preset(preset, changes)
-    if wanted.synth is not None:  # everything is in the repository: no need to load PyTorch to know it
+    if wanted.synth is not None:  # all of it is in the repository: there is no need to load PyTorch
         weights = sha256(ROOT / "blindlib" / "backbones" / "weights" / f"{wanted.backbone}.safetensors")
         return write_inputs(wanted, f"SynthFaces {wanted.synth}\n{weights}\n")
     from blindlib.backbones.registry import get_backbone

@@ -3,7 +3,7 @@
 import ast
 import hashlib
 import re
-from dataclasses import field, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Annotated
 
 from pydantic import ValidationError
@@ -25,65 +25,36 @@ from blindlib.settings import (
     between,
 )
 
+SEVEN = ("neutral", *BASIC_EMOTIONS)
+
 
 @dataclass(frozen=True, config=FROZEN)
 class Preset:
-    """One complete run.
+    """One complete run."""
 
-    Attributes
-    ----------
-    name : str
-        Of its folders in `build/` and `figures/`.
-    backbone : str
-    sources : dict of str to tuple of str
-        For each role the data sets that may fill it, the preferred one first; the first that is here is taken. Empty
-        for SynthFaces.
-    ceiling : str
-        The backbone of pixels.
-    emotions : tuple of str
-        The classes of the emotion probes.
-    blinded : tuple of str
-        The emotions that the blinders' detectors tell apart: the probes' and the penalty's target class.
-    erasers : tuple of str
-        Erasers beside the trained heads: `LEACE`, or `module:Class` of one's own; see `blindlib.blinders.erasers`.
-    rotations : int
-        Subject-disjoint rotations of who is tested; see `blindlib.data.splits.deal`.
-    seeds : tuple of int
-        Each seed deals the people anew and trains other heads.
-    crossed : bool
-        Whether every seed has all rotations. Otherwise the k-th seed tests the k-th rotation, so that intervals over
-        seeds are intervals over people too.
-    everything : bool
-        All of DiveFace and CFEE's compound expressions too, not the balanced and basic part.
-    shares : tuple of float
-        Of the people who are not tested: those who train the blinder, those who validate, those who train probes.
-    id_budget : float
-        Largest Diff of validation verification, in percent, that a chosen λ may cost.
-    synth : SynthSettings or None
-        Only for SynthFaces.
-    changed : str
-        The settings in which this run departs from its preset, as `name=value; name=value`.
-    """
-
-    name: str
+    name: str  # of its folders in `build/` and `figures/`
     backbone: str
-    sources: dict[str, tuple[str, ...]] | None = None
-    ceiling: str = "pixels32"  # our choice: the pixels beside which x is read
-    emotions: tuple[str, ...] = BASIC_EMOTIONS  # the poster's six
-    blinded: tuple[str, ...] = ("neutral", *BASIC_EMOTIONS)
-    erasers: tuple[str, ...] = ("LEACE",)
-    rotations: Annotated[int, between(2, 100)] = 5  # LFW's public subset has five of View 2's ten folds
-    seeds: tuple[Seed, ...] = (0, 1, 2, 3, 4)  # our choice: five parts of the people, five trainings
+    sources: dict[str, tuple[str, ...]] | None = None  # for each role its data sets: the first that is here is taken
+    ceiling: str = "pixels32"  # the backbone of pixels, beside which x is read; our choice
+    emotions: tuple[str, ...] = BASIC_EMOTIONS  # the classes of the emotion probes; the poster's six
+    blinded: tuple[str, ...] = SEVEN  # what the detectors tell apart: those classes, and the target of the penalty
+    erasers: tuple[str, ...] = ("LEACE",)  # beside the heads; one's own is `module:Class`, see `blinders.erasers`
+    rotations: Annotated[int, between(2, 100)] = 5  # of who is tested; View 2 has ten folds, LFW's public subset five
+    seeds: tuple[Seed, ...] = (0, 1, 2, 3, 4)  # each deals the people anew and trains other heads; our choice: five
+    # Whether every seed has all rotations. Otherwise the k-th seed tests the k-th rotation, so that intervals over
+    # seeds are intervals over people too.
     crossed: bool = False
-    everything: bool = False
+    everything: bool = False  # all of DiveFace and CFEE's compound emotions too, not the balanced and basic part
+    # Of the people who are not tested: those who train the blinder, those who validate, those who train probes.
     shares: tuple[Share, Share, Share] = (0.45, 0.20, 0.35)  # our choice: blinder and probes need people most
+    # The largest Diff of validation verification, in percent, that a chosen λ may cost.
     id_budget: Annotated[float, between(0, 100)] = 3.0  # our choice: claim C1 allows 5 on test people, 3 leaves room
-    sensitivenets: SensitiveNetsSettings = field(default_factory=lambda: SensitiveNetsSettings(target="neutral"))
-    lntl: LNTLSettings = field(default_factory=LNTLSettings)
-    probes: ProbeSettings = field(default_factory=ProbeSettings)
-    fairness: FairnessSettings = field(default_factory=FairnessSettings)
-    synth: SynthSettings | None = None
-    changed: str = ""
+    sensitivenets: SensitiveNetsSettings = SensitiveNetsSettings(target="neutral")
+    lntl: LNTLSettings = LNTLSettings()
+    probes: ProbeSettings = ProbeSettings()
+    fairness: FairnessSettings = FairnessSettings()
+    synth: SynthSettings | None = None  # of SynthFaces, which need no `sources`
+    changed: str = ""  # the settings in which it departs from its preset, as `name=value; name=value`
 
     def __post_init__(self):
         target, names = self.sensitivenets.target, (*self.emotions, *self.blinded)
@@ -115,18 +86,15 @@ _OPEN_SOURCES = {  # one's own photographs first, then people's labels before a 
     "emotion": ("manifest", "cremad", "lfw"),
     "attractive": ("manifest", "celeba", "lfw"),
 }
-_SEVEN = ("neutral", *BASIC_EMOTIONS)
 # The budget of the default run, eight minutes on two cores, sets these: fewer steps, smaller batches than above.
 _DEMO = {"strengths": (0.0, 0.1, 0.3, 1.0, 3.0), "rounds": 6, "per_class": 12}
-_TINY = {"hidden": 16, "rounds": 2, "head_steps": 15, "identities": 8, "per_class": 8}
+_TINY = {"strengths": (0.0, 1.0), "hidden": 16, "rounds": 2, "head_steps": 15, "identities": 8, "per_class": 8}
 _SMOKE = {
     "ceiling": "pixels16",
     "rotations": 2,
     "seeds": (0, 1),
-    "sensitivenets": SensitiveNetsSettings(
-        target="neutral", strengths=(0.0, 1.0), detector=(16,), detector_steps=30, **_TINY
-    ),
-    "lntl": LNTLSettings(strengths=(0.0, 1.0), predictor=(16,), **_TINY),
+    "sensitivenets": SensitiveNetsSettings(target="neutral", detector=(16,), detector_steps=30, **_TINY),
+    "lntl": LNTLSettings(predictor=(16,), **_TINY),
     "probes": ProbeSettings(nn_hidden=(16,), nn_epochs=150, svm_c=(1.0,), rf_trees=30, rf_leaf=(1,)),
     "fairness": FairnessSettings(biases=(0.5, 0.7), train=80, inverse_penalties=(0.01,)),
 }
@@ -153,9 +121,8 @@ PRESETS = {
             "compactnet",
             ceiling="pixels16",
             sensitivenets=SensitiveNetsSettings(target="neutral", **_DEMO),
-            lntl=LNTLSettings(
-                **_DEMO | {"rounds": 5, "rate": 1e-3}
-            ),  # of 3e-4 and 1e-3 the one whose curves are flat after 5 rounds
+            # of the rates 3e-4 and 1e-3 the one whose curves are flat after 5 rounds
+            lntl=LNTLSettings(**_DEMO | {"rounds": 5, "rate": 1e-3}),
             probes=ProbeSettings(nn_hidden=(64,), nn_epochs=60, svm_c=(1.0, 3.0), rf_trees=100),
             synth=SynthSettings(),
         ),
@@ -163,18 +130,18 @@ PRESETS = {
             "open",
             "dlib",
             _OPEN_SOURCES,
-            emotions=_SEVEN,
+            emotions=SEVEN,
             seeds=(0, 1),  # our choice: the rotations bring the intervals, a second seed their stability
             crossed=True,  # there are few people: all rotations of View 2 for every seed
         ),
-        Preset("open-smoke", "compactnet", _OPEN_SOURCES, emotions=_SEVEN, crossed=True, **_SMOKE | {"seeds": (0,)}),
+        Preset("open-smoke", "compactnet", _OPEN_SOURCES, emotions=SEVEN, crossed=True, **_SMOKE | {"seeds": (0,)}),
         Preset("paper", "resnet50", _PAPER_SOURCES, fairness=FairnessSettings(train=40_000)),  # the poster's 40,000
         Preset(
             "paper-full",
             "resnet50",
             _PAPER_SOURCES,
-            emotions=(*_SEVEN, *COMPOUND_EMOTIONS),  # CFEE's 22 categories
-            blinded=(*_SEVEN, *COMPOUND_EMOTIONS),
+            emotions=(*SEVEN, *COMPOUND_EMOTIONS),  # CFEE's 22 categories
+            blinded=(*SEVEN, *COMPOUND_EMOTIONS),
             everything=True,
             fairness=FairnessSettings(train=40_000),
         ),
@@ -209,13 +176,26 @@ def get_preset(name: str, changes: str = "") -> Preset:
     return _changed(preset, _read_changes(preset, changes)) if changes.strip() else preset
 
 
+def _settings(preset: Preset) -> dict[str, object]:
+    """The values of all settings that can be changed, those of a part by `part.name`."""
+    values = {}
+    for one in fields(preset):
+        value = getattr(preset, one.name)
+        if is_dataclass(value):
+            values |= {f"{one.name}.{inner.name}": getattr(value, inner.name) for inner in fields(value)}
+        elif one.name not in ("name", "backbone", "sources", "synth", "changed"):
+            values[one.name] = value
+    return values
+
+
 def _read_changes(preset: Preset, text: str) -> dict[str, object]:
     """`name=value; name=value` -> values by name; a value is a Python literal, or text."""
-    values, known = {}, _names(preset)
-    for word in filter(None, (part.strip() for part in text.split(";"))):
-        name, equals, value = (part.strip() for part in word.partition("="))
+    values, known = {}, _settings(preset)
+    for change in filter(None, map(str.strip, text.split(";"))):
+        name, equals, value = (part.strip() for part in change.partition("="))
         if not equals or name not in known:
-            raise InputError(f"-p {word}", f"preset {preset.name!r} has no setting {name!r}", f"use {', '.join(known)}")
+            remedy = f"use {', '.join(known)}"
+            raise InputError(f"-p {change}", f"preset {preset.name!r} has no setting {name!r}", remedy)
         try:
             values[name] = ast.literal_eval(value)
         except (SyntaxError, ValueError):
@@ -223,32 +203,23 @@ def _read_changes(preset: Preset, text: str) -> dict[str, object]:
     return values
 
 
-def _names(preset: Preset) -> list[str]:
-    """The settings that can be changed, those of a part by `part.name`."""
-    names = []
-    for one in fields(preset):
-        part = getattr(preset, one.name)
-        names += [f"{one.name}.{inner.name}" for inner in fields(part)] if is_dataclass(part) else [one.name]
-    return [name for name in names if name not in ("name", "backbone", "sources", "synth", "changed")]
-
-
 def _changed(preset: Preset, values: dict[str, object]) -> Preset:
-    parts: dict[str, dict] = {}
+    parts: dict[str, dict] = {"": {}}
     for name, value in values.items():
         part, _, inner = name.rpartition(".")
         parts.setdefault(part, {})[inner] = value
-    whole = parts.pop("", {})
+    whole = parts.pop("")
     for part, inner in parts.items():
         whole[part] = _replaced(getattr(preset, part), inner, f"{part}.")
-    result = _replaced(preset, whole, "")
-    differs = {name: _value(result, name) for name in sorted(values) if _value(result, name) != _value(preset, name)}
-    if not differs:
+    result = _replaced(preset, whole)
+    before, after = _settings(preset), _settings(result)
+    text = "; ".join(f"{name}={after[name]!r}" for name in sorted(values) if after[name] != before[name])
+    if not text:
         return preset
-    text = "; ".join(f"{name}={value!r}" for name, value in differs.items())
     return replace(result, name=f"{preset.name}~{hashlib.sha256(text.encode()).hexdigest()[:8]}", changed=text)
 
 
-def _replaced(settings, values: dict[str, object], prefix: str):
+def _replaced(settings, values: dict[str, object], prefix: str = ""):
     """Settings with some values replaced; InputError names the one that is out of range."""
     try:
         return replace(settings, **values)
@@ -257,9 +228,3 @@ def _replaced(settings, values: dict[str, object], prefix: str):
         place = f"setting {prefix}{first['loc'][0]}" if first["loc"] else "settings"
         problem = first["msg"].removeprefix("Value error, ")
         raise InputError(place, problem, "see its range in blindlib/settings.py") from None
-
-
-def _value(preset: Preset, name: str) -> object:
-    for part in name.split("."):
-        preset = getattr(preset, part)
-    return preset

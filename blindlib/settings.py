@@ -30,7 +30,7 @@ COMPOUND_EMOTIONS = (  # of CFEE: Du, Tao & Martínez 2014
 EMOTIONS = ("neutral", *BASIC_EMOTIONS, "contempt", *COMPOUND_EMOTIONS)
 GENDERS = ("female", "male")
 ATTRIBUTES = ("emotion", "gender", "ethnicity", "smiling", "attractive")
-DATA_ROLES = {  # what people are needed for, and the labels that a data set in that role tells
+DATA_ROLES = {  # what people are needed for, and the labels that a data set in that role brings
     "verification": (),
     "demographics": ("gender", "ethnicity"),
     "emotion": ("emotion",),
@@ -54,17 +54,12 @@ Penalty = Annotated[float, between(1e-6, 1e6)]
 
 
 @dataclass(frozen=True, config=FROZEN)
-class SensitiveNetsSettings:
-    """How φ_SN is trained; see `blindlib.blinders.sensitivenets`."""
+class HeadSettings:
+    """What training φ_SN and φ_LNTL has in common, so that the two differ in method alone."""
 
     strengths: tuple[Strength, ...] = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)  # λ; our choice: from no penalty to penalty only
-    target: str | None = None  # the one class of the penalty, as SensitiveNets fixes one; None is the most frequent
-    margin: Annotated[float, between(0, 4)] = 0.2  # α; FaceNet's value for squared distances of unit-norm embeddings
     hidden: Width = 128  # our choice: the width of dlib's embedding
-    detector: tuple[Width, ...] = (64, 64)  # three layers, as a public use of the penalty has
     rounds: Annotated[int, between(1, 1000)] = 10  # our choice: by then the validation curves are flat
-    detector_steps: Annotated[int, between(1, 10**5)] = 150  # our choice: training accuracy levels off before
-    head_steps: Annotated[int, between(1, 10**5)] = 60  # our choice: few, so that the detector is never far behind
     identities: Annotated[int, between(2, 4096)] = 32  # P; our choice
     images: Annotated[int, between(2, 64)] = 2  # K; most people of LFW with more than one image have two
     per_class: Annotated[int, between(1, 4096)] = 32  # images of each class to hide in a step; our choice, balanced
@@ -73,21 +68,24 @@ class SensitiveNetsSettings:
 
 
 @dataclass(frozen=True, config=FROZEN)
-class LNTLSettings:
-    """How φ_LNTL is trained; see `blindlib.blinders.lntl`."""
+class SensitiveNetsSettings(HeadSettings):
+    """How φ_SN is trained; see `blindlib.blinders.sensitivenets`."""
 
-    strengths: tuple[Strength, ...] = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)  # reversal scale; the authors' code has 0.1
+    target: str | None = None  # the one class of the penalty, as SensitiveNets fixes one; None is the most frequent
+    margin: Annotated[float, between(0, 4)] = 0.2  # α; FaceNet's value for squared distances of unit-norm embeddings
+    detector: tuple[Width, ...] = (64, 64)  # three layers, as a public use of the penalty has
+    detector_steps: Annotated[int, between(1, 10**5)] = 150  # our choice: training accuracy levels off before
+    head_steps: Annotated[int, between(1, 10**5)] = 60  # our choice: few, so that the detector is never far behind
+
+
+@dataclass(frozen=True, config=FROZEN)
+class LNTLSettings(HeadSettings):
+    """How φ_LNTL is trained; see `blindlib.blinders.lntl`. λ is the reversal scale; the authors' code has 0.1."""
+
     entropy_share: Annotated[float, between(0, 10)] = 0.1  # entropy's λ over the reversal scale; authors: 0.01 / 0.1
-    hidden: Width = 128  # as SensitiveNets
-    predictor: tuple[Width, ...] = (64, 64)  # h; as SensitiveNets' detector, so that the two differ in method alone
-    rounds: Annotated[int, between(1, 1000)] = 10  # as SensitiveNets
-    head_steps: Annotated[int, between(1, 10**5)] = 100  # our choice: more, as the predictor learns in the same steps
-    identities: Annotated[int, between(2, 4096)] = 32  # as SensitiveNets
-    images: Annotated[int, between(2, 64)] = 2  # as SensitiveNets
-    per_class: Annotated[int, between(1, 4096)] = 32  # as SensitiveNets
-    rate: Rate = 3e-4  # as SensitiveNets
-    decay: Annotated[float, between(0, 10)] = 0.1  # as SensitiveNets
+    predictor: tuple[Width, ...] = (64, 64)  # h; as SensitiveNets' detector
     predictor_rate: Rate = 3e-3  # g and h; our choice: ten times the head's, so that the adversary keeps up
+    head_steps: Annotated[int, between(1, 10**5)] = 100  # our choice: more, as the predictor learns in the same steps
 
 
 @dataclass(frozen=True, config=FROZEN)

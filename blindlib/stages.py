@@ -1,4 +1,4 @@
-"""One notebook = one stage: executed by papermill, finished in one step, run again when what it depends on changes.
+"""Each notebook is a stage: executed by papermill, kept only when it is whole, run again when what it uses changes.
 
 What a stage depends on is written down by content, in `build/<run>/<notebook>.inputs`: the digest of the notebook's
 cells and of every module that they use. The file is rewritten only when a digest changes, so make, which goes by file
@@ -24,8 +24,9 @@ from blindlib.presets import Preset
 
 _KERNEL_ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",  # two kernels whose threads spin on two cores stop each other
-    "MALLOC_MMAP_THRESHOLD_": str(2**32),  # glibc: keep large buffers, a third of the training time went into
-    "MALLOC_TRIM_THRESHOLD_": str(2**34),  # giving them back to the system and asking for them again
+    # glibc: keep large buffers; to give them back and ask for them again took a third of the training time
+    "MALLOC_MMAP_THRESHOLD_": str(2**32),
+    "MALLOC_TRIM_THRESHOLD_": str(2**34),
 }
 _PACKAGES = (
     "torch",
@@ -42,21 +43,11 @@ _PACKAGES = (
 )
 
 
-def notebooks() -> list[Path]:
-    """The notebooks of the run, in order."""
-    return sorted((ROOT / "notebooks").glob("0*.ipynb"))
-
-
 def run_stage(notebook: Path, preset: Preset) -> Path:
     """Execute a notebook for a preset.
 
     The running copy is `<name>.running.ipynb` in the run's build folder; on success it becomes `<name>.ipynb`, beside
-    `<name>.json` (wall seconds). A second run of the same stage waits for the first.
-
-    Returns
-    -------
-    Path
-        The executed notebook.
+    `<name>.json` (wall seconds), and its path is given back. A second run of the same stage waits for the first.
 
     Raises
     ------
@@ -80,20 +71,17 @@ def run_stage(notebook: Path, preset: Preset) -> Path:
             _execute(notebook, running, parameters)
         except PapermillExecutionError as error:
             words = str(error.evalue).splitlines() or [""]
-            raise InputError(
-                f"{notebook.name}, cell {error.cell_index + 1}",
-                f"{error.ename}: {words[0]}",
-                f"read the partial notebook {running}",
-            ) from None
-        seconds = time.perf_counter() - start
-        strip_run_metadata(running)
-        write_json(folder / f"{notebook.stem}.json", {"seconds": round(seconds, 1)})
+            place = f"{notebook.name}, cell {error.cell_index + 1}"
+            remedy = f"read the partial notebook {running}"
+            raise InputError(place, f"{error.ename}: {words[0]}", remedy) from None
+        write_json(folder / f"{notebook.stem}.json", {"seconds": round(time.perf_counter() - start, 1)})
         running.replace(done)
     return done
 
 
 def _execute(notebook: Path, running: Path, parameters: dict[str, object]) -> None:
-    """Run papermill with a kernel that shares nothing: sockets of its own, threads that wait asleep."""
+    """Run papermill with a kernel that shares nothing: sockets of its own, threads that sleep while they wait."""
+    import nbformat
     import papermill as pm
     from traitlets.config import Config
 
@@ -111,28 +99,22 @@ def _execute(notebook: Path, running: Path, parameters: dict[str, object]) -> No
             start_timeout=180,
             config=Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/kernel"}),
         )
-
-
-def strip_run_metadata(path: Path) -> None:
-    """Take papermill's time stamps and paths out of an executed notebook, in place."""
-    import nbformat
-
-    notebook = nbformat.read(path, as_version=4)
-    for part in (notebook, *notebook.cells):
+    executed = nbformat.read(running, as_version=4)
+    for part in (executed, *executed.cells):  # time stamps and paths of this machine
         part.metadata.pop("papermill", None)
         part.metadata.pop("execution", None)
-    nbformat.write(notebook, path)
+    nbformat.write(executed, running)
 
 
 def imports_of(source: str) -> set[str]:
-    """Modules of blindlib that some Python source imports, by dotted name."""
+    """Modules of blindlib that some Python source imports, by dotted name; the names that it takes from them too."""
     names = set()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "blindlib":
+        if isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names if alias.name.split(".")[0] == "blindlib"}
-    return names
+            names |= {alias.name for alias in node.names}
+    return {name for name in names if name.split(".")[0] == "blindlib"}
 
 
 def module_file(name: str) -> Path | None:
@@ -172,26 +154,21 @@ def write_inputs(preset: Preset, data: str) -> None:
     """
     own_erasers = [find_spec(name.partition(":")[0]) for name in preset.erasers if ":" in name]
     erasers = "".join(f"{sha256(Path(spec.origin))}  {spec.name}\n" for spec in own_erasers if spec)
-    for notebook in notebooks():
+    for number, notebook in enumerate(sorted((ROOT / "notebooks").glob("0*.ipynb"))):
         lines = [f"{digest(*_cells(notebook))}  {notebook.name}"]
         lines += [f"{sha256(file)}  {file.relative_to(ROOT)}" for file in modules_used(notebook)]
         text = "\n".join(lines) + "\n" + erasers
-        if notebook == notebooks()[0]:
+        if number == 0:
             text += f"{sha256(ROOT / 'requirements.lock')}  requirements.lock\n{data}"
         path = build_dir(preset.name) / f"{notebook.stem}.inputs"
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             write_text(path, text)
 
 
-def wall_times(name: str) -> dict[str, float]:
-    """Wall seconds of every stage that has run, by notebook name."""
-    return {path.stem: json.loads(path.read_text())["seconds"] for path in sorted(build_dir(name).glob("0*.json"))}
-
-
 def write_record(preset: Preset) -> Path:
     """Write `run.json` beside the run's figures: versions, machine, settings, wall seconds, data fingerprints.
 
-    A fingerprint is a hash of the images' hashes: it tells two data sets apart and gives nothing of them away.
+    A fingerprint is a hash of the images' hashes: it tells two data sets apart and gives nothing away about them.
     """
     import torch
 
@@ -200,7 +177,11 @@ def write_record(preset: Preset) -> Path:
     from blindlib.data.facetable import load_facetable
 
     build, backbone = build_dir(preset.name), get_backbone(preset.backbone)
-    faces, seconds = load_facetable(build / "faces.parquet"), wall_times(preset.name)
+    faces = load_facetable(build / "faces.parquet")
+    seconds = {path.stem: json.loads(path.read_text())["seconds"] for path in sorted(build.glob("0*.json"))}
+    notes = dict(faces.notes)
+    if "roles" in notes:  # without the folders of this machine, which the way to a missing data set names
+        notes["roles"] = {role: name.split(".")[0] for role, name in notes["roles"].items()}
     return write_json(
         figures_dir(preset.name) / "run.json",
         {
@@ -226,12 +207,6 @@ def write_record(preset: Preset) -> Path:
                 "pairs_fingerprint": sha256(build / "pairs.parquet"),
                 "embeddings": embedding_key(faces, backbone),
             },
-            "notes": _without_folders(faces.notes),
+            "notes": notes,
         },
     )
-
-
-def _without_folders(notes: dict) -> dict:
-    """Notes without the folders of this machine, which the way to a missing data set names."""
-    roles = {role: name.split(".")[0] for role, name in notes.get("roles", {}).items()}
-    return {**notes, "roles": roles} if roles else notes

@@ -15,13 +15,7 @@ from blindlib.presets import Preset, get_preset
 
 
 class Study:
-    """One run.
-
-    Parameters
-    ----------
-    preset : str
-    changes : str
-        Settings in which it departs from the preset; see `presets.get_preset`.
+    """One run of a preset, with changes in its settings as `presets.get_preset` takes them.
 
     Attributes
     ----------
@@ -67,7 +61,7 @@ class Study:
 
     @cached_property
     def pixels(self) -> Representation:
-        """What an attacker reads before any network has looked."""
+        """The pixels themselves: what an attacker reads without any network."""
         return Representation.of("pixels", self.embedded[1].x)
 
     @property

@@ -1,22 +1,24 @@
 """The bias design, the study on features whose content is known."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from blindlib.blinders.representation import Representation
 from blindlib.data.facetable import make_facetable
 from blindlib.data.splits import Split
-from blindlib.evaluate.fairness import UNBIASED, capacity, make_hall, measure_fairness, sample
+from blindlib.evaluate.fairness import capacity, draw_samples, measure_fairness, sample
 from blindlib.report import tables
-from blindlib.settings import FairnessConfig
+from blindlib.settings import UNBIASED, FairnessSettings
 
-CONFIG = FairnessConfig(train=600, biases=(0.5, 0.7, 0.9))
+SETTINGS = FairnessSettings(train=600, biases=(0.5, 0.7, 0.9))
 
 
 @pytest.fixture(scope="module")
-def hall_of_faces():
+def dealt():
     """600 people of 4 images; attractiveness and smiling independent."""
     rng = np.random.default_rng(0)
     n = 2400
@@ -39,13 +41,19 @@ def hall_of_faces():
     return faces, splits
 
 
+def measured(arrays, faces, splits, settings):
+    representations = [Representation.of(name, array) for name, array in arrays.items()]
+    samples = [draw_samples(faces, split, settings) for split in splits]
+    return measure_fairness(representations, SimpleNamespace(faces=faces, splits=splits), samples, settings)
+
+
 def truth(faces):
     return (faces.frame[name].to_numpy(bool) for name in ("attractive", "smiling"))
 
 
 @pytest.mark.parametrize("bias", [0.5, 0.7, 0.9])
-def test_a_sample_has_exactly_the_poster_s_shares(hall_of_faces, bias):
-    faces, _ = hall_of_faces
+def test_a_sample_has_exactly_the_poster_s_shares(dealt, bias):
+    faces, _ = dealt
     attractive, smiling = truth(faces)
     rows = sample(np.arange(len(faces)), attractive, smiling, 800, bias, np.random.default_rng(1))
     assert len(rows) == len(set(rows)) == 800
@@ -53,8 +61,8 @@ def test_a_sample_has_exactly_the_poster_s_shares(hall_of_faces, bias):
         assert ((attractive[rows] == kind[0]) & (smiling[rows] == kind[1])).sum() == pytest.approx(400 * share, abs=1)
 
 
-def test_the_rarest_kind_sets_how_many_can_be_drawn(hall_of_faces):
-    faces, _ = hall_of_faces
+def test_the_rarest_kind_sets_how_many_can_be_drawn(dealt):
+    faces, _ = dealt
     attractive, smiling = truth(faces)
     rows = np.concatenate([np.flatnonzero(attractive & smiling)[:35], np.flatnonzero(~(attractive & smiling))])
     assert capacity(rows, attractive, smiling, 0.7) == 100
@@ -62,61 +70,65 @@ def test_the_rarest_kind_sets_how_many_can_be_drawn(hall_of_faces):
     assert len(chosen) == 100 and (attractive[chosen] & smiling[chosen]).sum() == 35
 
 
-def test_every_bias_trains_on_as_many_images_and_nobody_stands_in_two_sets(hall_of_faces):
-    faces, splits = hall_of_faces
+def test_every_bias_trains_on_as_many_images_and_nobody_stands_in_two_sets(dealt):
+    faces, splits = dealt
     attractive, smiling = truth(faces)
     identity = faces.frame["identity"].to_numpy()
     tested = []
     for split in splits:
-        hall = make_hall(faces, split, CONFIG)
-        assert len({len(rows) for rows in hall.train.values()}) == len({len(r) for r in hall.validation.values()}) == 1
-        parts = [set(identity[np.concatenate(list(part.values()))]) for part in (hall.train, hall.validation)]
-        parts.append(set(identity[hall.test]))
+        samples = draw_samples(faces, split, SETTINGS)
+        assert (
+            len({len(rows) for rows in samples.train.values()})
+            == len({len(r) for r in samples.validation.values()})
+            == 1
+        )
+        parts = [set(identity[np.concatenate(list(part.values()))]) for part in (samples.train, samples.validation)]
+        parts.append(set(identity[samples.test]))
         assert all(parts) and sum(map(len, parts)) == len(set.union(*parts))
-        kinds = pd.Series(attractive[hall.test] * 2 + smiling[hall.test]).value_counts()
+        kinds = pd.Series(attractive[samples.test] * 2 + smiling[samples.test]).value_counts()
         assert len(kinds) == 4 and kinds.nunique() == 1, "the test set has no bias"
         tested += list(parts[2])
     assert len(tested) == len(set(tested)), "rotations test other people"
 
 
-def test_people_of_a_head_take_no_part_and_without_labels_there_is_no_study(hall_of_faces):
-    faces, splits = hall_of_faces
-    hall = make_hall(faces, splits[0], CONFIG)
-    assert set(hall.test) <= set(splits[0].test) and set(hall.train[0.7]) <= set(splits[0].probe)
+def test_people_of_a_head_take_no_part_and_without_labels_there_is_no_study(dealt):
+    faces, splits = dealt
+    samples = draw_samples(faces, splits[0], SETTINGS)
+    assert set(samples.test) <= set(splits[0].test) and set(samples.train[0.7]) <= set(splits[0].probe)
     bare = dataclasses.replace(faces, frame=faces.frame.assign(attractive=pd.array([pd.NA] * 2400, "boolean")))
-    assert make_hall(bare, splits[0], CONFIG) is None
-    assert measure_fairness({"x": np.zeros((1, 2400, 2))}, bare, splits, CONFIG).empty
+    assert draw_samples(bare, splits[0], SETTINGS) is None
+    assert measured({"x": np.zeros((2400, 2))}, bare, splits, SETTINGS).empty
 
 
 @pytest.fixture(scope="module")
-def study(hall_of_faces):
+def rows(dealt):
     """x shows attractiveness dimly and smiling clearly; SN hides the smile; LNTL half of it."""
-    faces, splits = hall_of_faces
+    faces, splits = dealt
     rng = np.random.default_rng(2)
     attractive, smiling = (z.astype(float) for z in truth(faces))
     noise = rng.normal(size=(len(faces), 6))
     beauty = attractive[:, None] * [1.2, 0, 0, 0, 0, 0]
-    mood = smiling[:, None] * [0, 3.0, 0, 0, 0, 0]
-    features = {"x": noise + beauty + mood, "SN": noise + beauty, "LNTL": noise + beauty + 0.3 * mood}
-    return measure_fairness({n: z[None] for n, z in features.items()}, faces, splits, CONFIG)
+    smile = smiling[:, None] * [0, 3.0, 0, 0, 0, 0]
+    features = {"x": noise + beauty + smile, "SN": noise + beauty, "LNTL": noise + beauty + 0.3 * smile}
+    return measured(features, faces, splits, SETTINGS)
 
 
-def test_bias_opens_a_gap_where_the_smile_can_be_read_and_only_there(study):
-    gap = {(n, b): tables.summary(tables.of_cell(study, n, b)) for n in ("x", "SN", "LNTL") for b in (0.5, 0.7, 0.9)}
+def test_bias_opens_a_gap_where_the_smile_can_be_read_and_only_there(rows):
+    gap = {(n, b): tables.summary(tables.of_cell(rows, n, b)) for n in ("x", "SN", "LNTL") for b in (0.5, 0.7, 0.9)}
     assert gap["x", 0.5]["eq_opp"] < 6 < 15 < gap["x", 0.7]["eq_opp"] < gap["x", 0.9]["eq_opp"]
     assert gap["SN", 0.9]["eq_opp"] < 6 and gap["LNTL", 0.7]["eq_opp"] < gap["x", 0.7]["eq_opp"]
 
 
-def test_fairlearn_s_rates_are_the_counted_ones(hall_of_faces):
+def test_fairlearn_s_rates_are_the_counted_ones(dealt):
     """One split by hand: a representation that is the smile and nothing else."""
-    faces, splits = hall_of_faces
+    faces, splits = dealt
     _, smiling = truth(faces)
-    z = np.stack([smiling.astype(float), np.zeros(len(faces))], 1)[None]
-    config = dataclasses.replace(CONFIG, bias=0.9, biases=(0.9,))
-    row = measure_fairness({"x": z}, faces, splits[:1], config).query("bias == 0.9").iloc[0]
+    z = np.stack([smiling.astype(float), np.zeros(len(faces))], 1)
+    settings = dataclasses.replace(SETTINGS, bias=0.9, biases=(0.9,))
+    row = measured({"x": z}, faces, splits[:1], settings).query("bias == 0.9").iloc[0]
     assert row["tpr_smiling"] == 100 and row["tpr_not_smiling"] == 0 and row["gap"] == 100
     assert row["acc"] == pytest.approx(50)
 
 
-def test_unbiased_is_always_measured(study):
-    assert UNBIASED in set(study["bias"]) and CONFIG.bias in set(study["bias"])
+def test_unbiased_is_always_measured(rows):
+    assert UNBIASED in set(rows["bias"]) and SETTINGS.bias in set(rows["bias"])

@@ -1,10 +1,13 @@
 """Presets and their settings: what is out of range is refused by its name; a changed run has a name of its own."""
 
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 
 from blindlib.common.errors import InputError
+from blindlib.common.files import ROOT
 from blindlib.presets import PRESETS, get_preset
 from blindlib.settings import FairnessSettings, LNTLSettings, SensitiveNetsSettings
 
@@ -62,3 +65,13 @@ def test_a_change_that_cannot_be_is_refused_in_one_line(changes, words):
     with pytest.raises(InputError, match=words) as error:
         get_preset("demo", changes)
     assert "\n" not in str(error.value)
+
+
+def test_what_make_runs_every_time_starts_without_the_heavy_libraries():
+    code = (
+        "import sys; from blindlib.cli import app; app(['inputs', '--preset', 'demo'], standalone_mode=False); "
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    heavy = {"torch", "numpy", "pandas", "scipy", "sklearn", "papermill", "pandera", "matplotlib", "dlib"}
+    assert "blindlib.stages" in done.stdout.split() and not heavy & set(done.stdout.split())

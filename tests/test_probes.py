@@ -6,12 +6,13 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.svm import SVC
 
-from blindlib.blinders.validation import balanced_accuracy
+from blindlib.blinders.representation import Representation
 from blindlib.data.splits import Split
 from blindlib.evaluate.probes import Task, run_probes
-from blindlib.settings import ProbeConfig
+from blindlib.metrics import balanced_accuracy
+from blindlib.settings import ProbeSettings
 
-CONFIG = ProbeConfig(nn_hidden=(16,), nn_epochs=300, svm_c=(0.3, 3.0), rf_trees=60, rf_leaf=(1, 5))
+SETTINGS = ProbeSettings(nn_hidden=(16,), nn_epochs=300, svm_c=(0.3, 3.0), rf_trees=60, rf_leaf=(1, 5))
 
 
 def world(signal, n=600, classes=3, seed=0):
@@ -22,12 +23,12 @@ def world(signal, n=600, classes=3, seed=0):
     x[:, 0] += signal * codes
     parts = np.array_split(rng.permutation(n), 4)
     splits = [Split(0, 0, *parts), Split(1, 0, *parts[::-1])]
-    return x[None], Task("emotion", codes, list("abc")[:classes]), splits, np.arange(n)
+    return x, Task("emotion", codes, list("abc")[:classes]), splits, np.arange(n)
 
 
 def scores(signal, **options):
     x, task, splits, identity = world(signal, **options)
-    rows = run_probes(x, task, splits, CONFIG, identity=identity)
+    rows = run_probes(Representation.of("x", x), task, splits, SETTINGS, identity=identity)
     return {(r["probe"], r["protocol"]): r["balanced_accuracy"] for r in rows}, rows
 
 
@@ -45,7 +46,9 @@ def test_noise_is_read_by_none_except_a_little_by_the_network_that_peeks():
 
 def test_rows_carry_chance_and_counts_of_labelled_people():
     x, task, splits, identity = world(1.0)
-    row = run_probes(x, task, splits, CONFIG, kinds=("SVM",), protocols="B", identity=identity // 2)[0]
+    row = run_probes(
+        Representation.of("x", x), task, splits, SETTINGS, kinds=("SVM",), protocols="B", identity=identity // 2
+    )[0]
     test = splits[0].test[task.codes[splits[0].test] >= 0]
     assert row["chance"] == pytest.approx(100 / 3) and row["n_test"] == len(test)
     assert row["n_test_subjects"] == len(np.unique(test // 2))
@@ -56,17 +59,20 @@ def test_rows_carry_chance_and_counts_of_labelled_people():
 )
 def test_protocol_a_is_the_public_code_s_defaults(kind, model):
     x, task, splits, identity = world(0.7)
-    row = run_probes(x, task, splits, CONFIG, kinds=(kind,), protocols="A", identity=identity)[0]
+    row = run_probes(
+        Representation.of("x", x), task, splits, SETTINGS, kinds=(kind,), protocols="A", identity=identity
+    )[0]
     train, test = (part[task.codes[part] >= 0] for part in (splits[0].probe, splits[0].test))
-    guess = model.fit(x[0][train], task.codes[train]).predict(x[0][test])
+    guess = model.fit(x[train], task.codes[train]).predict(x[test])
     assert row["balanced_accuracy"] == pytest.approx(100 * balanced_accuracy_score(task.codes[test], guess))
     assert row["top_share"] == pytest.approx(100 * np.bincount(guess).max() / len(guess))
 
 
 def test_probes_take_each_split_s_own_features():
     x, task, splits, identity = world(6.0)
-    both = np.concatenate([x, np.zeros_like(x)])
-    rows = run_probes(both, task, splits, CONFIG, protocols="B", identity=identity)
+    heads = [x, np.zeros_like(x)]
+    both = Representation("φ", lambda split, rows: heads[split][rows], "SN", splits=2)
+    rows = run_probes(both, task, splits, SETTINGS, protocols="B", identity=identity)
     for row in rows:
         assert (
             row["balanced_accuracy"] > 88
@@ -76,16 +82,25 @@ def test_probes_take_each_split_s_own_features():
         assert row["rotation"] == 0 or row["top_share"] == 100, "a dead representation shows as a collapsed probe"
 
 
+def test_another_number_of_heads_than_splits_is_refused():
+    x, task, splits, identity = world(1.0)
+    three = Representation("φ", lambda _, rows: x[rows], "SN", splits=3)
+    with pytest.raises(ValueError, match="3 heads for 2 splits"):
+        run_probes(three, task, splits, SETTINGS, identity=identity)
+
+
 def test_test_people_teach_nothing_to_protocol_b():
     x, task, splits, identity = world(1.0)
     other = Task("emotion", task.codes.copy(), task.classes)
     tested = splits[0].test[task.codes[splits[0].test] >= 0]
     other.codes[tested] = np.random.default_rng(9).permutation(other.codes[tested])
     moved = x.copy()
-    moved[0, splits[0].head] += 50
+    moved[splits[0].head] += 50
     for kind in ("NN", "SVM", "RF"):
         a, b = (
-            run_probes(z, t, splits[:1], CONFIG, kinds=(kind,), protocols="B", identity=identity)[0]
+            run_probes(
+                Representation.of("x", z), t, splits[:1], SETTINGS, kinds=(kind,), protocols="B", identity=identity
+            )[0]
             for z, t in ((x, task), (moved, other))
         )
         assert a["top_share"] == b["top_share"], "the guesses are the same whatever the test labels and head people are"

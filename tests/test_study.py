@@ -2,22 +2,24 @@
 
 import dataclasses
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from blindlib.blinders.banks import choose
+from blindlib.blinders.representation import Representation
+from blindlib.blinders.validation import choose
 from blindlib.common.errors import InputError
 from blindlib.common.files import write_text
 from blindlib.data.facetable import make_facetable
 from blindlib.data.readers.synth import load_synth
 from blindlib.data.splits import ROLES, Split, deal, load_splits, save_splits
-from blindlib.evaluate.measure import measure_collapse, measure_verification, relative_distances
-from blindlib.evaluate.results import COLUMNS, interval, load_results, save_results, summarise
-from blindlib.presets import PRESETS, get_preset
-from blindlib.study import frontier_points
+from blindlib.evaluate.measure import frontier_points, measure_collapse, measure_verification, relative_distances
+from blindlib.evaluate.results import COLUMNS, load_results, save_results, summarise
+from blindlib.metrics import interval
+from blindlib.presets import PRESETS
 
 LFW_LIKE = dataclasses.replace(PRESETS["open"], seeds=(0, 1))
 
@@ -93,15 +95,15 @@ def test_synthfaces_deal_their_roles_apart(tmp_path):
     for name in ("demographics", "emotion", "attractive"):
         tested = [p for s in splits for p in set(identity[s.test][role[s.test] == name])]
         assert len(tested) == len(set(tested)) == len(set(identity[role == name])), "each is tested once"
-    told = faces.frame.groupby(role)[["emotion", "gender", "attractive"]].agg(lambda column: column.notna().mean())
-    assert told["emotion"].to_dict() == {"attractive": 0, "demographics": 0, "emotion": 1, "verification": 0}
-    assert told.loc["demographics", "gender"] == 1 and told.loc["attractive", "attractive"] == 1
+    share = faces.frame.groupby(role)[["emotion", "gender", "attractive"]].agg(lambda column: column.notna().mean())
+    assert share["emotion"].to_dict() == {"attractive": 0, "demographics": 0, "emotion": 1, "verification": 0}
+    assert share.loc["demographics", "gender"] == 1 and share.loc["attractive", "attractive"] == 1
 
 
 def test_lambda_is_the_blindest_within_the_budget_by_validation_alone():
-    rows = [{"split": 0, "round": 0, "strength": s, "emotion": 70.0, "identity": 98.0} for s in (0, 1, 2, 3)]
-    for s, emotion, identity in ((0, 40, 98), (1, 65, 98), (2, 60, 97), (3, 50, 90)):
-        rows.append({"split": 0, "round": 1, "strength": s, "emotion": emotion, "identity": identity})
+    rows = [{"split": 0, "round": 0, "strength": s, "attribute": 70.0, "identity": 98.0} for s in (0, 1, 2, 3)]
+    for s, attribute, identity in ((0, 40, 98), (1, 65, 98), (2, 60, 97), (3, 50, 90)):
+        rows.append({"split": 0, "round": 1, "strength": s, "attribute": attribute, "identity": identity})
     table = choose(rows, budget=3).set_index("strength")
     assert table.index[table["chosen"]].tolist() == [2], "not 0, which is no blinder; not 3, which costs too much"
     assert table.loc[3, "diff"] == pytest.approx(100 * 8 / 48)
@@ -173,40 +175,47 @@ def test_each_fold_is_verified_by_its_own_head_in_its_own_scale(dealt, tmp_path)
     splits = load_splits(tmp_path / "s.parquet", faces)[:5]
     x = np.random.default_rng(0).normal(size=(len(faces), 6))
     x += 3 * np.random.default_rng(1).normal(size=(40, 6))[np.arange(len(faces)) // 6]
-    scaled = np.stack([x * (1 + 10 * n) for n in range(5)])
-    one = relative_distances(np.stack([x] * 5), pairs, splits, faces)[0]
-    np.testing.assert_allclose(relative_distances(scaled, pairs, splits, faces)[0], one, rtol=1e-9)
-    accuracy = np.mean([r["value"] for r in measure_verification(scaled, pairs, splits, faces) if r["rotation"] >= 0])
+    study = SimpleNamespace(faces=faces, pairs=pairs, splits=splits)
+    alike = Representation("φ", lambda _, rows: x[rows], "SN", splits=5)
+    scaled = Representation("φ", lambda split, rows: x[rows] * (1 + 10 * split), "SN", splits=5)
+    one = relative_distances(alike, study)[0]
+    np.testing.assert_allclose(relative_distances(scaled, study)[0], one, rtol=1e-9)
+    accuracy = np.mean([r["value"] for r in measure_verification(scaled, study) if r["rotation"] >= 0])
     assert accuracy > 85
 
 
 def test_a_dead_representation_is_seen_as_dead():
     rng = np.random.default_rng(0)
-    alive = rng.normal(size=(1, 200, 16))
-    dead = np.ones((1, 200, 16)) + 1e-9 * alive
+    alive = rng.normal(size=(200, 16))
+    dead = np.ones((200, 16)) + 1e-9 * alive
     dead[..., 0] += rng.normal(size=200)
     split = [Split(0, 0, *[np.arange(200)] * 4)]
-    rank = [
-        next(r["value"] for r in measure_collapse(z, split) if r["metric"] == "effective_rank") for z in (alive, dead)
-    ]
+    checks = [measure_collapse(Representation.of("φ", z), split) for z in (alive, dead)]
+    rank = [next(r["value"] for r in rows if r["metric"] == "effective_rank") for rows in checks]
     assert rank[0] > 14 and rank[1] < 1.1
 
 
 def test_frontier_points_are_named_by_method_and_strength():
     rows = result_rows()
-    swept = [rows[rows["representation"] == "SN"].assign(representation=name) for name in ("SN@0.3", "SN λ=0", "LEACE")]
-    points = frontier_points(pd.concat([rows, *swept]))
+    of = {name: rows[rows["representation"] == name] for name in ("x", "SN", "pixels")}
+    known = (
+        ("x", "x", 0.0),
+        ("SN", "SN", 0.3),
+        ("SN", "SN", 0.0),
+        ("SN", "LEACE", 0.0),
+        ("SN", "SN", None),
+        ("pixels", "pixels", None),
+    )
+    points = frontier_points(pd.concat([of[name].assign(method=m, strength=s) for name, m, s in known]))
     assert list(zip(points["method"], points["strength"], strict=True)) == [
         ("LEACE", 0),
         ("SN", 0),
         ("SN", 0.3),
         ("x", 0),
-    ]
-
-
-def test_an_unknown_preset_is_refused_by_name():
-    with pytest.raises(InputError, match="no preset 'paper2'"):
-        get_preset("paper2")
+    ], "λ chosen in each split is no point of the sweep, pixels have no λ"
+    first = points.set_index(["method", "strength"]).loc[("SN", 0.3)]
+    assert (first["id"], first["emotion"], first["chance"]) == pytest.approx((97, 67.5, 50))
+    assert frontier_points(rows.query("task == 'ID'").assign(method="SN", strength=1.0)).empty
 
 
 def test_summaries_average_seeds_before_rotations():

@@ -14,18 +14,10 @@ _REMEDIES = {  # what the reader does about what the system refuses
 
 
 class InputError(ValueError):
-    """Bad input from outside, told in one line.
+    """Bad input from outside, in one line.
 
-    Parameters
-    ----------
-    where : path or str
-        The file (or setting) that is wrong.
-    problem : str
-        What was expected and what came.
-    remedy : str
-        What the reader does about it.
-    line : int, optional
-        1-based line number inside the file.
+    `where` is the file or the setting that is wrong, `problem` what was expected and what came, `remedy` what the
+    reader does about it; `line` is the number of the line inside the file, from 1.
     """
 
     def __init__(self, where: Path | str, problem: str, remedy: str, *, line: int | None = None):

@@ -8,8 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:  # the command line starts without pandas
+    import pandas as pd
 
 
 @contextmanager
@@ -64,7 +66,7 @@ def write_json(path: Path, value: object) -> Path:
     return write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def write_csv(path: Path, frame: pd.DataFrame, *, float_format: str | None = None) -> Path:
+def write_csv(path: Path, frame: "pd.DataFrame", *, float_format: str | None = None) -> Path:
     """Write a DataFrame as CSV without its index, atomically; returns the path."""
     return write_text(path, frame.to_csv(index=False, float_format=float_format, lineterminator="\n"))
 

@@ -19,8 +19,8 @@ def cores() -> int:
 def on_all_cores(work: Callable, items: Iterable) -> list:
     """The work's result for each item, in order: one thread a core, each with single-threaded tensor operations.
 
-    Small operations gain nothing from sharing one, and a convolution that two threads share may sum in another order
-    than one thread does: the result must not depend on the machine's cores or on torchrun's OMP_NUM_THREADS.
+    Small operations gain nothing from several threads, and a convolution that two threads share may sum in another
+    order than one thread does: the result must not depend on the machine's cores or on torchrun's OMP_NUM_THREADS.
     """
     threads = torch.get_num_threads()
     try:
@@ -33,21 +33,10 @@ def on_all_cores(work: Callable, items: Iterable) -> list:
 def track(
     items: Iterable, what: str, *, total: int | None = None, initial: int = 0, unit: str = "step", shown: bool = True
 ) -> tqdm:
-    """Iterate with a bar on stderr: 80 columns, redrawn at most once a second, gone from no log.
+    """Iterate with a progress bar on stderr: 80 columns, redrawn at most once a second, so that it fills no log.
 
-    Parameters
-    ----------
-    items : iterable
-    what : str
-        The words before the bar.
-    total : int, optional
-        How many items, where `items` has no length.
-    initial : int
-        How many of them were done before.
-    unit : str
-        What one item is; the bar then shows unit/s.
-    shown : bool
-        False draws nothing.
+    `what` stands before the bar. `total` is the number of items where `items` has no length, `initial` how many of them
+    were done before, and `unit` what one item is: the bar shows units per second.
     """
     options = {"ncols": 80, "mininterval": 1.0, "file": sys.stderr, "disable": not shown}
     return tqdm(items, desc=what, total=total, initial=initial, unit=unit, **options)

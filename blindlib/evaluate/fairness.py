@@ -1,4 +1,4 @@
-"""Attractiveness under expression bias: does a classifier trained on smiling beauties reject those who do not smile?
+"""Attractiveness under expression bias: does a classifier that saw the attractive smile reject those who do not smile?
 
 The poster's design: as many attractive as unattractive training images; under bias b, a share b of the attractive smile
 and a share b of the unattractive do not. The classifier is trained on a frozen representation and tested on a set
@@ -28,58 +28,42 @@ _FEWEST = 12  # images of a sample: below it there is nothing to train or to cou
 
 @dataclass(frozen=True)
 class Samples:
-    """The images of one split, people disjoint; all arrays are row numbers of the face table.
+    """The images of one split, people disjoint: row numbers of the face table."""
 
-    Attributes
-    ----------
-    train, validation : dict of float to int array
-        By bias.
-    test : int array
-        As many of each of the four kinds, attractive or not, smiling or not.
-    """
-
-    train: dict[float, np.ndarray]
-    validation: dict[float, np.ndarray]
-    test: np.ndarray
+    train: dict[float, np.ndarray]  # by bias
+    validation: dict[float, np.ndarray]  # by bias
+    test: np.ndarray  # as many of each of the four kinds, attractive or not, smiling or not
 
 
 def sample(rows: np.ndarray, attractive: np.ndarray, smiling: np.ndarray, count: int, bias: float, rng) -> np.ndarray:
-    """Draw `count` rows, half of them attractive: a share `bias` of those smile, and 1 − `bias` of the others.
+    """Draw `count` of some rows, half of them attractive: a share `bias` of those smile, and 1 − `bias` of the others.
 
     Parameters
     ----------
-    rows : int array
     attractive, smiling : bool array (N,)
         Of the whole table.
     count : int
         At most `capacity(...)`.
     bias : float
         0.5 is no bias; the poster's biased set has 0.7.
-    rng : numpy Generator
-
-    Returns
-    -------
-    int array, sorted
     """
-    cells, shares = _cells(rows, attractive, smiling), _shares(bias)
-    drawn = [rng.permutation(cell)[: int(count / 2 * shares[kind] + 1e-9)] for kind, cell in cells.items()]
+    kinds = _kinds(rows, attractive, smiling, bias)
+    drawn = [rng.permutation(members)[: int(count / 2 * share + 1e-9)] for members, share in kinds]
     return np.sort(np.concatenate(drawn))
 
 
 def capacity(rows: np.ndarray, attractive: np.ndarray, smiling: np.ndarray, bias: float) -> int:
     """The most rows that `sample` can draw at this bias: the rarest kind sets it. An even number."""
-    cells, shares = _cells(rows, attractive, smiling), _shares(bias)
-    return 2 * int(min(len(cell) / shares[kind] for kind, cell in cells.items()))
+    return 2 * int(min(len(members) / share for members, share in _kinds(rows, attractive, smiling, bias)))
 
 
-def _shares(bias: float) -> dict[tuple[bool, bool], float]:
-    """Of each half, by (attractive, smiling)."""
-    return {(True, True): bias, (True, False): 1 - bias, (False, True): 1 - bias, (False, False): bias}
-
-
-def _cells(rows, attractive, smiling) -> dict[tuple[bool, bool], np.ndarray]:
-    kinds = [(a, s) for a in (True, False) for s in (True, False)]
-    return {(a, s): rows[(attractive[rows] == a) & (smiling[rows] == s)] for a, s in kinds}
+def _kinds(rows, attractive, smiling, bias: float) -> list[tuple[np.ndarray, float]]:
+    """The rows of each kind, attractive or not, smiling or not, and the share that the kind has of its half."""
+    return [
+        (rows[(attractive[rows] == a) & (smiling[rows] == s)], bias if a == s else 1 - bias)
+        for a in (True, False)
+        for s in (True, False)
+    ]
 
 
 def draw_samples(faces: FaceTable, split: Split, settings: FairnessSettings) -> Samples | None:
@@ -91,19 +75,19 @@ def draw_samples(faces: FaceTable, split: Split, settings: FairnessSettings) -> 
     """
     known = faces.frame[["attractive", "smiling"]].notna().all(axis=1).to_numpy()
     attractive, smiling = _labels(faces)
-    train, held, tested = (rows[known[rows]] for rows in (split.probe, split.validation, split.test))
+    train, validation, test = (rows[known[rows]] for rows in (split.probe, split.validation, split.test))
     rng = np.random.default_rng(derive_seed(split.seed, split.rotation, "hall"))
     biases = sorted({UNBIASED, settings.bias, *settings.biases})
-    counts = [min(capacity(rows, attractive, smiling, b) for b in biases) for rows in (train, held)]
-    counts = [n // 20 * 20 for n in (min(counts[0], settings.train), counts[1])]  # whole images at biases in tenths
-    count = capacity(tested, attractive, smiling, UNBIASED)
-    if min(*counts, count) < _FEWEST:
+    most = [min(capacity(rows, attractive, smiling, b) for b in biases) for rows in (train, validation)]
+    counts = [n // 20 * 20 for n in (min(most[0], settings.train), most[1])]  # whole images at biases in tenths
+    tested = capacity(test, attractive, smiling, UNBIASED)
+    if min(*counts, tested) < _FEWEST:
         return None
     draws = [
         {b: sample(rows, attractive, smiling, n, b, rng) for b in biases}
-        for rows, n in zip((train, held), counts, strict=True)
+        for rows, n in zip((train, validation), counts, strict=True)
     ]
-    return Samples(*draws, sample(tested, attractive, smiling, count, UNBIASED, rng))
+    return Samples(*draws, sample(test, attractive, smiling, tested, UNBIASED, rng))
 
 
 def _labels(faces: FaceTable) -> tuple[np.ndarray, np.ndarray]:
@@ -119,7 +103,7 @@ def measure_fairness(
     Parameters
     ----------
     study : Study
-        Its `faces` and `splits` are used.
+        Anything that has its `faces` and `splits`.
     samples : list of Samples or None
         Of `draw_samples`, for each split.
 
@@ -131,8 +115,8 @@ def measure_fairness(
         Empty where the labels are missing.
     """
     jobs = [
-        delayed(_train_and_test)(z.rows, z.name, s, study.faces, split, drawn, bias, settings)
-        for s, (split, drawn) in enumerate(zip(study.splits, samples, strict=True))
+        delayed(_train_and_test)(z, number, study.faces, split, drawn, bias, settings)
+        for number, (split, drawn) in enumerate(zip(study.splits, samples, strict=True))
         if drawn is not None
         for z in representations
         for bias in drawn.train
@@ -140,28 +124,29 @@ def measure_fairness(
     return pd.DataFrame(Parallel(n_jobs=-1, prefer="threads")(jobs))
 
 
-def _train_and_test(rows_of, name, s, faces, split, samples, bias, settings) -> dict:
+def _train_and_test(z: Representation, number: int, faces, split, samples: Samples, bias: float, settings) -> dict:
     (attractive, smiling), identity = _labels(faces), faces.frame["identity"].to_numpy()
-    train, held, test = samples.train[bias], samples.validation[bias], samples.test
-    seen, checked = rows_of(s, train), rows_of(s, held)
+    train, validation, test = samples.train[bias], samples.validation[bias], samples.test
+    x_train, x_validation = z.rows(number, train), z.rows(number, validation)
     models = [
-        make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=500)).fit(seen, attractive[train])
+        make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=500)).fit(x_train, attractive[train])
         for c in settings.inverse_penalties
     ]
-    best = int(np.argmax([balanced_accuracy(attractive[held], model.predict(checked)) for model in models]))
-    by_group = MetricFrame(
+    truth = attractive[validation]
+    best = int(np.argmax([balanced_accuracy(truth, model.predict(x_validation)) for model in models]))
+    rates = MetricFrame(
         metrics={"tpr": true_positive_rate, "acc": accuracy_score},
         y_true=attractive[test],
-        y_pred=models[best].predict(rows_of(s, test)),
+        y_pred=models[best].predict(z.rows(number, test)),
         sensitive_features=np.where(smiling[test], "smiling", "not smiling"),
     )
-    tpr = 100 * by_group.by_group["tpr"]
+    tpr = 100 * rates.by_group["tpr"]
     return {
-        "representation": name,
+        "representation": z.name,
         "bias": bias,
         "rotation": split.rotation,
         "seed": split.seed,
-        "acc": 100 * by_group.overall["acc"],
+        "acc": 100 * rates.overall["acc"],
         "tpr_smiling": tpr["smiling"],
         "tpr_not_smiling": tpr["not smiling"],
         "gap": tpr["smiling"] - tpr["not smiling"],

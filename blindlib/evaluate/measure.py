@@ -1,4 +1,7 @@
-"""Everything that is measured of one representation: verification, probes, and whether it has collapsed."""
+"""Everything that is measured of one representation: verification, probes, and whether it has collapsed.
+
+A `study` here is anything that has the `faces`, `pairs`, `splits` and `preset` of `blindlib.study.Study`.
+"""
 
 import numpy as np
 import pandas as pd
@@ -23,40 +26,32 @@ def make_tasks(faces: FaceTable, preset: Preset) -> list[Task]:
 
 
 def relative_distances(representation: Representation, study) -> dict[int, np.ndarray]:
-    """Per seed the distance of every pair (pairs,), by a head that has not seen its people, over its fold's threshold.
+    """By seed, the distance of every pair over its fold's threshold (pairs,); at most 1 means "the same person".
 
-    Empty without pairs. At most 1 is "the same person". Heads of different rotations have scales of their own; in units
-    of the threshold, which the pair's own fold did not set, their distances can stand in one ROC.
-
-    Parameters
-    ----------
-    study : Study
-        Its `pairs`, `splits` and `faces` are used.
+    The distance is by a head that has not seen the pair's people. Heads of different rotations have scales of their
+    own; in units of a threshold that the pair's own fold did not set, their distances can stand in one ROC. Empty
+    without pairs.
     """
-    pairs, splits, identity = study.pairs, study.splits, study.faces.frame["identity"].to_numpy()
-    same, fold = pairs["same"].to_numpy(), pairs["fold"].to_numpy()
+    pairs, splits, trained = study.pairs, study.splits, representation.trained
     representation.serves(len(splits))
-    by_seed = {}
     if pairs.empty:
-        return by_seed
-    rows, place = np.unique(pairs[["left", "right"]].to_numpy(), return_inverse=True)
+        return {}
+    same, fold, ends = pairs["same"].to_numpy(), pairs["fold"].to_numpy(), pairs[["left", "right"]].to_numpy()
+    identity = study.faces.frame["identity"].to_numpy()
+    rows, place = np.unique(ends, return_inverse=True)
     moved = pd.DataFrame(place.reshape(-1, 2), columns=["left", "right"])  # pairs among the rows that stand in pairs
+    by_seed = {}
     for seed in dict.fromkeys(split.seed for split in splits):
-        of_seed = [(n, split) for n, split in enumerate(splits) if split.seed == seed]  # by rising rotation
-        of_fold = [of_seed[k % len(of_seed)] for k in np.unique(fold)]
-        of_split = {n: pair_distances(representation.rows(n, rows), moved) for n, _ in of_seed}
-        distance = np.stack([of_split[n] for n, _ in of_fold])
-        seen = np.stack([_meets(identity, pairs, split.head) & representation.trained for _, split in of_fold])
+        heads = [n for n, split in enumerate(splits) if split.seed == seed]  # by rising rotation
+        of_fold = [heads[k % len(heads)] for k in np.unique(fold)]
+        by_head = {n: pair_distances(representation.rows(n, rows), moved) for n in heads}
+        distance = np.stack([by_head[n] for n in of_fold])  # (folds, pairs)
+        people = [np.unique(identity[splits[n].head]) for n in of_fold]
+        seen = np.stack([np.isin(identity[ends], known).any(axis=1) & trained for known in people])
         threshold = fold_thresholds(distance, same, fold, seen)
-        by_own_head = distance[fold, np.arange(len(pairs))]
-        by_seed[seed] = by_own_head / np.maximum(threshold, 1e-12)[fold]  # a constant φ has threshold 0
+        tested = distance[fold, np.arange(len(pairs))]  # each pair by the head of its own fold
+        by_seed[seed] = tested / np.maximum(threshold, 1e-12)[fold]  # a constant φ has threshold 0
     return by_seed
-
-
-def _meets(identity: np.ndarray, pairs: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
-    """Whether a person of each pair is among the people of some rows: bool (pairs,)."""
-    people = np.unique(identity[rows])
-    return np.isin(identity[pairs["left"]], people) | np.isin(identity[pairs["right"]], people)
 
 
 def measure_verification(representation: Representation, study) -> list[dict]:
@@ -64,26 +59,17 @@ def measure_verification(representation: Representation, study) -> list[dict]:
 
     Folds take the place of rotations: a fold's threshold comes from the other folds.
     """
-    pairs = study.pairs
-    if pairs.empty:
-        return []
+    pairs, identity = study.pairs, study.faces.frame["identity"].to_numpy()
     same, fold = pairs["same"].to_numpy(), pairs["fold"].to_numpy()
-    identity = study.faces.frame["identity"].to_numpy()
     people = [len(np.unique(identity[pairs.loc[fold == k, ["left", "right"]].to_numpy()])) for k in np.unique(fold)]
-    fewest = min(len(np.unique(identity[split.head])) for split in study.splits)
-    common = {
-        "task": "ID",
-        "probe": "verification",
-        "protocol": "B",
-        "chance": 50.0,
-        "n_train_subjects": fewest if representation.trained else None,
-    }
+    common = {"task": "ID", "probe": "verification", "protocol": "B", "chance": 50.0, "n_train_subjects": None}
+    if representation.trained:
+        common["n_train_subjects"] = min(len(np.unique(identity[split.head])) for split in study.splits)
     rows = []
     for seed, distance in relative_distances(representation, study).items():
         for k, tested in enumerate(people):
-            held = fold == k
-            value = balanced_accuracy(same[held], distance[held] <= 1)
-            counts = {"n_test_subjects": tested, "n_test": int(held.sum())}
+            value = balanced_accuracy(same[fold == k], distance[fold == k] <= 1)
+            counts = {"n_test_subjects": tested, "n_test": int((fold == k).sum())}
             rows.append(common | counts | {"seed": seed, "rotation": k, "metric": "balanced_accuracy", "value": value})
         curve = roc(distance, same)
         whole = common | {"seed": seed, "rotation": -1, "n_test_subjects": sum(people), "n_test": len(pairs)}
@@ -95,7 +81,7 @@ def measure_verification(representation: Representation, study) -> list[dict]:
 
 
 def measure_collapse(representation: Representation, splits: list[Split]) -> list[dict]:
-    """What tells a blind representation from a dead one: effective rank, smallest and median deviation, of test people.
+    """What tells a blind representation from a dead one, on test people: effective rank, smallest and median deviation.
 
     The effective rank is exp of the entropy of the covariance's normalised eigenvalues (Roy & Vetterli 2007).
     """
@@ -120,9 +106,6 @@ def measure(representation: Representation, study, *, quick: bool = False) -> pd
 
     Parameters
     ----------
-    representation : Representation
-    study : Study
-        Its `faces`, `pairs`, `splits` and `preset` are used.
     quick : bool
         Only verification and the NN probe of protocol B on emotion: for points of a frontier.
 
@@ -131,35 +114,38 @@ def measure(representation: Representation, study, *, quick: bool = False) -> pd
     ValueError
         If the representation has another number of heads than there are splits.
     """
-    faces, splits, preset = study.faces, study.splits, study.preset
-    identity, trained = faces.frame["identity"].to_numpy(), representation.trained
+    faces, preset, trained = study.faces, study.preset, representation.trained
+    identity = faces.frame["identity"].to_numpy()
     constant = {"preset": preset.name, "dataset": faces.name, "representation": representation.name}
     constant |= {"method": representation.method, "strength": representation.strength}
-    rows = []
+    tables = []
     for task in make_tasks(faces, preset):
         if quick and task.name != "emotion":
             continue
         kinds, protocols = (PROBES, "AB") if task.name == "emotion" and not quick else (("NN",), "B")
-        found = run_probes(
-            representation, task, splits, preset.probes, kinds=kinds, protocols=protocols, identity=identity
+        rows = run_probes(
+            representation, task, study.splits, preset.probes, kinds=kinds, protocols=protocols, identity=identity
         )
-        rows += [tidy(found, PROBE_METRICS, kind=faces.kind_of(task.name, trained=trained), **constant)]
-    checks = measure_verification(representation, study) + measure_collapse(representation, splits)
+        tables.append(tidy(rows, PROBE_METRICS, kind=faces.kind_of(task.name, trained=trained), **constant))
     constant["kind"] = faces.kind_of("identity", trained=trained)
-    rows += [pd.DataFrame(checks).assign(**constant).reindex(columns=list(COLUMNS))]
-    return pd.concat(rows, ignore_index=True)
+    rows = measure_verification(representation, study) + measure_collapse(representation, study.splits)
+    tables.append(pd.DataFrame(rows).assign(**constant).reindex(columns=list(COLUMNS)))
+    return pd.concat(tables, ignore_index=True)
 
 
 def frontier_points(results: pd.DataFrame) -> pd.DataFrame:
     """What every λ costs and hides: `method`, `strength`, `id`, `emotion`, `chance` and half-widths, in %."""
     kept = results[(results["metric"] == "balanced_accuracy") & (results["protocol"] == "B")]
     kept = kept[kept["strength"].notna() & kept["probe"].isin(["NN", "verification"])]
-    columns = ["method", "strength", "id", "id_hw", "emotion", "emotion_hw", "chance"]
+    columns = ["id", "id_hw", "emotion", "emotion_hw", "chance"]
     if not {"ID", "emotion"} <= set(kept["task"]):
-        return pd.DataFrame(columns=columns)
-    cells = summarise(kept, ["method", "strength", "task"])
-    sides = [cells[cells["task"] == task].set_index(["method", "strength"]) for task in ("ID", "emotion")]
-    names = ({"mean": "id", "half_width": "id_hw"}, {"mean": "emotion", "half_width": "emotion_hw"})
-    identity, emotion = (side.rename(columns=name) for side, name in zip(sides, names, strict=True))
-    points = identity[["id", "id_hw"]].join(emotion[["emotion", "emotion_hw", "chance"]]).reset_index()
-    return points.sort_values(["method", "strength"], ignore_index=True)[columns]
+        return pd.DataFrame(columns=["method", "strength", *columns])
+    points = summarise(kept, ["method", "strength", "task"]).pivot(index=["method", "strength"], columns="task")
+    shown = [
+        ("mean", "ID"),
+        ("half_width", "ID"),
+        ("mean", "emotion"),
+        ("half_width", "emotion"),
+        ("chance", "emotion"),
+    ]
+    return points[shown].set_axis(columns, axis=1).reset_index()

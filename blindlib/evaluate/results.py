@@ -1,4 +1,4 @@
-"""One tidy row a measurement, and the interval over rotations that every number carries."""
+"""Results: one row for each measurement, and the interval over rotations that every number carries."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ COLUMNS = (
 
 
 def tidy(rows: list[dict], metrics: tuple[str, ...], **constant) -> pd.DataFrame:
-    """Rows with one column a metric -> one row a measurement, with the columns `COLUMNS`."""
+    """Turn rows with a column for each metric into a row for each measurement, with the columns `COLUMNS`."""
     wide = pd.DataFrame(rows).assign(**constant)
     keys = [column for column in COLUMNS if column in wide and column not in metrics]
     long = wide.melt(id_vars=keys, value_vars=list(metrics), var_name="metric", value_name="value")
@@ -38,7 +38,7 @@ def tidy(rows: list[dict], metrics: tuple[str, ...], **constant) -> pd.DataFrame
 
 
 def save_results(frame: pd.DataFrame, path: Path) -> Path:
-    """Write result rows whole, atomically, six decimals."""
+    """Write result rows atomically, with six decimals."""
     return write_csv(path, frame, float_format="%.6f")
 
 

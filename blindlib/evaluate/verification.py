@@ -14,14 +14,8 @@ def pair_distances(features: np.ndarray, pairs: pd.DataFrame) -> np.ndarray:
 def best_threshold(distance: np.ndarray, same: np.ndarray) -> float:
     """The threshold t of `distance <= t` with the best balanced accuracy, midway between the distances around it.
 
-    Balanced, so that a set with more pairs of one kind sets no more lenient threshold; plain accuracy for
-    equal numbers.
-
-    Parameters
-    ----------
-    distance : float array (pairs,)
-    same : bool array (pairs,)
-        Both kinds occur.
+    Of float distances (pairs,) and bool `same` (pairs,), in which both kinds occur. Accuracy is balanced so that a set
+    with more pairs of one kind sets no more lenient threshold; for equal numbers it is the plain one.
     """
     order = np.argsort(distance, kind="stable")
     gain = np.where(same[order], 1 / same.sum(), -1 / (~same).sum())
@@ -35,7 +29,7 @@ def best_threshold(distance: np.ndarray, same: np.ndarray) -> float:
 
 
 def fold_thresholds(distance: np.ndarray, same: np.ndarray, fold: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """LFW's protocol: for each fold the threshold that is best on the other folds.
+    """LFW's protocol: for each fold the threshold that is best on the other folds, float (folds,).
 
     A head that was trained here has its own scale of distances and has seen some of the other folds' people. So each
     fold brings the distances of *its* head for all pairs, and pairs with a person whom that head has seen are left out.
@@ -44,16 +38,12 @@ def fold_thresholds(distance: np.ndarray, same: np.ndarray, fold: np.ndarray, se
     ----------
     distance : float array (folds, pairs)
         Row k by the head that is tested on the k-th fold.
-    same : bool array (pairs,)
-    fold : int array (pairs,)
+    same, fold : bool and int array (pairs,)
     seen : bool array (folds, pairs)
         Whether the k-th fold's head was trained on a person of the pair.
 
-    Returns
-    -------
-    float array (folds,)
-
-    Source: Huang et al. 2007, View 2; the second sentence is ours (**decision**).
+    Source: Huang et al. 2007, View 2; that each fold is measured by its own head, and without the people whom that head
+    has seen, is our **decision**.
     """
     usable = (fold != np.unique(fold)[:, None]) & ~seen
     return np.array([best_threshold(d[u], same[u]) for d, u in zip(distance, usable, strict=True)])
@@ -79,12 +69,12 @@ def mean_roc(distances: list[np.ndarray], same: np.ndarray) -> pd.DataFrame:
 
 def equal_error_rate(curve: pd.DataFrame) -> float:
     """EER in percent: where the false accept rate meets the false reject rate, by linear interpolation."""
-    gap = (1 - curve["tar"] - curve["far"]).to_numpy()
+    far, gap = curve["far"].to_numpy(), (1 - curve["tar"] - curve["far"]).to_numpy()
     k = int(np.argmax(gap <= 0))
     if k == 0:
-        return float(100 * curve["far"].iloc[0])
+        return float(100 * far[0])
     weight = gap[k - 1] / (gap[k - 1] - gap[k])
-    return float(100 * (curve["far"].iloc[k - 1] + weight * (curve["far"].iloc[k] - curve["far"].iloc[k - 1])))
+    return float(100 * (far[k - 1] + weight * (far[k] - far[k - 1])))
 
 
 def tar_at_far(curve: pd.DataFrame, far: float = 1e-3) -> float:
