@@ -12,14 +12,14 @@ from blindlib.common.files import ROOT
 
 SCRIPT = """
 import sys
-from importlib.abc import MetaPathFinder
+from importlib.machinery import PathFinder
 
-class OnlyTheCore(MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {blocked!r}:
-            raise ModuleNotFoundError(f"{{name}} is not among the core's dependencies", name=name)
+class OnlyTheCore(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in {blocked!r} else super().find_spec(name, path, target)
 
-sys.meta_path.insert(0, OnlyTheCore())
+sys.meta_path = [OnlyTheCore if finder is PathFinder else finder for finder in sys.meta_path]
 import numpy as np
 from blindlib import LEACE, LNTL, SensitiveNets
 from blindlib.settings import LNTLSettings, SensitiveNetsSettings
