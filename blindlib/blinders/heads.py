@@ -18,10 +18,8 @@ class ResidualHeads(nn.Module):
 
     Parameters
     ----------
-    count : int
-        Heads H.
-    dim, hidden : int
-        Width D of the embedding and M of the hidden layer.
+    hidden : int
+        Width M of the hidden layer.
     centre : Tensor (H, D)
         Mean m of each head's training embeddings.
     scale : Tensor (H,)
@@ -32,17 +30,9 @@ class ResidualHeads(nn.Module):
         So many consecutive heads, the settings of one split, have the same start.
     """
 
-    def __init__(
-        self,
-        count: int,
-        dim: int,
-        hidden: int,
-        centre: torch.Tensor,
-        scale: torch.Tensor,
-        generator: torch.Generator,
-        sharing: int = 1,
-    ):
+    def __init__(self, hidden, centre, scale, generator, sharing=1):
         super().__init__()
+        count, dim = centre.shape
         start = torch.randn(count // sharing, dim, hidden, generator=generator) / dim**0.5
         self.down = nn.Parameter(start.repeat_interleave(sharing, 0))  # (H, D, M)
         self.bias = nn.Parameter(torch.zeros(count, 1, hidden))
@@ -50,9 +40,9 @@ class ResidualHeads(nn.Module):
         self.register_buffer("centre", centre[:, None, :].clone())  # (H, 1, D)
         self.register_buffer("scale", scale[:, None, None].clone())  # (H, 1, 1)
 
-    def pick(self, rows: list[int]) -> "ResidualHeads":
+    def pick(self, which: list[int] | slice) -> "ResidualHeads":
         """A bank of some of these heads, frozen, on the CPU."""
-        return ResidualHeads.from_arrays({name: value[rows] for name, value in self.arrays().items()})
+        return ResidualHeads.from_arrays({name: value[which] for name, value in self.arrays().items()})
 
     def arrays(self) -> dict[str, torch.Tensor]:
         """All that a head is, on the CPU: `down`, `bias`, `up`, `centre`, `scale`, each with leading axis H."""
@@ -71,13 +61,11 @@ class ResidualHeads(nn.Module):
         if set(arrays) != names or arrays["down"].ndim != 3:
             raise ValueError(f"expected the arrays {sorted(names)}, got {sorted(arrays)}")
         count, dim, hidden = arrays["down"].shape
-        heads = cls(count, dim, hidden, torch.zeros(count, dim), torch.ones(count), torch.Generator())
+        heads = cls(hidden, torch.zeros(count, dim), torch.ones(count), torch.Generator())
         wrong = [n for n, v in heads.state_dict().items() if v.shape != arrays[n].shape or arrays[n].dtype != v.dtype]
         if wrong:
-            raise ValueError(
-                f"{wrong} have shapes {[tuple(arrays[n].shape) for n in wrong]}, not those of a "
-                f"{dim} -> {hidden} -> {dim} head"
-            )
+            shapes = [tuple(arrays[name].shape) for name in wrong]
+            raise ValueError(f"{wrong} have shapes {shapes}, not those of a {dim} -> {hidden} -> {dim} head")
         heads.load_state_dict(arrays)
         return heads.requires_grad_(False)
 
@@ -93,28 +81,17 @@ class Classifiers(nn.Module):
 
     Parameters
     ----------
-    count, dim : int
+    count, dim, classes : int
+        H, D and how many classes there are to tell apart.
     widths : tuple of int
         Hidden widths; empty for a linear classifier.
-    classes : int
-    generator : torch.Generator
-        On the CPU.
-    sharing : int
-        So many consecutive heads have the same start.
+    generator, sharing
+        As `ResidualHeads`.
     activation : callable
         Between the layers: ReLU, or the sigmoid of probe protocol A.
     """
 
-    def __init__(
-        self,
-        count: int,
-        dim: int,
-        widths: tuple[int, ...],
-        classes: int,
-        generator: torch.Generator,
-        sharing: int = 1,
-        activation=torch.relu,
-    ):
+    def __init__(self, count, dim, widths, classes, generator, sharing=1, activation=torch.relu):
         super().__init__()
         self.activation = activation
         sizes = (dim, *widths, classes)

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from blindlib.blinders.blinder import Blinder
-from blindlib.blinders.training import encode
 
 
 class LEACE(Blinder):
@@ -33,14 +32,11 @@ class LEACE(Blinder):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the package still uses torch.jit.script, which PyTorch deprecates
             from concept_erasure import LeaceFitter
-        X, y = self._check(X, y, identity=identity)
-        codes, classes = encode(y)
-        if len(classes) < 2:
-            raise ValueError(f"y holds {len(classes)} class: two classes or more are needed, got {classes}")
-        features = torch.as_tensor(X[codes >= 0].astype(np.float64))
-        onehot = torch.nn.functional.one_hot(torch.as_tensor(codes[codes >= 0]), len(classes)).double()
-        fitter = LeaceFitter(features.shape[1], len(classes), dtype=torch.float64)
-        fitter.update(features, onehot)
+        X, codes, classes = self._check(X, y, identity=identity)
+        known = codes >= 0
+        onehot = torch.nn.functional.one_hot(torch.as_tensor(codes[known]), len(classes)).double()
+        fitter = LeaceFitter(X.shape[1], len(classes), dtype=torch.float64)
+        fitter.update(torch.as_tensor(X[known].astype(np.float64)), onehot)
         eraser = fitter.eraser
         self.projection_ = (eraser.proj_left @ eraser.proj_right).float().contiguous()
         self.bias_ = fitter.mean_x.float().contiguous()
@@ -54,7 +50,7 @@ class LEACE(Blinder):
     def _arrays(self) -> dict[str, torch.Tensor]:
         return {"projection": self.projection_, "bias": self.bias_}
 
-    def _restore(self, arrays: dict[str, torch.Tensor], meta: dict) -> None:
+    def _restore(self, arrays: dict[str, torch.Tensor]) -> None:
         shapes, dim = {name: tuple(value.shape) for name, value in arrays.items()}, self.n_features_in_
         if shapes != {"bias": (dim,), "projection": (dim, dim)}:
             raise ValueError(f"{shapes}")

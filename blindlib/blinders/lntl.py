@@ -5,6 +5,8 @@ the entropy step and the adversarial step in turn; we add their gradients in one
 plain gradient descent (**decision**).
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 
@@ -71,48 +73,6 @@ def step(training: Training, g: torch.nn.Module, h: torch.nn.Module, task: torch
     return {**terms, "detector": training.accuracy(answer, shown)}
 
 
-class _Rounds:
-    """LNTL's part in `training.train`: g and h are kept from round to round and learn in the heads' own steps."""
-
-    def __init__(self, training: Training):
-        settings, data = training.settings, training.data
-        self.training = training
-        codes, groups = _task_codes(data, data.identity if training.task == "identity" else data.demographic)
-        self.task = data.on_device(codes).repeat_interleave(len(training.strengths), 0)  # (H, N)
-        self.g = training.classifiers((), groups)
-        self.h = training.classifiers(settings.predictor, len(data.classes))
-        predictors = [*self.g.parameters(), *self.h.parameters()]
-        self.optimiser = torch.optim.AdamW(
-            [
-                {"params": training.heads.parameters(), "lr": settings.rate, "weight_decay": settings.decay},
-                {"params": predictors, "lr": settings.predictor_rate, "weight_decay": 1e-4},
-            ],
-            fused=True,
-        )
-        self.scaled = False
-
-    def new_round(self) -> None:
-        if not self.scaled:
-            start = self.training.data.x[self.training.draw_classes(4)]
-            self.g.standardise(start)
-            self.h.standardise(start)
-            self.scaled = True
-
-    def step(self) -> dict:
-        return step(self.training, self.g, self.h, self.task, self.optimiser)
-
-
-def _task_codes(data: TrainingSet, labels):
-    """Per split, the labels of its head people as 0, 1, …: (S, N) int64 and the largest number of groups."""
-    codes = np.zeros((len(data.head), len(labels)), dtype=np.int64)
-    groups = 0
-    for split, rows in enumerate(data.head):
-        rows = rows[labels[rows] >= 0]
-        names, codes[split, rows] = np.unique(labels[rows], return_inverse=True)
-        groups = max(groups, len(names))
-    return codes, groups
-
-
 class LNTL(HeadBlinder):
     """φ_LNTL, as a scikit-learn transformer: `LNTL(strength=0.1).fit(X, y, identity=who).transform(X)`.
 
@@ -124,17 +84,7 @@ class LNTL(HeadBlinder):
         What g classifies: `identity`, or `demographic` (gender x ethnicity, with `fit(..., demographic=labels)`). The
         paper does not say which it used.
     settings : LNTLSettings, optional
-        Everything else; its `strengths` are those of `fit_splits`.
-    random_state : int
-    device : str
-        `auto`, `cpu` or `cuda`.
-
-    Attributes
-    ----------
-    classes_ : tuple of str
-        The classes of y that it hides.
-    history_ : list of dict
-        Of `training.train`.
+        For it, and for what `fit` leaves, see `HeadBlinder`.
 
     Source: Kim et al., arXiv 1812.10352. It does not show that nobody can read y from φ(x): ask fresh probes.
     """
@@ -142,15 +92,7 @@ class LNTL(HeadBlinder):
     terms = ("task", "entropy")
     _settings = LNTLSettings
 
-    def __init__(
-        self,
-        strength: float = 1.0,
-        *,
-        task: str = "identity",
-        settings: LNTLSettings | None = None,
-        random_state: int = 0,
-        device: str = "auto",
-    ):
+    def __init__(self, strength=1.0, *, task="identity", settings=None, random_state=0, device="auto"):
         super().__init__(strength, settings=settings, random_state=random_state, device=device)
         self.task = task
 
@@ -159,8 +101,35 @@ class LNTL(HeadBlinder):
         """`LNTL`, or `LNTL demographic`."""
         return "LNTL" if self.task == "identity" else f"LNTL {self.task}"
 
+    @property
     def _key(self) -> tuple[str, ...]:
         return ("lntl", self.task)
 
-    def _rounds(self, training: Training) -> _Rounds:
-        return _Rounds(training)
+    def _rounds(self, training: Training) -> Iterator[dict]:
+        """g and h are kept from round to round and learn in the heads' own steps."""
+        data, settings = training.data, training.settings
+        codes, groups = _task_codes(data, data.identity if training.task == "identity" else data.demographic)
+        task = training.by_head(training.on_device(codes))  # (H, N)
+        g = training.classifiers((), groups)
+        h = training.classifiers(settings.predictor, len(data.classes))
+        f_group = {"params": training.heads.parameters(), "lr": settings.rate, "weight_decay": settings.decay}
+        gh_group = {"params": [*g.parameters(), *h.parameters()], "lr": settings.predictor_rate, "weight_decay": 1e-4}
+        optimiser = torch.optim.AdamW([f_group, gh_group], fused=True)
+        for number in range(settings.rounds):
+            training.new_tables()
+            if number == 0:
+                start = data.x[training.draw_classes(4)]
+                g.standardise(start)
+                h.standardise(start)
+            for _ in range(settings.head_steps):
+                losses = step(training, g, h, task, optimiser)
+            yield losses
+
+
+def _task_codes(data: TrainingSet, labels: np.ndarray) -> tuple[np.ndarray, int]:
+    """Per split, the labels of its head people as 0, 1, …: (S, N) int64 and the largest number of groups."""
+    codes = np.zeros((len(data.head), len(labels)), dtype=np.int64)
+    for split, rows in enumerate(data.head):
+        rows = rows[labels[rows] >= 0]
+        codes[split, rows] = np.unique(labels[rows], return_inverse=True)[1]
+    return codes, int(codes.max()) + 1

@@ -28,16 +28,7 @@ class GroupSampler:
         If a split has no group of that size.
     """
 
-    def __init__(
-        self,
-        rows: list[np.ndarray],
-        labels: np.ndarray,
-        *,
-        cap: int,
-        at_least: int,
-        generator: np.random.Generator,
-        device: torch.device,
-    ):
+    def __init__(self, rows, labels, *, cap, at_least, generator, device):
         tables = [self._table(row, labels, cap, at_least, generator) for row in rows]
         if any(not table for table in tables):
             raise ValueError(f"a split has no group with {at_least} or more images: use more images or fewer rotations")

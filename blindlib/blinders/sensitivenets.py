@@ -4,11 +4,14 @@ Detector and head are trained in turn. The detector is new in every round, so it
 fooled (**decision**; the poster does not say).
 """
 
+from collections.abc import Iterator
+
+import numpy as np
 import torch
 
 from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.losses import sensitivity, triplet
-from blindlib.blinders.training import Training, fit_classifiers
+from blindlib.blinders.training import Training
 from blindlib.settings import SensitiveNetsSettings
 
 
@@ -65,32 +68,6 @@ def step(training: Training, detector: torch.nn.Module, optimiser: torch.optim.O
     return {**terms, "detector": training.accuracy(answer, shown)}
 
 
-class _Rounds:
-    """SensitiveNets' part in `training.train`: a new detector on the current φ, then steps of the heads against it."""
-
-    def __init__(self, training: Training, target: int):
-        settings = training.settings
-        self.training, self.target = training, target
-        self.optimiser = torch.optim.AdamW(
-            training.heads.parameters(), lr=settings.rate, weight_decay=settings.decay, fused=True
-        )
-
-    def new_round(self) -> None:
-        training = self.training
-        self.detector = training.classifiers(training.settings.detector, len(training.data.classes))
-        fit_classifiers(
-            self.detector,
-            training.blind,
-            training.attribute,
-            training.draw_classes,
-            steps=training.settings.detector_steps,
-        )
-        self.detector.requires_grad_(False)
-
-    def step(self) -> dict:
-        return step(self.training, self.detector, self.optimiser, self.target)
-
-
 class SensitiveNets(HeadBlinder):
     """φ_SN, as a scikit-learn transformer: `SensitiveNets(strength=1.0).fit(X, y, identity=who).transform(X)`.
 
@@ -99,31 +76,34 @@ class SensitiveNets(HeadBlinder):
     strength : float
         λ, the weight of the penalty; 0 trains by the triplets alone.
     settings : SensitiveNetsSettings, optional
-        Everything else; its `strengths` are those of `fit_splits`. Its `target` is the class that the detector is led
-        to answer for every face; where it is None, the most frequent one.
-    random_state : int
-    device : str
-        `auto`, `cpu` or `cuda`.
-
-    Attributes
-    ----------
-    classes_ : tuple of str
-        The classes of y that it hides.
-    history_ : list of dict
-        Of `training.train`.
+        Its `target` is the class that the detector is led to answer for every face; where it is None, the most frequent
+        one. More of it, and what `fit` leaves: see `HeadBlinder`.
 
     Source: Morales et al., arXiv 1902.00334. It does not show that nobody can read y from φ(x): ask fresh probes.
     """
 
     name = "SN"
     terms = ("triplet", "penalty")
-    _settings = SensitiveNetsSettings
+    _settings, _key = SensitiveNetsSettings, ("sn",)
 
-    def _rounds(self, training: Training) -> _Rounds:
-        data, target = training.data, training.settings.target
-        if target is None:
-            counts = [(data.attribute == code).sum() for code in range(len(data.classes))]
-            target = data.classes[counts.index(max(counts))]
-        if target not in data.classes:
-            raise ValueError(f"the penalty's class {target!r} is not among the classes {data.classes}")
-        return _Rounds(training, data.classes.index(target))
+    def _rounds(self, training: Training) -> Iterator[dict]:
+        """In each round a new detector on the current φ, then steps of the heads against it."""
+        settings, target = training.settings, _target(training)
+        parameters = training.heads.parameters()
+        optimiser = torch.optim.AdamW(parameters, lr=settings.rate, weight_decay=settings.decay, fused=True)
+        for _ in range(settings.rounds):
+            training.new_tables()
+            detector = training.fit_detector(settings.detector, settings.detector_steps, training.draw_classes)
+            for _ in range(settings.head_steps):
+                losses = step(training, detector, optimiser, target)
+            yield losses
+
+
+def _target(training: Training) -> int:
+    """The code of the class that the penalty asks for."""
+    classes, target = training.data.classes, training.settings.target
+    if target is None:
+        return int(np.bincount(training.data.attribute[training.data.attribute >= 0]).argmax())
+    if target not in classes:
+        raise ValueError(f"the penalty's class {target!r} is not among the classes {classes}")
+    return classes.index(target)
