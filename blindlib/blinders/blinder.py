@@ -26,7 +26,8 @@ _BLOCK = 65_536  # rows: what a head's intermediate values may take
 class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """A transformer that is fitted with the attribute to hide as y: what goes in comes out in the same shape.
 
-    A subclass has `_arrays()`, its weights as tensors, and `_restore(arrays)`, which takes them back.
+    A subclass has `_map(X)`, what `transform` does, `_arrays()`, its weights as tensors, and `_restore(arrays)`, which
+    takes them back or raises ValueError.
     """
 
     name = ""  # as it stands in tables
@@ -50,9 +51,10 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             raise ValueError(f"y holds {len(classes)} class: two classes or more are needed, got {classes}")
         return X, codes, classes
 
-    def _check_new(self, X) -> np.ndarray:
+    def transform(self, X) -> np.ndarray:
+        """φ(x) of embeddings X (N, D), float32, same shape; of a bank by its first split's chosen head."""
         check_is_fitted(self)
-        return validate_data(self, X, reset=False, dtype=np.float32)
+        return self._map(validate_data(self, X, reset=False, dtype=np.float32))
 
     def save(self, path: Path | str) -> Path:
         """Write `path`.safetensors and, with all that describes them, `path`.json; returns the former."""
@@ -62,7 +64,7 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             save_file(self._arrays(), temporary)
         meta = {"class": type(self).__name__, "parameters": to_jsonable_python(self.get_params())}
         described = {name: getattr(self, f"{name}_") for name in self._described}
-        write_json(file.with_suffix(".json"), meta | {"features": self.n_features_in_} | described)
+        write_json(file.with_suffix(".json"), {**meta, "features": self.n_features_in_, **described})
         return file
 
     @classmethod
@@ -78,15 +80,15 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         try:
             arrays = load_file(file)
             meta = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
-            if meta["class"] == cls.__name__:
-                blinder = cls._described_by(meta)
+            kind = meta["class"]
+            blinder = cls._described_by(meta) if kind == cls.__name__ else None
         except FileNotFoundError as error:
             raise InputError(error.filename or file, "not found", remedy) from None
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             problem = f"does not read as safetensors and JSON of {cls.__name__} ({str(error).splitlines()[0][:80]})"
             raise InputError(file, problem, remedy) from None
-        if meta["class"] != cls.__name__:
-            raise InputError(file, f"holds {meta['class']}, not {cls.__name__}", f"use {meta['class']}.load")
+        if blinder is None:
+            raise InputError(file, f"holds {kind}, not {cls.__name__}", f"use {kind}.load")
         try:
             blinder._restore(arrays)
         except ValueError as error:
@@ -116,12 +118,7 @@ class HeadBlinder(Blinder):
     A subclass has `_settings` (the class of its settings), `terms` (names of its losses), `_key` (names its seeds) and
     `_rounds(training)`, which trains the heads round by round and yields each round's last losses, (H,) by name.
 
-    Parameters
-    ----------
-    settings : SensitiveNetsSettings or LNTLSettings, optional
-        Everything but λ; its `strengths` are those of `fit_splits`.
-    device : str
-        `auto`, `cpu` or `cuda`.
+    Its settings hold everything but λ (their `strengths` serve `fit_splits`); the device is `auto`, `cpu` or `cuda`.
 
     Attributes
     ----------
@@ -129,39 +126,30 @@ class HeadBlinder(Blinder):
         H = splits * strengths, frozen, on the CPU.
     strengths_, chosen_ : lists of float
         λ of the heads of each split; for each split the λ by which `transform` and `representation` go.
-    classes_ : list of str
-        The classes of y that it hides.
     history_ : list of dict
         A row for each round, split and strength: losses, the adversary's accuracy (`detector`, percent), and what the
         validation people tell (`attribute`: what fresh probes read, `identity`: verification; both percent).
     """
 
     task = "identity"
-    terms: tuple[str, ...] = ()
     _described = ("strengths", "chosen", "classes", "history")
 
     def __init__(self, strength: float = 1.0, *, settings=None, random_state: int = 0, device: str = "auto"):
         self.strength, self.settings, self.random_state, self.device = strength, settings, random_state, device
 
     def fit(self, X, y, *, identity=None, demographic=None, validation=None):
-        """Train one head on the rows that carry labels.
+        """Train one head on the rows that carry labels; returns self.
 
         Parameters
         ----------
-        X : array-like (N, D)
-            Embeddings.
-        y : array-like (N,)
-            The attribute to hide: any labels; None or NaN where it is not known.
+        X, y : array-like (N, D), array-like (N,)
+            Embeddings, and the attribute to hide: any labels; None or NaN where it is not known.
         identity : array-like (N,), optional
             Who is shown. Left out, every row counts as a person of its own: rows are kept apart, none drawn together.
         demographic : array-like (N,), optional
             Labels of LNTL's task `demographic`.
         validation : bool array (N,), optional
             Rows of people held back: fresh probes look at them after every round, and `history_` keeps what they read.
-
-        Returns
-        -------
-        self
 
         Raises
         ------
@@ -183,10 +171,7 @@ class HeadBlinder(Blinder):
         return self._fit(data, [float(self.strength)], validate=validation is not None)
 
     def fit_splits(self, data: TrainingSet, *, budget: float):
-        """Train a bank, every split with every strength of the settings, and choose λ for each split.
-
-        `selection_` is the table of `validation.choose`.
-        """
+        """Train a bank, every split with every strength of the settings; `validation.choose` gives λ of each split."""
         self._fit(data)
         self.selection_ = choose(self.history_, budget)
         self.chosen_ = self.selection_[self.selection_["chosen"]].sort_values("split")["strength"].tolist()
@@ -199,33 +184,28 @@ class HeadBlinder(Blinder):
         strengths = strengths or list(settings.strengths)
         training = Training(data, settings, strengths, self.task, seed)
         look = ValidationProbes(training, derive_seed(*seed, "judge")) if validate else lambda number: {}
-        self.history_ = _history_rows(training, 0, look(0))
+        history = _history_rows(training, 0, look(0))
         title = f"{type(self).__name__} ({self.task})"
         for number, losses in enumerate(track(self._rounds(training), title, total=settings.rounds, unit="round"), 1):
             losses = {name: value.detach().cpu().numpy() for name, value in losses.items()}
-            self.history_ += _history_rows(training, number, losses | look(number))
-        self.heads_ = training.heads.pick(slice(None))
+            history += _history_rows(training, number, losses | look(number))
+        self.heads_, self.history_ = training.heads.pick(slice(None)), history
         self.strengths_, self.chosen_, self.classes_ = strengths, strengths[-1:] * len(data.head), list(data.classes)
         self.n_features_in_ = data.x.shape[1]
         return self
 
-    def transform(self, X) -> np.ndarray:
-        """φ(x) of embeddings X (N, D), float32, same shape; of a bank by its first split's chosen head."""
-        X = self._check_new(X)
-        return self._apply(0, self.chosen_[0], X)
-
     @torch.no_grad()
-    def _apply(self, split: int, strength: float, X: np.ndarray) -> np.ndarray:
+    def _map(self, X: np.ndarray, split: int = 0, strength: float | None = None) -> np.ndarray:
+        strength = self.chosen_[split] if strength is None else strength
         head = self.heads_.pick([split * len(self.strengths_) + self.strengths_.index(strength)])
         blocks = [head(torch.tensor(X[i : i + _BLOCK])[None])[0].numpy() for i in range(0, len(X), _BLOCK)]
         return np.concatenate(blocks)
 
     def representation(self, x: np.ndarray, strength: float | None = None) -> Representation:
         """φ of x (N, D) by every split's head, at one strength or (None) at each split's chosen one."""
-        wanted = self.chosen_ if strength is None else [strength] * len(self.chosen_)
         name = self.name if strength is None else f"{self.name} λ={strength:g}"
         return Representation(
-            name, lambda split, rows: self._apply(split, wanted[split], x[rows]), self.name, strength, len(wanted)
+            name, lambda split, rows: self._map(x[rows], split, strength), self.name, strength, len(self.chosen_)
         )
 
     def _arrays(self) -> dict[str, torch.Tensor]:
@@ -238,8 +218,7 @@ class HeadBlinder(Blinder):
 
 
 def _history_rows(training: Training, number: int, columns: dict[str, np.ndarray]) -> list[dict]:
-    where = product(range(len(training.data.head)), training.strengths)
     return [
         {"split": split, "strength": strength, "round": number, **{name: float(v[h]) for name, v in columns.items()}}
-        for h, (split, strength) in enumerate(where)
+        for h, (split, strength) in enumerate(product(range(len(training.data.head)), training.strengths))
     ]

@@ -1,8 +1,4 @@
-"""Banks of small networks: H independent copies trained at once, one matrix product for all of them.
-
-A sweep over splits, seeds and strengths trains H heads of the same shape. Trained one after another they are bound by
-the overhead of small operations; stacked along a leading axis H they share each batched product.
-"""
+"""Banks of small networks: H independent copies trained at once, for speed: along an axis H they share each product."""
 
 from itertools import pairwise
 
@@ -20,14 +16,10 @@ class ResidualHeads(nn.Module):
     ----------
     hidden : int
         Width M of the hidden layer.
-    centre : Tensor (H, D)
-        Mean m of each head's training embeddings.
-    scale : Tensor (H,)
-        Their mean per-dimension deviation s.
-    generator : torch.Generator
-        On the CPU; draws the start of V.
-    sharing : int
-        So many consecutive heads, the settings of one split, have the same start.
+    centre : Tensor (H, D), scale : Tensor (H,)
+        Mean m of each head's training embeddings, and their mean per-dimension deviation s.
+    generator : torch.Generator, sharing : int
+        The former, on the CPU, draws the start of V, the same for so many consecutive heads: those of one split.
     """
 
     def __init__(self, hidden, centre, scale, generator, sharing=1):
@@ -55,7 +47,7 @@ class ResidualHeads(nn.Module):
         Raises
         ------
         ValueError
-            If a name is missing or the shapes do not belong together.
+            If names or shapes do not belong together.
         """
         names = {"down", "bias", "up", "centre", "scale"}
         if set(arrays) != names or arrays["down"].ndim != 3:
@@ -79,16 +71,8 @@ class ResidualHeads(nn.Module):
 class Classifiers(nn.Module):
     """H multilayer perceptrons D -> widths -> classes, on features scaled by each head's own statistics.
 
-    Parameters
-    ----------
-    count, dim, classes : int
-        H, D and how many classes there are to tell apart.
-    widths : tuple of int
-        Hidden widths; empty for a linear classifier.
-    generator, sharing
-        As `ResidualHeads`.
-    activation : callable
-        Between the layers: ReLU, or the sigmoid of probe protocol A.
+    `count` is H, `dim` is D; without widths they are linear; `generator` and `sharing` are as in `ResidualHeads`. The
+    activation between the layers is ReLU, or the sigmoid of probe protocol A.
     """
 
     def __init__(self, count, dim, widths, classes, generator, sharing=1, activation=torch.relu):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.losses import sensitivity, triplet
@@ -16,33 +17,24 @@ from blindlib.settings import SensitiveNetsSettings
 
 
 def objective(
-    faces: torch.Tensor,
-    identity: torch.Tensor,
-    answer: torch.Tensor,
-    target: int,
-    strength: torch.Tensor,
-    margin: float,
-) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    faces: Tensor, identity: Tensor, answer: Tensor, target: int, strength: Tensor, margin: float
+) -> tuple[Tensor, dict[str, Tensor]]:
     """What a head minimises: triplet(φ_A, φ_P, φ_N) + λ · log(1 + |0.9 − P(target | φ(x); w_det)|).
 
     Parameters
     ----------
-    faces : Tensor (H, B, D)
-        φ of several people's images.
-    identity : Tensor (H, B), int64
+    faces : Tensor (H, B, D), identity : Tensor (H, B), int64
+        φ of several people's images, and who they show.
     answer : Tensor (H, B', C)
         The frozen detector's logits for φ of images of every class.
     target : int
         The one class that the penalty asks for.
-    strength : Tensor (H,)
-        λ.
-    margin : float
-        α of the triplet.
+    strength : Tensor (H,), margin : float
+        λ, and α of the triplet.
 
     Returns
     -------
-    objective : Tensor (H,)
-    terms : dict of Tensor (H,)
+    objective : Tensor (H,), terms : dict of Tensor (H,)
 
     Source: arXiv 1902.00334, its sensitivity term. It does not show that the attribute is gone: the penalty speaks of
     the detector that gave the answer; fresh probes decide.
@@ -53,7 +45,7 @@ def objective(
     return keep + strength * hide, {"triplet": keep, "penalty": hide}
 
 
-def step(training: Training, detector: torch.nn.Module, optimiser: torch.optim.Optimizer, target: int) -> dict:
+def step(training: Training, detector: nn.Module, optimiser: torch.optim.Optimizer, target: int) -> dict:
     """One step of the heads against the frozen detector; returns the terms and the detector's accuracy, (H,) each."""
     x, heads = training.data.x, training.heads
     people = training.draw_faces()  # (H, P * K) rows: P people with K images each
@@ -77,7 +69,7 @@ class SensitiveNets(HeadBlinder):
         λ, the weight of the penalty; 0 trains by the triplets alone.
     settings : SensitiveNetsSettings, optional
         Its `target` is the class that the detector is led to answer for every face; where it is None, the most frequent
-        one. More of it, and what `fit` leaves: see `HeadBlinder`.
+        one. For the rest, and for what `fit` leaves, see `HeadBlinder`.
 
     Source: Morales et al., arXiv 1902.00334. It does not show that nobody can read y from φ(x): ask fresh probes.
     """
@@ -88,8 +80,8 @@ class SensitiveNets(HeadBlinder):
 
     def _rounds(self, training: Training) -> Iterator[dict]:
         """In each round a new detector on the current φ, then steps of the heads against it."""
-        settings, target = training.settings, _target(training)
-        parameters = training.heads.parameters()
+        settings, parameters = training.settings, training.heads.parameters()
+        target = _target(settings.target, training.data.classes, training.data.attribute)
         optimiser = torch.optim.AdamW(parameters, lr=settings.rate, weight_decay=settings.decay, fused=True)
         for _ in range(settings.rounds):
             training.new_tables()
@@ -99,11 +91,10 @@ class SensitiveNets(HeadBlinder):
             yield losses
 
 
-def _target(training: Training) -> int:
-    """The code of the class that the penalty asks for."""
-    classes, target = training.data.classes, training.settings.target
-    if target is None:
-        return int(np.bincount(training.data.attribute[training.data.attribute >= 0]).argmax())
-    if target not in classes:
-        raise ValueError(f"the penalty's class {target!r} is not among the classes {classes}")
-    return classes.index(target)
+def _target(wanted: str | None, classes: tuple[str, ...], attribute: np.ndarray) -> int:
+    """The code of the class that the penalty asks for: the most frequent one where none is wanted."""
+    if wanted is None:
+        return int(np.bincount(attribute[attribute >= 0]).argmax())
+    if wanted not in classes:
+        raise ValueError(f"the penalty's class {wanted!r} is not among the classes {classes}")
+    return classes.index(wanted)

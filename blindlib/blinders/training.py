@@ -24,19 +24,9 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def encode(labels, classes: tuple[str, ...] | None = None) -> tuple[np.ndarray, list[str]]:
-    """Integer codes of labels; −1 for a missing label or one outside `classes`.
+    """Integer codes of labels (N,), strings or numbers: int64 (N,), and the classes that they stand for, in order.
 
-    Parameters
-    ----------
-    labels : array-like (N,)
-        Strings or numbers; None or NaN is a missing label.
-    classes : tuple of str, optional
-        The vocabulary in order; by default the sorted labels that occur.
-
-    Returns
-    -------
-    codes : int64 array (N,)
-    classes : list of str
+    The classes are by default those that occur, sorted. −1 stands for None, NaN, or a label outside the classes.
     """
     words = pd.Series(labels, dtype=object).map(str, na_action="ignore")
     classes = list(classes) if classes is not None else sorted(words.dropna().unique())
@@ -45,40 +35,26 @@ def encode(labels, classes: tuple[str, ...] | None = None) -> tuple[np.ndarray, 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Everything that trains heads: embeddings, on the device, and what is known of them.
+    """Everything that trains heads: N embeddings, and int64 codes (N,) of what is known of them, −1 where it is not."""
 
-    Attributes
-    ----------
-    x : Tensor (N, D), float32
-    identity, attribute, demographic : int64 arrays (N,)
-        Codes of who it is, of what is to be hidden, and of gender x ethnicity; −1 where a label is missing.
-    part : int64 array (N,)
-        The data set of every image.
-    head, validation : lists of int arrays
-        For each split, the rows of the people that train its head and of those that it is judged by.
-    classes : tuple of str
-        What `attribute` codes.
-    """
-
-    x: torch.Tensor
-    identity: np.ndarray
-    attribute: np.ndarray
-    demographic: np.ndarray
-    part: np.ndarray
-    head: list[np.ndarray]
-    validation: list[np.ndarray]
-    classes: tuple[str, ...]
+    x: torch.Tensor  # (N, D), float32, on the device
+    identity: np.ndarray  # who it is
+    attribute: np.ndarray  # what is to be hidden
+    demographic: np.ndarray  # gender x ethnicity
+    part: np.ndarray  # the data set of the image
+    head: list[np.ndarray]  # for each split, the rows of the people that train its head,
+    validation: list[np.ndarray]  # and of those that it is judged by
+    classes: tuple[str, ...]  # what `attribute` codes
 
     @classmethod
     def of(cls, study, device: torch.device) -> "TrainingSet":
         """A study's embeddings, and its emotion labels as the attribute, with every split's people."""
         labels, hidden = study.faces.frame, study.preset.blinded
-        both = labels["gender"].notna() & labels["ethnicity"].notna()
         return cls(
             x=torch.tensor(np.asarray(study.embedded[0].x), device=device),
             identity=encode(labels["identity"])[0],
             attribute=encode(labels["emotion"], hidden)[0],
-            demographic=encode((labels["gender"] + " " + labels["ethnicity"]).where(both))[0],
+            demographic=encode(labels["gender"] + " " + labels["ethnicity"])[0],
             part=encode(study.faces.part)[0],
             head=[split.head for split in study.splits],
             validation=[split.validation for split in study.splits],
@@ -89,21 +65,14 @@ class TrainingSet:
 class Training:
     """A bank in training: its heads, which start as the identity map, and the batches that they are shown.
 
-    Parameters
-    ----------
-    data : TrainingSet
-    settings : SensitiveNetsSettings or LNTLSettings
-    strengths : tuple of float
-        λ of the heads of each split; the attribute `strength` (H,) is λ of every head.
-    task : str
-        What the batches of faces are grouped by: `identity`, or `demographic`.
-    seed : tuple
-        What all draws are derived from.
+    `strengths` are λ of the heads of each split, and `strength` (H,) is λ of every head. The batches of faces are
+    grouped by the labels of the task, `identity` or `demographic`. All draws are derived from the seed.
     """
 
-    def __init__(self, data: TrainingSet, settings, strengths: tuple[float, ...], task: str, seed: tuple):
+    def __init__(self, data: TrainingSet, settings, strengths: list[float], task: str, seed: tuple):
         self.data, self.settings, self.strengths, self.task = data, settings, strengths, task
         self.device = data.x.device
+        self.labels = data.identity if task == "identity" else data.demographic  # (N,)
         self.generator = torch.Generator().manual_seed(derive_seed(*seed, "start"))  # of initial weights, on the CPU
         self._draws = torch.Generator(self.device).manual_seed(derive_seed(*seed, "draws"))
         self._tables = np.random.default_rng(derive_seed(*seed, "tables"))
@@ -130,12 +99,11 @@ class Training:
 
     def new_tables(self) -> None:
         """Choose the images that this round's batches are drawn from."""
-        data, by_identity = self.data, self.task == "identity"
-        labels = data.identity if by_identity else data.demographic
-        at_least = min(2, max(np.unique(labels[rows], return_counts=True)[1].max() for rows in data.head))
+        head, cap = self.data.head, 16 if self.task == "identity" else 512
+        at_least = min(2, max(np.unique(self.labels[rows], return_counts=True)[1].max() for rows in head))
         options = {"generator": self._tables, "device": self.device}
-        self._faces = GroupSampler(data.head, labels, cap=16 if by_identity else 512, at_least=at_least, **options)
-        self._shown = GroupSampler(data.head, data.attribute, cap=512, at_least=1, **options)
+        self._faces = GroupSampler(head, self.labels, cap=cap, at_least=at_least, **options)
+        self._shown = GroupSampler(head, self.data.attribute, cap=512, at_least=1, **options)
 
     def draw_faces(self) -> torch.Tensor:
         """Rows of P people with K images each (or P images of each demographic group): (H, B)."""
@@ -152,16 +120,10 @@ class Training:
         shape = (len(self.strength), self.data.x.shape[1], widths, classes)
         return Classifiers(*shape, generator or self.generator, sharing=len(self.strengths)).to(self.device)
 
-    def fit_detector(
-        self,
-        widths: tuple[int, ...],
-        steps: int,
-        draw: Callable[[], torch.Tensor],
-        generator: torch.Generator | None = None,
-    ) -> Classifiers:
+    def fit_detector(self, widths: tuple[int, ...], steps: int, draw: Callable, generator=None) -> Classifiers:
         """New classifiers of the attribute, trained on what the heads give now, and frozen.
 
-        By cross-entropy (AdamW, cosine schedule) on the rows (H, B) that `draw` gives at every step.
+        By cross-entropy (AdamW, cosine schedule) on the rows (H, B) that `draw()` gives at every step.
         """
         detector = self.classifiers(widths, len(self.data.classes), generator)
         detector.standardise(self.blind(torch.cat([draw() for _ in range(4)], 1)))

@@ -47,8 +47,7 @@ class ValidationProbes:
         """At most 1,000 pairs of one person, and as many of two, both of one data set (part) and in its proportion: two
         cameras would tell two people apart. A person brings 10 images at most, so that none dominates."""
         rows = rng.permutation(rows)
-        rank = pd.Series(rows).groupby(self.data.identity[rows]).cumcount().to_numpy()
-        rows = rows[rank < _IMAGES]
+        rows = pd.Series(rows).groupby(self.data.identity[rows]).head(_IMAGES).to_numpy()
         rows = rows[np.argsort(self.data.identity[rows], kind="stable")]
         identity, part = self.data.identity[rows], self.data.part[rows]
         starts = [(lag, np.flatnonzero(identity[lag:] == identity[:-lag])) for lag in range(1, _IMAGES)]
@@ -60,10 +59,7 @@ class ValidationProbes:
         return rows[left], rows[right], identity[left] == identity[right]
 
     def __call__(self, number: int) -> dict[str, np.ndarray]:
-        """After a round: balanced accuracy of fresh probes of the `attribute`, and of verification (`identity`).
-
-        Both in percent, (H,) each.
-        """
+        """After a round, in percent, (H,) each: balanced accuracy of fresh probes, and of verification."""
         probes = [self._probe(half, number) for half in (0, 1)]
         return {"attribute": np.mean(probes, axis=0), "identity": self._verify()}
 
@@ -71,11 +67,10 @@ class ValidationProbes:
         training, tests = self.training, self.tests[half]
         start = torch.Generator().manual_seed(derive_seed(self.seed, "probe", number, half))
         draws = torch.Generator(training.device).manual_seed(derive_seed(self.seed, "probe draws", number, half))
-
-        def draw() -> torch.Tensor:
-            return training.by_head(self.samplers[half].draw(None, training.settings.per_class, draws))
-
-        probe = training.fit_detector((64,), _PROBE_STEPS, draw, start)
+        sampler, images = self.samplers[half], training.settings.per_class
+        probe = training.fit_detector(
+            (64,), _PROBE_STEPS, lambda: training.by_head(sampler.draw(None, images, draws)), start
+        )
         guess = probe(training.blind(self._padded(tests))).argmax(-1)
         return self._scores(balanced_accuracy, [self.data.attribute[rows] for rows in tests], guess)
 
@@ -115,13 +110,8 @@ def choose(history: list[dict], budget: float) -> pd.DataFrame:
 
     Of the strengths above 0 whose verification Diff on validation pairs stays within the budget (percent), the one
     whose fresh probes read the attribute worst, averaged over the last three rounds; if none stays within, the one that
-    costs least.
-
-    Returns
-    -------
-    DataFrame
-        A row a split and strength: `split`, `strength`, `attribute`, `identity` (percent, on validation people), `diff`
-        (of identity, percent) and `chosen` (bool).
+    costs least. Returns a row a split and strength: `split`, `strength`, `attribute` and `identity` (percent, on
+    validation people), `diff` (of identity, percent) and `chosen` (bool).
     """
     frame = pd.DataFrame(history)
     start = frame[frame["round"] == 0].groupby("split")["identity"].mean()
