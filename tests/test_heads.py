@@ -10,9 +10,7 @@ from blindlib.blinders.sampling import GroupSampler
 
 def bank(count=3, dim=6, hidden=4, seed=0):
     g = torch.Generator().manual_seed(seed)
-    heads = ResidualHeads(
-        count, dim, hidden, torch.randn(count, dim, generator=g), torch.rand(count, generator=g) + 0.5, g
-    )
+    heads = ResidualHeads(hidden, torch.randn(count, dim, generator=g), torch.rand(count, generator=g) + 0.5, g)
     with torch.no_grad():
         heads.up.copy_(torch.randn(count, hidden, dim, generator=g))
         heads.bias.copy_(torch.randn(count, 1, hidden, generator=g))
@@ -21,7 +19,7 @@ def bank(count=3, dim=6, hidden=4, seed=0):
 
 def test_heads_start_at_the_identity_map():
     x = torch.randn(2, 5, 6)
-    start = ResidualHeads(2, 6, 4, torch.zeros(2, 6), torch.ones(2), torch.Generator().manual_seed(0))
+    start = ResidualHeads(4, torch.zeros(2, 6), torch.ones(2), torch.Generator().manual_seed(0))
     torch.testing.assert_close(start(x), x, rtol=1e-6, atol=1e-6)
 
 
@@ -64,13 +62,7 @@ def test_classifiers_of_a_bank_learn_as_they_would_alone():
 
 
 def sampler(rows, labels, **options):
-    options = {
-        "cap": 100,
-        "at_least": 1,
-        "generator": np.random.default_rng(0),
-        "device": torch.device("cpu"),
-        **options,
-    }
+    options = {"cap": 100, "at_least": 1, "generator": np.random.default_rng(0), "device": "cpu"} | options
     return GroupSampler([np.asarray(r) for r in rows], np.asarray(labels), **options)
 
 

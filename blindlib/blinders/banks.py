@@ -1,6 +1,7 @@
 """A study's blinders: trained on its splits by notebooks 03 and 04, read by 05 and 06, with the erasers beside them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
 
@@ -15,35 +16,21 @@ from blindlib.blinders.training import TrainingSet, pick_device
 def fit_bank(blinder: HeadBlinder, study) -> tuple[HeadBlinder | None, pd.DataFrame, pd.DataFrame]:
     """Train a blinder on every split at every strength, choose λ for each split, and keep it in the build folder.
 
-    Parameters
-    ----------
-    blinder : SensitiveNets or LNTL
-    study : Study
-
-    Returns
-    -------
-    blinder : HeadBlinder or None
-        None where nobody carries an emotion label: there is nothing to hide.
-    history : DataFrame
-        Of `training.train`, what fresh probes read as `emotion`; empty without labels.
-    selection : DataFrame
-        Of `validation.choose`, likewise.
+    Returns it with its `history_` and `selection_` as tables, in which `emotion` is what fresh probes read. Where
+    nobody carries an emotion label there is nothing to hide: it returns None and empty tables.
     """
     if not study.faces.has("emotion"):
-        columns = ["split", "strength", "round", "emotion", "identity", *blinder.terms, "detector"]
-        return (
-            None,
-            pd.DataFrame(columns=columns),
-            pd.DataFrame(columns=[*columns[:2], *columns[3:5], "diff", "chosen"]),
-        )
+        keys, seen = ["split", "strength"], ["emotion", "identity"]
+        history = pd.DataFrame(columns=[*keys, "round", *seen, *blinder.terms, "detector"])
+        return None, history, pd.DataFrame(columns=[*keys, *seen, "diff", "chosen"])
     blinder.fit_splits(TrainingSet.of(study, pick_device(blinder.device)), budget=study.preset.id_budget)
-    blinder.save(study.build / _file(blinder))
+    blinder.save(_file(study, blinder))
     tables = (pd.DataFrame(blinder.history_), blinder.selection_)
     return blinder, *(table.rename(columns={"attribute": "emotion"}) for table in tables)
 
 
-def _file(blinder: HeadBlinder) -> str:
-    return f"bank_{blinder.name.lower().replace(' ', '_')}"
+def _file(study, blinder: HeadBlinder) -> Path:
+    return study.build / f"bank_{blinder.name.lower().replace(' ', '_')}"
 
 
 def load_banks(study) -> dict[str, HeadBlinder]:
@@ -51,7 +38,7 @@ def load_banks(study) -> dict[str, HeadBlinder]:
     faces, known = study.faces, [SensitiveNets(), LNTL()]
     if faces.has("gender") and faces.has("ethnicity"):
         known.append(LNTL(task="demographic"))
-    return {b.name: type(b).load(study.build / _file(b)) for b in known if faces.has("emotion")}
+    return {b.name: b.load(_file(study, b)) for b in known if faces.has("emotion")}
 
 
 def representations(study, banks: dict[str, HeadBlinder], *, variants: bool = True) -> list[Representation]:
@@ -60,13 +47,10 @@ def representations(study, banks: dict[str, HeadBlinder], *, variants: bool = Tr
     Each blinder at the λ that was chosen in each split, then the preset's erasers; with `variants` also LNTL by its
     other task and the heads without penalty (λ = 0).
     """
-    if not banks:
-        return []
-    x, identity = study.embedded[0].x, study.faces.frame["identity"].to_numpy()
+    x = study.embedded[0].x
     chosen = [bank.representation(x) for bank in banks.values() if variants or bank.task == "identity"]
-    head = [split.head for split in study.splits]
-    erased = [eraser_representation(name, x, study.hidden, identity, head) for name in study.preset.erasers]
-    unpenalised = [banks[name].representation(x, 0.0) for name in ("SN", "LNTL") if variants]
+    erased = [eraser_representation(name, study) for name in study.preset.erasers if banks]
+    unpenalised = [banks[name].representation(x, 0.0) for name in ("SN", "LNTL") if variants and banks]
     return [*chosen, *erased, *unpenalised]
 
 

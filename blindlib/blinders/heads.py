@@ -1,8 +1,4 @@
-"""Banks of small networks: H independent copies trained at once, one matrix product for all of them.
-
-A sweep over splits, seeds and strengths trains H heads of the same shape. Trained one after another they are bound by
-the overhead of small operations; stacked along a leading axis H they share each batched product.
-"""
+"""Banks of small networks: H independent copies trained at once, for speed: along an axis H they share each product."""
 
 from itertools import pairwise
 
@@ -18,31 +14,17 @@ class ResidualHeads(nn.Module):
 
     Parameters
     ----------
-    count : int
-        Heads H.
-    dim, hidden : int
-        Width D of the embedding and M of the hidden layer.
-    centre : Tensor (H, D)
-        Mean m of each head's training embeddings.
-    scale : Tensor (H,)
-        Their mean per-dimension deviation s.
-    generator : torch.Generator
-        On the CPU; draws the start of V.
-    sharing : int
-        So many consecutive heads, the settings of one split, have the same start.
+    hidden : int
+        Width M of the hidden layer.
+    centre : Tensor (H, D), scale : Tensor (H,)
+        Mean m of each head's training embeddings, and their mean per-dimension deviation s.
+    generator : torch.Generator, sharing : int
+        The former, on the CPU, draws the start of V, the same for so many consecutive heads: those of one split.
     """
 
-    def __init__(
-        self,
-        count: int,
-        dim: int,
-        hidden: int,
-        centre: torch.Tensor,
-        scale: torch.Tensor,
-        generator: torch.Generator,
-        sharing: int = 1,
-    ):
+    def __init__(self, hidden, centre, scale, generator, sharing=1):
         super().__init__()
+        count, dim = centre.shape
         start = torch.randn(count // sharing, dim, hidden, generator=generator) / dim**0.5
         self.down = nn.Parameter(start.repeat_interleave(sharing, 0))  # (H, D, M)
         self.bias = nn.Parameter(torch.zeros(count, 1, hidden))
@@ -50,9 +32,9 @@ class ResidualHeads(nn.Module):
         self.register_buffer("centre", centre[:, None, :].clone())  # (H, 1, D)
         self.register_buffer("scale", scale[:, None, None].clone())  # (H, 1, 1)
 
-    def pick(self, rows: list[int]) -> "ResidualHeads":
+    def pick(self, which: list[int] | slice) -> "ResidualHeads":
         """A bank of some of these heads, frozen, on the CPU."""
-        return ResidualHeads.from_arrays({name: value[rows] for name, value in self.arrays().items()})
+        return ResidualHeads.from_arrays({name: value[which] for name, value in self.arrays().items()})
 
     def arrays(self) -> dict[str, torch.Tensor]:
         """All that a head is, on the CPU: `down`, `bias`, `up`, `centre`, `scale`, each with leading axis H."""
@@ -65,19 +47,17 @@ class ResidualHeads(nn.Module):
         Raises
         ------
         ValueError
-            If a name is missing or the shapes do not belong together.
+            If names or shapes do not belong together.
         """
         names = {"down", "bias", "up", "centre", "scale"}
         if set(arrays) != names or arrays["down"].ndim != 3:
             raise ValueError(f"expected the arrays {sorted(names)}, got {sorted(arrays)}")
         count, dim, hidden = arrays["down"].shape
-        heads = cls(count, dim, hidden, torch.zeros(count, dim), torch.ones(count), torch.Generator())
+        heads = cls(hidden, torch.zeros(count, dim), torch.ones(count), torch.Generator())
         wrong = [n for n, v in heads.state_dict().items() if v.shape != arrays[n].shape or arrays[n].dtype != v.dtype]
         if wrong:
-            raise ValueError(
-                f"{wrong} have shapes {[tuple(arrays[n].shape) for n in wrong]}, not those of a "
-                f"{dim} -> {hidden} -> {dim} head"
-            )
+            shapes = [tuple(arrays[name].shape) for name in wrong]
+            raise ValueError(f"{wrong} have shapes {shapes}, not those of a {dim} -> {hidden} -> {dim} head")
         heads.load_state_dict(arrays)
         return heads.requires_grad_(False)
 
@@ -91,30 +71,11 @@ class ResidualHeads(nn.Module):
 class Classifiers(nn.Module):
     """H multilayer perceptrons D -> widths -> classes, on features scaled by each head's own statistics.
 
-    Parameters
-    ----------
-    count, dim : int
-    widths : tuple of int
-        Hidden widths; empty for a linear classifier.
-    classes : int
-    generator : torch.Generator
-        On the CPU.
-    sharing : int
-        So many consecutive heads have the same start.
-    activation : callable
-        Between the layers: ReLU, or the sigmoid of probe protocol A.
+    `count` is H, `dim` is D; without widths they are linear; `generator` and `sharing` are as in `ResidualHeads`. The
+    activation between the layers is ReLU, or the sigmoid of probe protocol A.
     """
 
-    def __init__(
-        self,
-        count: int,
-        dim: int,
-        widths: tuple[int, ...],
-        classes: int,
-        generator: torch.Generator,
-        sharing: int = 1,
-        activation=torch.relu,
-    ):
+    def __init__(self, count, dim, widths, classes, generator, sharing=1, activation=torch.relu):
         super().__init__()
         self.activation = activation
         sizes = (dim, *widths, classes)

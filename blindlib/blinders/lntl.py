@@ -5,25 +5,21 @@ the entropy step and the adversarial step in turn; we add their gradients in one
 plain gradient descent (**decision**).
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.losses import cross_entropy, negative_entropy, reverse_gradient
-from blindlib.blinders.training import Training, TrainingSet
+from blindlib.blinders.training import Training
 from blindlib.settings import LNTLSettings
 
 
 def objective(
-    g: torch.nn.Module,
-    faces: torch.Tensor,
-    y: torch.Tensor,
-    h: torch.nn.Module,
-    shown: torch.Tensor,
-    b: torch.Tensor,
-    strength: torch.Tensor,
-    share: float,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+    g: nn.Module, faces: Tensor, y: Tensor, h: nn.Module, shown: Tensor, b: Tensor, strength: Tensor, share: float
+) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
     """min over f, g of CE(g(f(x)), y) + λ_e E[Σ_b P_h(b|f) log P_h(b|f)], and min over h, max over f of CE(h(f(x)), b).
 
     Parameters
@@ -34,18 +30,13 @@ def objective(
         f(x) of the task's images, and their task label.
     shown : Tensor (H, B', D), b : Tensor (H, B'), int64
         f(x) of images of every class of the attribute, and their class.
-    strength : Tensor (H,)
-        λ, the scale of the reversal.
-    share : float
-        λ_e / λ.
+    strength : Tensor (H,), share : float
+        λ, the scale of the reversal, and λ_e / λ.
 
     Returns
     -------
-    served, game : Tensor (H,)
-        The two losses; the reversal is inside the second.
-    answer : Tensor (H, B', C)
-        h's logits.
-    terms : dict of Tensor (H,)
+    served, game : Tensor (H,), answer : Tensor (H, B', C), terms : dict of Tensor (H,)
+        The two losses, the reversal inside the second; h's logits; the losses by name, to be drawn.
 
     Source: arXiv 1812.10352, eq. 4 to 6, and its public code. It does not show that the attribute is gone.
     """
@@ -58,59 +49,17 @@ def objective(
     return task + share * strength * entropy, game, answer, {"task": task, "entropy": -entropy}
 
 
-def step(training: Training, g: torch.nn.Module, h: torch.nn.Module, task: torch.Tensor, optimiser) -> dict:
+def step(training: Training, g: nn.Module, h: nn.Module, task: Tensor, optimiser: torch.optim.Optimizer) -> dict:
     """One step of f, g and h together; returns the terms and h's accuracy, (H,) each. `task` (H, N) labels all rows."""
     x, heads, share = training.data.x, training.heads, training.settings.entropy_share
     people, shown = training.draw_faces(), training.draw_classes()  # (H, B) rows of the task, (H, B') of every class
     y, b = task.gather(1, people), training.attribute[shown]
     served, game, answer, terms = objective(g, heads(x[people]), y, h, heads(x[shown]), b, training.strength, share)
     optimiser.zero_grad(set_to_none=True)
-    served.sum().backward(retain_graph=True)
-    game.sum().backward()
+    served.sum().backward(retain_graph=True)  # f and g serve the task, f leaves h undecided
+    game.sum().backward()  # h learns b, and by the reversal f unlearns it
     optimiser.step()
     return {**terms, "detector": training.accuracy(answer, shown)}
-
-
-class _Rounds:
-    """LNTL's part in `training.train`: g and h are kept from round to round and learn in the heads' own steps."""
-
-    def __init__(self, training: Training):
-        settings, data = training.settings, training.data
-        self.training = training
-        codes, groups = _task_codes(data, data.identity if training.task == "identity" else data.demographic)
-        self.task = data.on_device(codes).repeat_interleave(len(training.strengths), 0)  # (H, N)
-        self.g = training.classifiers((), groups)
-        self.h = training.classifiers(settings.predictor, len(data.classes))
-        predictors = [*self.g.parameters(), *self.h.parameters()]
-        self.optimiser = torch.optim.AdamW(
-            [
-                {"params": training.heads.parameters(), "lr": settings.rate, "weight_decay": settings.decay},
-                {"params": predictors, "lr": settings.predictor_rate, "weight_decay": 1e-4},
-            ],
-            fused=True,
-        )
-        self.scaled = False
-
-    def new_round(self) -> None:
-        if not self.scaled:
-            start = self.training.data.x[self.training.draw_classes(4)]
-            self.g.standardise(start)
-            self.h.standardise(start)
-            self.scaled = True
-
-    def step(self) -> dict:
-        return step(self.training, self.g, self.h, self.task, self.optimiser)
-
-
-def _task_codes(data: TrainingSet, labels):
-    """Per split, the labels of its head people as 0, 1, …: (S, N) int64 and the largest number of groups."""
-    codes = np.zeros((len(data.head), len(labels)), dtype=np.int64)
-    groups = 0
-    for split, rows in enumerate(data.head):
-        rows = rows[labels[rows] >= 0]
-        names, codes[split, rows] = np.unique(labels[rows], return_inverse=True)
-        groups = max(groups, len(names))
-    return codes, groups
 
 
 class LNTL(HeadBlinder):
@@ -123,18 +72,8 @@ class LNTL(HeadBlinder):
     task : str
         What g classifies: `identity`, or `demographic` (gender x ethnicity, with `fit(..., demographic=labels)`). The
         paper does not say which it used.
-    settings : LNTLSettings, optional
-        Everything else; its `strengths` are those of `fit_splits`.
-    random_state : int
-    device : str
-        `auto`, `cpu` or `cuda`.
 
-    Attributes
-    ----------
-    classes_ : tuple of str
-        The classes of y that it hides.
-    history_ : list of dict
-        Of `training.train`.
+    For the rest, and for what `fit` leaves, see `HeadBlinder`.
 
     Source: Kim et al., arXiv 1812.10352. It does not show that nobody can read y from φ(x): ask fresh probes.
     """
@@ -142,15 +81,7 @@ class LNTL(HeadBlinder):
     terms = ("task", "entropy")
     _settings = LNTLSettings
 
-    def __init__(
-        self,
-        strength: float = 1.0,
-        *,
-        task: str = "identity",
-        settings: LNTLSettings | None = None,
-        random_state: int = 0,
-        device: str = "auto",
-    ):
+    def __init__(self, strength=1.0, *, task="identity", settings=None, random_state=0, device="auto"):
         super().__init__(strength, settings=settings, random_state=random_state, device=device)
         self.task = task
 
@@ -159,8 +90,35 @@ class LNTL(HeadBlinder):
         """`LNTL`, or `LNTL demographic`."""
         return "LNTL" if self.task == "identity" else f"LNTL {self.task}"
 
+    @property
     def _key(self) -> tuple[str, ...]:
         return ("lntl", self.task)
 
-    def _rounds(self, training: Training) -> _Rounds:
-        return _Rounds(training)
+    def _rounds(self, training: Training) -> Iterator[dict]:
+        """g and h are kept from round to round and learn in the heads' own steps."""
+        data, settings = training.data, training.settings
+        codes = _task_codes(data.head, training.labels)
+        task = training.by_head(training.on_device(codes))  # (H, N)
+        g = training.classifiers((), int(codes.max()) + 1)
+        h = training.classifiers(settings.predictor, len(data.classes))
+        f_group = {"params": training.heads.parameters(), "lr": settings.rate, "weight_decay": settings.decay}
+        gh_group = {"params": [*g.parameters(), *h.parameters()], "lr": settings.predictor_rate, "weight_decay": 1e-4}
+        optimiser = torch.optim.AdamW([f_group, gh_group], fused=True)
+        for number in range(settings.rounds):
+            training.new_tables()
+            if number == 0:
+                start = data.x[training.draw_classes(4)]
+                g.standardise(start)
+                h.standardise(start)
+            for _ in range(settings.head_steps):
+                losses = step(training, g, h, task, optimiser)
+            yield losses
+
+
+def _task_codes(head: list[np.ndarray], labels: np.ndarray) -> np.ndarray:
+    """Per split, the labels of its head people as 0, 1, …: (S, N) int64."""
+    codes = np.zeros((len(head), len(labels)), dtype=np.int64)
+    for split, rows in enumerate(head):
+        rows = rows[labels[rows] >= 0]
+        codes[split, rows] = np.unique(labels[rows], return_inverse=True)[1]
+    return codes

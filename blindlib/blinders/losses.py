@@ -8,17 +8,8 @@ TARGET_PROBABILITY = 0.9  # source: SensitiveNets, arXiv 1902.00334, the 0.9 of 
 def triplet(embedding: torch.Tensor, identity: torch.Tensor, margin: float) -> torch.Tensor:
     """Triplet loss with the hardest negative of the batch for every anchor and positive.
 
-    Parameters
-    ----------
-    embedding : Tensor (H, B, D)
-    identity : Tensor (H, B), int64
-    margin : float
-        α, in squared distance.
-
-    Returns
-    -------
-    Tensor (H,)
-        Mean over anchor-positive pairs of max(0, ‖A−P‖² − ‖A−N‖² + α); 0 where a batch has no such pair.
+    Of an embedding (H, B, D) and its identity (H, B), int64, the mean over anchor-positive pairs (H,) of
+    max(0, ‖A−P‖² − ‖A−N‖² + α), with the margin α in squared distance; 0 where a batch has no such pair.
 
     Source: SensitiveNets, arXiv 1902.00334; mining in the batch by one matrix product as Hermans et al. 2017.
     """
@@ -34,19 +25,10 @@ def triplet(embedding: torch.Tensor, identity: torch.Tensor, margin: float) -> t
 
 
 def sensitivity(probability: torch.Tensor) -> torch.Tensor:
-    """SensitiveNets' penalty Δ = log(1 + |0.9 − P|), mean over the batch.
+    """SensitiveNets' penalty Δ = log(1 + |0.9 − P|), mean over the batch: P (H, B) -> (H,).
 
-    It asks one fixed class of every face at 0.9, whatever the face shows. It speaks of the detector that gave P and
-    of no other: it does not ask for chance.
-
-    Parameters
-    ----------
-    probability : Tensor (H, B)
-        The detector's probability of the target class.
-
-    Returns
-    -------
-    Tensor (H,)
+    P is the detector's probability of one fixed class, asked of every face at 0.9, whatever the face shows. The penalty
+    speaks of the detector that gave P and of no other: it does not ask for chance.
 
     Source: SensitiveNets, arXiv 1902.00334.
     """
@@ -54,16 +36,10 @@ def sensitivity(probability: torch.Tensor) -> torch.Tensor:
 
 
 def negative_entropy(logits: torch.Tensor) -> torch.Tensor:
-    """Mean over the batch of Σ_b P(b) log P(b), in nats: smallest (−log C) where the prediction is uniform.
+    """Mean over the batch of Σ_b P(b) log P(b), in nats: logits (H, B, C) -> (H,).
 
-    Parameters
-    ----------
-    logits : Tensor (H, B, C)
-
-    Returns
-    -------
-    Tensor (H,)
-        Finite for any finite logits: the authors' code takes the logarithm of a softmax, which can give NaN.
+    Smallest (−log C) where the prediction is uniform; finite for any finite logits, where the authors' code, which
+    takes the logarithm of a softmax, can give NaN.
 
     Source: Learning Not to Learn, arXiv 1812.10352, eq. 4.
     """
@@ -77,20 +53,11 @@ def cross_entropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return -log_p.gather(-1, target[..., None])[..., 0].mean(-1)
 
 
-class _Reverse(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x: torch.Tensor, scale: float) -> torch.Tensor:
-        ctx.scale = scale
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return -ctx.scale * gradient, None
-
-
-def reverse_gradient(x: torch.Tensor, scale: float) -> torch.Tensor:
-    """The identity forward; backward the gradient times −scale.
+def reverse_gradient(x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """The identity forward; backward the gradient times −scale. x has to carry a gradient.
 
     Source: Ganin & Lempitsky 2015, as used by Learning Not to Learn (scale 0.1 in its public code).
     """
-    return _Reverse.apply(x, scale)
+    same = x.view_as(x)
+    same.register_hook(lambda gradient: -scale * gradient)
+    return same

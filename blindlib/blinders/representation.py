@@ -8,28 +8,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Representation:
-    """How one method shows the images of a face table; φ is computed for the rows that are asked for, and not kept.
+    """How one method shows the images of a face table; φ is computed for the rows that are asked for, and not kept."""
 
-    Attributes
-    ----------
-    name : str
-        As it stands in tables.
-    make : callable
-        (number of a split, int array of rows) -> float32 array (rows, D).
-    method : str
-        `x`, `pixels`, `SN`, `LNTL`, …: what made it.
-    strength : float or None
-        The method's λ, where it is the same in every split: then it is a point of the frontier.
-    splits : int or None
-        How many heads it has, one a split; None where all splits share it. Heads were trained on the people of these
-        data sets, what is shared was not.
-    """
-
-    name: str
-    make: Callable[[int, np.ndarray], np.ndarray]
-    method: str
-    strength: float | None = None
-    splits: int | None = None
+    name: str  # as it stands in tables
+    make: Callable[[int, np.ndarray], np.ndarray]  # (number of a split, int array of rows) -> float32 array (rows, D)
+    method: str  # what made it: `x`, `pixels`, `SN`, `LNTL`, …
+    strength: float | None = None  # the method's λ, where it is the same in every split: then it is on the frontier
+    splits: int | None = None  # how many heads it has, one a split; None where all splits share it
 
     @classmethod
     def of(cls, name: str, array: np.ndarray, strength: float | None = None) -> "Representation":
@@ -38,7 +23,7 @@ class Representation:
 
     @property
     def trained(self) -> bool:
-        """Whether people of these data sets had a part in it."""
+        """Whether people of these data sets had a part in it: heads were trained on them, what is shared was not."""
         return self.splits is not None
 
     def rows(self, split: int, index: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ import torch
 
 
 class GroupSampler:
-    """Draws rows by group: P identities x K images, or every expression x K images.
+    """Draws rows by group: P identities x K images, or every emotion x K images.
 
     Parameters
     ----------
@@ -14,13 +14,10 @@ class GroupSampler:
     labels : int array (N,)
         The group of every row; −1 for rows without one.
     cap : int
-        At most so many rows of a group are kept (a random choice), so that a few people with hundreds of images do
-        not set the table's width.
+        At most so many rows of a group are kept, chosen by the numpy generator, so that a few people with hundreds of
+        images do not set the table's width.
     at_least : int
         Groups with fewer rows are left out.
-    generator : numpy Generator
-        Makes the choice.
-    device : torch.device
 
     Raises
     ------
@@ -28,16 +25,7 @@ class GroupSampler:
         If a split has no group of that size.
     """
 
-    def __init__(
-        self,
-        rows: list[np.ndarray],
-        labels: np.ndarray,
-        *,
-        cap: int,
-        at_least: int,
-        generator: np.random.Generator,
-        device: torch.device,
-    ):
+    def __init__(self, rows, labels, *, cap, at_least, generator, device):
         tables = [self._table(row, labels, cap, at_least, generator) for row in rows]
         if any(not table for table in tables):
             raise ValueError(f"a split has no group with {at_least} or more images: use more images or fewer rotations")
@@ -58,20 +46,10 @@ class GroupSampler:
         return [group[:cap] for group in np.split(rows, starts[1:]) if len(group) >= at_least]
 
     def draw(self, groups: int | None, members: int, generator: torch.Generator) -> torch.Tensor:
-        """Draw rows.
+        """Rows (S, P * K), int64, by a generator on the sampler's device.
 
-        Parameters
-        ----------
-        groups : int or None
-            P groups without replacement, at most as many as the split with the fewest has; None takes that many.
-        members : int
-            K rows of each, without replacement as far as the group reaches.
-        generator : torch.Generator
-            On the sampler's device.
-
-        Returns
-        -------
-        Tensor (S, P * K), int64
+        P groups without replacement, at most as many as the split with the fewest has; None takes that many. K members
+        of each, without replacement as far as the group reaches.
         """
         splits, all_groups, width = self.index.shape
         device = self.index.device

@@ -4,42 +4,37 @@ Detector and head are trained in turn. The detector is new in every round, so it
 fooled (**decision**; the poster does not say).
 """
 
+from collections.abc import Iterator
+
+import numpy as np
 import torch
+from torch import Tensor, nn
 
 from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.losses import sensitivity, triplet
-from blindlib.blinders.training import Training, fit_classifiers
+from blindlib.blinders.training import Training
 from blindlib.settings import SensitiveNetsSettings
 
 
 def objective(
-    faces: torch.Tensor,
-    identity: torch.Tensor,
-    answer: torch.Tensor,
-    target: int,
-    strength: torch.Tensor,
-    margin: float,
-) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    faces: Tensor, identity: Tensor, answer: Tensor, target: int, strength: Tensor, margin: float
+) -> tuple[Tensor, dict[str, Tensor]]:
     """What a head minimises: triplet(φ_A, φ_P, φ_N) + λ · log(1 + |0.9 − P(target | φ(x); w_det)|).
 
     Parameters
     ----------
-    faces : Tensor (H, B, D)
-        φ of several people's images.
-    identity : Tensor (H, B), int64
+    faces : Tensor (H, B, D), identity : Tensor (H, B), int64
+        φ of several people's images, and who they show.
     answer : Tensor (H, B', C)
         The frozen detector's logits for φ of images of every class.
     target : int
         The one class that the penalty asks for.
-    strength : Tensor (H,)
-        λ.
-    margin : float
-        α of the triplet.
+    strength : Tensor (H,), margin : float
+        λ, and α of the triplet.
 
     Returns
     -------
-    objective : Tensor (H,)
-    terms : dict of Tensor (H,)
+    objective : Tensor (H,), terms : dict of Tensor (H,)
 
     Source: arXiv 1902.00334, its sensitivity term. It does not show that the attribute is gone: the penalty speaks of
     the detector that gave the answer; fresh probes decide.
@@ -50,7 +45,7 @@ def objective(
     return keep + strength * hide, {"triplet": keep, "penalty": hide}
 
 
-def step(training: Training, detector: torch.nn.Module, optimiser: torch.optim.Optimizer, target: int) -> dict:
+def step(training: Training, detector: nn.Module, optimiser: torch.optim.Optimizer, target: int) -> dict:
     """One step of the heads against the frozen detector; returns the terms and the detector's accuracy, (H,) each."""
     x, heads = training.data.x, training.heads
     people = training.draw_faces()  # (H, P * K) rows: P people with K images each
@@ -65,32 +60,6 @@ def step(training: Training, detector: torch.nn.Module, optimiser: torch.optim.O
     return {**terms, "detector": training.accuracy(answer, shown)}
 
 
-class _Rounds:
-    """SensitiveNets' part in `training.train`: a new detector on the current φ, then steps of the heads against it."""
-
-    def __init__(self, training: Training, target: int):
-        settings = training.settings
-        self.training, self.target = training, target
-        self.optimiser = torch.optim.AdamW(
-            training.heads.parameters(), lr=settings.rate, weight_decay=settings.decay, fused=True
-        )
-
-    def new_round(self) -> None:
-        training = self.training
-        self.detector = training.classifiers(training.settings.detector, len(training.data.classes))
-        fit_classifiers(
-            self.detector,
-            training.blind,
-            training.attribute,
-            training.draw_classes,
-            steps=training.settings.detector_steps,
-        )
-        self.detector.requires_grad_(False)
-
-    def step(self) -> dict:
-        return step(self.training, self.detector, self.optimiser, self.target)
-
-
 class SensitiveNets(HeadBlinder):
     """φ_SN, as a scikit-learn transformer: `SensitiveNets(strength=1.0).fit(X, y, identity=who).transform(X)`.
 
@@ -99,31 +68,33 @@ class SensitiveNets(HeadBlinder):
     strength : float
         λ, the weight of the penalty; 0 trains by the triplets alone.
     settings : SensitiveNetsSettings, optional
-        Everything else; its `strengths` are those of `fit_splits`. Its `target` is the class that the detector is led
-        to answer for every face; where it is None, the most frequent one.
-    random_state : int
-    device : str
-        `auto`, `cpu` or `cuda`.
-
-    Attributes
-    ----------
-    classes_ : tuple of str
-        The classes of y that it hides.
-    history_ : list of dict
-        Of `training.train`.
+        Its `target` is the class that the detector is led to answer for every face; where it is None, the most frequent
+        one. For the rest, and for what `fit` leaves, see `HeadBlinder`.
 
     Source: Morales et al., arXiv 1902.00334. It does not show that nobody can read y from φ(x): ask fresh probes.
     """
 
     name = "SN"
     terms = ("triplet", "penalty")
-    _settings = SensitiveNetsSettings
+    _settings, _key = SensitiveNetsSettings, ("sn",)
 
-    def _rounds(self, training: Training) -> _Rounds:
-        data, target = training.data, training.settings.target
-        if target is None:
-            counts = [(data.attribute == code).sum() for code in range(len(data.classes))]
-            target = data.classes[counts.index(max(counts))]
-        if target not in data.classes:
-            raise ValueError(f"the penalty's class {target!r} is not among the classes {data.classes}")
-        return _Rounds(training, data.classes.index(target))
+    def _rounds(self, training: Training) -> Iterator[dict]:
+        """In each round a new detector on the current φ, then steps of the heads against it."""
+        settings, parameters = training.settings, training.heads.parameters()
+        target = _target(settings.target, training.data.classes, training.data.attribute)
+        optimiser = torch.optim.AdamW(parameters, lr=settings.rate, weight_decay=settings.decay, fused=True)
+        for _ in range(settings.rounds):
+            training.new_tables()
+            detector = training.fit_detector(settings.detector, settings.detector_steps, training.draw_classes)
+            for _ in range(settings.head_steps):
+                losses = step(training, detector, optimiser, target)
+            yield losses
+
+
+def _target(wanted: str | None, classes: tuple[str, ...], attribute: np.ndarray) -> int:
+    """The code of the class that the penalty asks for: the most frequent one where none is wanted."""
+    if wanted is None:
+        return int(np.bincount(attribute[attribute >= 0]).argmax())
+    if wanted not in classes:
+        raise ValueError(f"the penalty's class {wanted!r} is not among the classes {classes}")
+    return classes.index(wanted)
