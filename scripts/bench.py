@@ -8,11 +8,11 @@ import time
 import numpy as np
 import torch
 
-from blindlib.blinders.lntl import fit_lntl
-from blindlib.blinders.sensitivenets import fit_sensitivenets
+from blindlib.blinders import LNTL, SensitiveNets
+from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.training import TrainingSet, pick_device
 from blindlib.presets import PRESETS
-from blindlib.settings import LNTLConfig, SensitiveNetsConfig
+from blindlib.settings import LNTLSettings, SensitiveNetsSettings
 from blindlib.synthfaces.render import render
 from blindlib.synthfaces.roles import make_roles
 
@@ -26,7 +26,7 @@ def world(device: torch.device, people: int = 800, dim: int = 128) -> TrainingSe
     x = torch.tensor(rng.normal(size=(len(identity), dim)), dtype=torch.float32, device=device)
     rows = [np.flatnonzero(identity % SPLITS != s) for s in range(SPLITS)]
     none = np.full(len(identity), -1)
-    return TrainingSet(x, identity, rng.integers(0, 2, len(identity)), none, none, rows, rows)
+    return TrainingSet(x, identity, rng.integers(0, 2, len(identity)), none, none, rows, rows, ("a", "b"))
 
 
 def seconds(work) -> float:
@@ -38,22 +38,23 @@ def seconds(work) -> float:
     return time.perf_counter() - start
 
 
-def compare(name: str, fit, config, data: TrainingSet) -> None:
+def compare(blinder: HeadBlinder, data: TrainingSet) -> None:
     """Print how much faster a bank of all splits and strengths trains than its heads one by one."""
 
     def bank() -> None:
-        fit(data, config, seed=0, classes=("a", "b"), judge=False)
+        blinder.fit_splits(data)
 
     def alone() -> None:
         for s in range(SPLITS):
             one = dataclasses.replace(data, head=[data.head[s]], validation=[data.validation[s]])
             for strength in STRENGTHS:
-                fit(one, dataclasses.replace(config, strengths=(strength,)), seed=0, classes=("a", "b"), judge=False)
+                single = dataclasses.replace(blinder.settings, strengths=(strength,))
+                type(blinder)(settings=single).fit_splits(one)
 
     pairs = [(seconds(alone), seconds(bank)) for _ in range(REPEATS)]
     ratio = statistics.median(a / b for a, b in pairs)
     print(
-        f"{name}: {len(STRENGTHS) * SPLITS} heads one by one {statistics.median(a for a, _ in pairs):.1f} s, as a bank "
+        f"{blinder.name}: {len(STRENGTHS) * SPLITS} heads one by one {statistics.median(a for a, _ in pairs):.1f} s, as a bank "
         f"{statistics.median(b for _, b in pairs):.1f} s: {ratio:.1f} x",
         flush=True,
     )
@@ -67,8 +68,8 @@ def main() -> None:
     )
     short = {"rounds": 1, "head_steps": 30, "strengths": STRENGTHS}
     data = world(device)
-    compare("SensitiveNets", fit_sensitivenets, SensitiveNetsConfig(detector_steps=60, **short, target="a"), data)
-    compare("LNTL", lambda *a, **k: fit_lntl(*a, task="identity", **k), LNTLConfig(**short), data)
+    compare(SensitiveNets(settings=SensitiveNetsSettings(detector_steps=60, **short)), data)
+    compare(LNTL(settings=LNTLSettings(**short)), data)
 
 
 def faces_per_second() -> None:

@@ -170,9 +170,11 @@ class HeadBlinder(Blinder):
         )
         return self._fit(data, [float(self.strength)], validate=validation is not None)
 
-    def fit_splits(self, data: TrainingSet, *, budget: float):
-        """Train a bank, every split with every strength of the settings; `validation.choose` gives λ of each split."""
-        self._fit(data)
+    def fit_splits(self, data: TrainingSet, *, budget: float | None = None):
+        """Train a bank, every split with every strength of the settings; with a budget, `validation.choose` λ of each."""
+        self._fit(data, validate=budget is not None)
+        if budget is None:
+            return self
         self.selection_ = choose(self.history_, budget)
         self.chosen_ = self.selection_[self.selection_["chosen"]].sort_values("split")["strength"].tolist()
         return self
