@@ -171,7 +171,7 @@ class HeadBlinder(Blinder):
         return self._fit(data, [float(self.strength)], validate=validation is not None)
 
     def fit_splits(self, data: TrainingSet, *, budget: float | None = None):
-        """Train a bank, every split with every strength of the settings; with a budget, `validation.choose` λ of each."""
+        """Train a bank, every split with every strength of the settings; with a budget, `choose` λ for each split."""
         self._fit(data, validate=budget is not None)
         if budget is None:
             return self
