@@ -22,7 +22,7 @@ from blindlib.data.readers import celeba
 from blindlib.data.readers.celeba import load_celeba
 from blindlib.data.readers.cfee import emotion_of, load_cfee
 from blindlib.data.readers.cremad import apex_index, load_cremad, read_apex
-from blindlib.data.readers.diveface import LISTS, load_diveface
+from blindlib.data.readers.diveface import PUBLISHED, load_diveface
 from blindlib.data.readers.fairface import load_fairface
 from blindlib.data.readers.lfw import load_lfw, read_pairs
 from blindlib.data.readers.manifest import load_manifest
@@ -63,7 +63,7 @@ def test_diveface_is_balanced_by_its_first_three_images(miniatures):
 def test_diveface_as_its_script_sorts_it_is_read_too(data):
     root = data / "diveface"
     expected = load_diveface(root).frame
-    for name in LISTS:
+    for name in PUBLISHED:
         for line in (root / "files" / f"{name}.txt").read_text().split():
             (root / name / line).parent.mkdir(parents=True, exist_ok=True)
             (root / "images" / line).rename(root / name / line)
@@ -190,7 +190,7 @@ def test_only_complete_and_published_sets_count_as_the_paper_s(data, monkeypatch
         marker.unlink()
     part, _ = load_source(PRESETS["paper"])
     assert part.kind == "substitute" and set(part.kinds.values()) == {"substitute"}, "miniatures without their marker"
-    published = {name: sha256(data / "diveface/files" / f"{name}.txt")[:8] for name in LISTS}
+    published = {name: sha256(data / "diveface/files" / f"{name}.txt")[:8] for name in PUBLISHED}
     monkeypatch.setattr("blindlib.data.readers.diveface.PUBLISHED", published)
     md5 = {n: hashlib.md5((data / "celeba" / n).read_bytes()).hexdigest() for n in celeba.PUBLISHED}
     monkeypatch.setattr("blindlib.data.readers.celeba.PUBLISHED", md5)

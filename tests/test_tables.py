@@ -86,6 +86,8 @@ def test_an_eraser_that_no_table_knows_gets_rows_columns_and_diffs_after_the_kno
     laid_out = tables.readable(table)
     assert [c for c in laid_out if c in means] == ["x", "SN", "pixels", "Mine", "Another"]
     assert laid_out.set_index("Domain").loc["Gender", "Mine"] == "62.5 ± 2.0"
+    other = tables.readable(tables.table1(result_rows(means, TASKS).assign(protocol="A")), "A")
+    assert [c for c in other if c in means or c.startswith("Diff")] == ["x", "SN", "pixels", "Mine", "Another"]
 
 
 def test_table2_is_the_contract_with_the_published_values(faces):

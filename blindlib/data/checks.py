@@ -17,11 +17,6 @@ from blindlib.common.work import track
 ABSENT = 0.01  # share of a list's files that may be absent: they are counted; more is another folder or half a download
 
 
-def too_many(absent: int, listed: int) -> bool:
-    """Whether more files of a list are absent than may be."""
-    return absent > ABSENT * listed
-
-
 def require_file(path: Path, what: str, remedy: str) -> Path:
     """Return the path of a file that is there and not empty. Raises InputError otherwise."""
     if not path.is_file():
@@ -65,15 +60,11 @@ class Listing:
         listed, absent = len(here), int((~here).sum())
         if not listed:
             raise InputError(self.path, "names no file", self.remedy)
-        if too_many(absent, listed):
+        if absent > ABSENT * listed:
             line = int(here.idxmin())
-            raise InputError(
-                self.path,
-                f"names {self.rows.loc[line, 'image']}, absent from {folder}; in all {absent:,} of {listed:,} files "
-                f"are (at most {ABSENT:.0%} may be)",
-                self.remedy,
-                line=line,
-            )
+            problem = f"names {self.rows.loc[line, 'image']}, absent from {folder}; in all {absent:,} of {listed:,} "
+            problem += f"files are (at most {ABSENT:.0%} may be)"
+            raise InputError(self.path, problem, self.remedy, line=line)
         return self.rows[here], {"listed": listed, "absent": absent}
 
 
@@ -99,8 +90,8 @@ def read_table(path: Path, what: str, columns: list[str], remedy: str) -> Listin
     try:
         rows = pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        reason = str(error).splitlines()[0][:90]
-        raise InputError(path, f"does not read as a table ({reason})", "mend that line") from None
+        problem = f"does not read as a table ({str(error).splitlines()[0][:90]})"
+        raise InputError(path, problem, "mend that line") from None
     if not isinstance(rows.index, pd.RangeIndex):  # pandas would take the first cells for the rows' names
         raise InputError(path, "has more cells in its lines than names in its first line", "mend that line", line=1)
     require_columns(path, list(rows), columns)
@@ -117,6 +108,9 @@ def require_columns(path: Path, found: list[str], wanted: list[str], line: int =
         raise InputError(path, problem, "give it the header that DATA.md shows", line=line)
 
 
+_resolved = lru_cache(maxsize=4096)(Path.resolve)  # a list names thousands of files in each folder
+
+
 def inside(folder: Path, relative: str, source: Path, line: int | None = None) -> str:
     """A relative path in POSIX form. Raises InputError if it is absolute or leaves the folder, links followed."""
     path = Path(relative)
@@ -127,12 +121,6 @@ def inside(folder: Path, relative: str, source: Path, line: int | None = None) -
         problem = f"path {relative!r} leaves the data folder {folder}"
         raise InputError(source, problem, "name files below that folder only", line=line)
     return path.as_posix()
-
-
-@lru_cache(maxsize=4096)
-def _resolved(folder: Path) -> Path:
-    """A folder with its links followed; remembered, as a list names thousands of files in each."""
-    return folder.resolve()
 
 
 def check_images(folder: Path, images: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ import tarfile
 import zipfile
 import zlib
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pooch
 import requests
@@ -46,11 +46,10 @@ _FIGSHARE = "https://ndownloader.figshare.com/files"
 _EXPRESSIONS = "https://raw.githubusercontent.com/muxspace/facial_expressions/5fb9c13afac07c55eae8d25eb6b50af344ad60c9"
 _COLUMBIA = "http://www.cs.columbia.edu/CAVE/databases/pubfig/download"
 _IMAGES = "055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8d536c0"
-_PAIRS = "ea42330c62c92989f9d7c03237ed5d591365e89b3e649747777b70e692dc1592"
 COLLECTIONS = {name: (Remote(w.file, w.address, w.sha256),) for name, w in WEIGHTS.items()} | {
     "lfw": (
         Remote("lfw.tgz", f"{_FIGSHARE}/5976018", _IMAGES, "lfw"),
-        Remote("pairs.txt", f"{_FIGSHARE}/5976006", _PAIRS),
+        Remote("pairs.txt", f"{_FIGSHARE}/5976006", "ea42330c62c92989f9d7c03237ed5d591365e89b3e649747777b70e692dc1592"),
         Remote("legend.csv", f"{_EXPRESSIONS}/data/legend.csv", PUBLIC_LEGEND),
         Remote("lfw_attributes.txt", f"{_COLUMBIA}/lfw_attributes.txt", None),
     ),
@@ -161,7 +160,7 @@ def _unpack(archive: Path, folder: Path, *, wanted: str = "") -> None:
     aside = folder / f".{archive.name}.unpacked"
     shutil.rmtree(aside, ignore_errors=True)  # of a run that was killed
     with atomic_folder(aside) as partial:
-        _extract(archive, partial)
+        _extract(archive, partial.resolve())
         if wanted and not (partial / wanted).is_dir():
             raise InputError(archive, f"holds no folder {wanted}/", "delete it and fetch again")
         there = [folder / item.name for item in partial.iterdir() if (folder / item.name).exists()]
@@ -179,8 +178,11 @@ def _extract(archive: Path, folder: Path) -> None:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as opened:
                 for member in track(opened.infolist(), **bar):
-                    _refuse_outside(archive, member)
-                    opened.extract(member, folder)
+                    written = Path(opened.extract(member, folder))  # always inside: what led out of it is cut off
+                    is_link = (member.external_attr >> 16) & 0o170000 == 0o120000
+                    if is_link or written != folder / member.filename.replace("\\", "/"):
+                        problem = f"its member {member.filename!r} leaves the folder"
+                        raise InputError(archive, problem, "do not trust this archive")
         elif tarfile.is_tarfile(archive):
             with tarfile.open(archive) as opened:
                 for member in track(opened, **bar):
@@ -191,10 +193,3 @@ def _extract(archive: Path, folder: Path) -> None:
             raise InputError(archive, "is neither a zip nor a tar file, or was cut short", remedy)
     except _DAMAGED as error:
         raise InputError(archive, f"does not unpack ({str(error).splitlines()[0][:100]})", remedy) from None
-
-
-def _refuse_outside(archive: Path, member: zipfile.ZipInfo) -> None:
-    path = PurePosixPath(member.filename.replace("\\", "/"))
-    is_link = (member.external_attr >> 16) & 0o170000 == 0o120000
-    if is_link or path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]):
-        raise InputError(archive, f"its member {member.filename!r} leaves the folder", "do not trust this archive")

@@ -73,9 +73,9 @@ class FaceTable:
         kind = self.kinds.get(attribute, self.kind)
         return weakest([kind, self.kind]) if trained else kind
 
-    def has(self, attribute: str) -> bool:
-        """Whether any image carries a label for this attribute."""
-        return bool(self.frame[attribute].notna().any())
+    def has(self, *attributes: str) -> bool:
+        """Whether some image carries a label for each of these attributes."""
+        return bool(self.frame[list(attributes)].notna().any().all())
 
     def save(self, path: Path) -> Path:
         """Write as parquet, atomically."""
@@ -94,9 +94,8 @@ def make_facetable(
     """Validate rows into a FaceTable; labels that a data set lacks become missing values.
 
     The rows have at least `image` and `identity`; without `sha256` every image is decoded and hashed. `more` may be the
-    table's `source`, `folders`, `parts` and `kinds`.
-
-    Raises InputError if a column is unknown, an image is repeated or does not decode, or a label has no such value.
+    table's `source`, `folders`, `parts` and `kinds`. Raises InputError if a column is unknown, an image is repeated or
+    does not decode, or a label has no such value.
     """
     unknown = sorted(set(frame.columns) - set(SCHEMA.columns))
     if unknown:
@@ -135,10 +134,8 @@ def for_faces(preset: Preset, faces: FaceTable) -> Preset:
         return preset
     target = preset.sensitivenets.target
     if target not in here or len(here & set(preset.emotions)) < 2:
-        raise InputError(
-            f"emotions of {faces.name}",
-            f"are {', '.join(sorted(here))}: two or more of {', '.join(preset.emotions)}, and {target}, are needed",
-            "label more of them, or take that data set away: the next in DATA.md's order is used",
-        )
-    emotions, blinded = (tuple(e for e in wanted if e in here) for wanted in (preset.emotions, preset.blinded))
+        wanted = f"two or more of {', '.join(preset.emotions)}, and {target}, are needed"
+        remedy = "label more of them, or take that data set away: the next in DATA.md's order is used"
+        raise InputError(f"emotions of {faces.name}", f"are {', '.join(sorted(here))}: {wanted}", remedy)
+    emotions, blinded = (tuple(e for e in names if e in here) for names in (preset.emotions, preset.blinded))
     return replace(preset, emotions=emotions, blinded=blinded)

@@ -13,22 +13,20 @@ from blindlib.common.work import derive_seed, track
 from blindlib.data.catalogue import SYNTHETIC
 from blindlib.data.readers import celeba, cremad, fairface
 from blindlib.data.readers.lfw import image_paths
-from blindlib.settings import COMPOUND_EMOTIONS
+from blindlib.settings import ATTRIBUTES, COMPOUND_EMOTIONS
 from blindlib.synthfaces.expressions import BASIC
 from blindlib.synthfaces.factors import POSED, UNITS
 from blindlib.synthfaces.render import render
 from blindlib.synthfaces.roles import label_attractiveness, make_album, make_pairs
 
-_CLIP_FRAMES = 9
 _MARK = "Rendered faces of nobody, laid out as this data set is: whatever is read from here is synthetic.\n"
 
 
 def write_miniatures(folder: Path, *, people: int = 8, seed: int = 0) -> Path:
     """Write all seven data sets below a folder, as their publishers lay them out; appears in one step.
 
-    `BLINDLIB_DATA` may then name the folder. `people` is a measure of size: 8 gives some 1,200 pictures, enough for
-    `paper-smoke`; 2 a quarter of it, enough to be read. Another seed is another population. Raises InputError if the
-    folder exists or the size is below 2.
+    `people` is a measure of size: 8 gives some 1,200 pictures, enough for `paper-smoke`; 2 a quarter of it, enough to
+    be read. Raises InputError if the folder exists or the size is below 2.
     """
     if folder.exists():
         raise InputError(folder, "exists already", "name a new folder: nothing is overwritten")
@@ -92,22 +90,20 @@ def _write_lfw(root: Path, people: int, seed: int) -> None:
         other = [] if pair.same else [b["identity"]]
         lines.append("\t".join([a["identity"], str(a["number"]), *other, str(b["number"])]))
     _write_lines(root / "pairs.txt", lines)
-    names = files.str.split("/").str[1]
-    _write_csv(root / "legend.csv", {"user.id": "synth", "image": names, "emotion": album["emotion"].str.upper()})
+    legend = {"user.id": "synth", "image": files.str.split("/").str[1], "emotion": album["emotion"].str.upper()}
+    _write_csv(root / "legend.csv", legend)
     groups = _groups(album, "Asian", "White", "Black")
+    truth = {group: groups == group for group in ("Asian", "White", "Black", "Indian")}
+    truth |= {"Smiling": album["smiling"], **dict.fromkeys(("Attractive Man", "Attractive Woman"), album["attractive"])}
     scores = {
         "person": album["identity"].str.replace("_", " "),
         "imagenum": album["number"],
         "Male": album["gender"].map({"male": 1.5, "female": -1.5}),
-        **{group: (groups == group) * 2.0 - 1 for group in ("Asian", "White", "Black")},
-        "Indian": -1.0,
-        "Smiling": album["smiling"] * 2.0 - 1,
-        "Attractive Man": album["attractive"] * 2.0 - 1,
-        "Attractive Woman": album["attractive"] * 2.0 - 1,
+        **{name: value * 2.0 - 1 for name, value in truth.items()},
     }
-    header = "# synthetic scores in the format of lfw_attributes.txt\n" + "\t".join(["#", *scores]) + "\n"
-    body = pd.DataFrame(scores).to_csv(sep="\t", index=False, header=False, lineterminator="\n")
-    (root / "lfw_attributes.txt").write_text(header + body, encoding="utf-8")
+    body = pd.DataFrame(scores).to_csv(sep="\t", index=False, header=False, lineterminator="\n").rstrip()
+    comment = "# synthetic scores in the format of lfw_attributes.txt"
+    _write_lines(root / "lfw_attributes.txt", [comment, "\t".join(["#", *scores]), body])
 
 
 def _write_diveface(root: Path, people: int, seed: int) -> None:
@@ -124,28 +120,28 @@ def _write_diveface(root: Path, people: int, seed: int) -> None:
 
 
 def _write_cfee(root: Path, people: int, seed: int) -> None:
-    codes = {name: code for code, name in enumerate((*BASIC, *COMPOUND_EMOTIONS), 1)}
-    albums = [_album(3 * people, BASIC, seed), _album(1, COMPOUND_EMOTIONS, seed)]
-    album = pd.concat(albums, ignore_index=True)
+    categories = (*BASIC, *COMPOUND_EMOTIONS)
+    album = pd.concat([_album(3 * people, BASIC, seed), _album(1, COMPOUND_EMOTIONS, seed)], ignore_index=True)
     files = []
     for row in album.itertuples():
-        code = codes[row.emotion]
-        part = (code - 1) // 4
-        folder = f"{4 * part + 1:02d}-{4 * part + 4:02d}/Images{part + 1}"
-        files.append(f"{folder}/{code:02d}_{111 + row.subject}_{2500 + row.Index}.jpg")
+        code = categories.index(row.emotion)  # from 0; four to a folder
+        folder = f"{code - code % 4 + 1:02d}-{code - code % 4 + 4:02d}/Images{code // 4 + 1}"
+        files.append(f"{folder}/{code + 1:02d}_{111 + row.subject}_{2500 + row.Index}.jpg")
     _save_all(album, root, files, 400, 300)
-    _write_csv(root / "categories.csv", {"code": codes.values(), "emotion": [name.capitalize() for name in codes]})
+    words = [name.capitalize() for name in categories]
+    _write_csv(root / "categories.csv", {"code": range(1, len(words) + 1), "emotion": words})
 
 
 def _write_celeba(root: Path, people: int, seed: int) -> None:
     album = _album(30 * people, 3, seed).assign(file=lambda rows: [f"{n:06d}.jpg" for n in range(1, len(rows) + 1)])
     _save_all(album, root / "img_align_celeba", album["file"], 178, 218)
-    rows = list(album.assign(male=album["gender"] == "male").itertuples())
-    signs = [[2 * value - 1 for value in (row.attractive, row.male, row.smiling, True)] for row in rows]
-    labels = [f"{row.file} " + " ".join(f"{sign:2d}" for sign in four) for row, four in zip(rows, signs, strict=True)]
-    _write_lines(root / celeba.ATTRIBUTES, [str(len(rows)), "Attractive Male Smiling Young", *labels])
-    _write_lines(root / celeba.IDENTITIES, [f"{row.file} {row.subject + 1}" for row in rows])
-    _write_lines(root / celeba.PARTITION, [f"{row.file} {min(2, row.subject // (10 * people))}" for row in rows])
+    truth = {"Attractive": album["attractive"], "Male": album["gender"] == "male", "Smiling": album["smiling"]}
+    signs = pd.DataFrame({**truth, "Young": True}).map(lambda sign: "  1" if sign else " -1")
+    labels = album["file"] + signs.sum(axis=1)
+    _write_lines(root / celeba.ATTRIBUTES, [str(len(album)), " ".join(signs), *labels])
+    partition = (album["subject"] // (10 * people)).clip(upper=2)
+    for file, number in ((celeba.IDENTITIES, album["subject"] + 1), (celeba.PARTITION, partition)):
+        _write_lines(root / file, album["file"] + " " + number.astype(str))
 
 
 def _write_fairface(root: Path, people: int, seed: int) -> None:
@@ -153,8 +149,8 @@ def _write_fairface(root: Path, people: int, seed: int) -> None:
     split = np.where(np.arange(len(album)) % 9, "train", "val")
     files = [f"{s}/{n}.jpg" for n, s in enumerate(split, 1)]
     _save_all(album, root / fairface.FOLDERS[0], files, 224, 224)
-    table = pd.DataFrame({"file": files, "age": "20-29", "gender": album["gender"].str.title()})
-    table = table.assign(race=_groups(album, "East Asian", "White", "Black"), service_test="True")
+    race, gender = _groups(album, "East Asian", "White", "Black"), album["gender"].str.title()
+    table = pd.DataFrame({"file": files, "age": "20-29", "gender": gender, "race": race, "service_test": "True"})
     for name, part in zip(fairface.LABELS, ("train", "val"), strict=True):
         _write_csv(root / name, table[split == part])
 
@@ -175,8 +171,8 @@ def _write_cremad(root: Path, people: int, seed: int) -> None:
     stems = album["actor"] + "_IEO_" + album["emotion"].map(codes) + "_XX"
     _write_csv(root / cremad.SENTENCES, {"Stimulus_Number": range(1, len(stems) + 1), "Filename": stems})
     (root / "VideoFlash").mkdir()
-    rise = np.sin(np.pi * np.arange(_CLIP_FRAMES) / (_CLIP_FRAMES - 1))  # rest, apex, rest
-    moments = album.loc[album.index.repeat(_CLIP_FRAMES)].reset_index(drop=True)
+    rise = np.sin(np.pi * np.arange(9) / 8)  # nine frames: rest, apex, rest
+    moments = album.loc[album.index.repeat(len(rise))].reset_index(drop=True)
     strength = np.tile(rise, len(album)).astype(np.float32)[:, None]
     moments[list(UNITS)] = moments[list(UNITS)].to_numpy() * strength
     for stem, frames in zip(stems, np.split(render(moments), len(stems)), strict=True):
@@ -199,9 +195,8 @@ def write_clip(path: Path, frames: np.ndarray, rate: int = 30) -> None:
 def _write_manifest(root: Path, people: int, seed: int) -> None:
     album = _album(2 * people, BASIC, seed)
     _save_all(album, root, album["image"], 160, 160)
-    truth = ["smiling", "attractive"]
-    labels = ["image", "identity", "emotion", "gender", "ethnicity", *truth]
-    _write_csv(root / "faces.csv", album[labels].astype(dict.fromkeys(truth, int)))
+    labels = album[["image", "identity", *ATTRIBUTES]].astype({"smiling": int, "attractive": int})
+    _write_csv(root / "faces.csv", labels)
 
 
 _ALL = (_write_lfw, _write_diveface, _write_cfee, _write_celeba, _write_fairface, _write_cremad, _write_manifest)

@@ -29,13 +29,8 @@ VIEW2 = 6000  # pairs; with fewer, verification does not count as the paper's
 def load_source(preset: Preset) -> tuple[FaceTable, pd.DataFrame]:
     """Face table and verification pairs of a preset, from whichever of its data sets are here; every image is checked.
 
-    Returns
-    -------
-    faces : FaceTable
-        `notes["roles"]` says which data set fills each role, and how to get one where none does. Labels are those of
-        the data set in the label's role, and no other's; `kinds` is `real` for the paper's own data sets.
-    pairs : DataFrame
-        As `readers.lfw.read_pairs`, empty without LFW.
+    The table's labels are those of the data set in the label's role, and no other's; `notes["roles"]` says which data
+    set fills each role, and how to get one where none does. The pairs are as `readers.lfw.read_pairs` gives them.
 
     Raises InputError where none of the data sets is here, or files are wrong; see the loaders.
     """
@@ -45,7 +40,10 @@ def load_source(preset: Preset) -> tuple[FaceTable, pd.DataFrame]:
     for name in _present(preset):
         options = {"everything": preset.everything} if name in ("diveface", "cfee") else {}
         tables[name] = LOADERS[name](dataset_dir(name), **options)
-    chosen = {role: _fill(role, names, tables) for role, names in preset.sources.items()}
+    chosen = {  # the first that is here and carries all of the role's labels (verification asks for none)
+        role: next((name for name in names if name in tables and tables[name].has(*DATA_ROLES[role])), None)
+        for role, names in preset.sources.items()
+    }
     if not any(chosen.values()):
         raise InputError(data_dir(), f"{', '.join(tables)} carry the labels of no role", "see the roles in DATA.md")
     pairs = _pairs_of(tables, chosen)
@@ -56,8 +54,8 @@ def load_source(preset: Preset) -> tuple[FaceTable, pd.DataFrame]:
 
 def _combine(tables: dict[str, FaceTable], chosen: dict[str, str | None], pairs: int) -> FaceTable:
     """One face table over the data sets that are chosen for a role."""
-    roles_of = {name: tuple(role for role, other in chosen.items() if other == name) for name in tables}
-    parts = {name: roles for name, roles in roles_of.items() if roles}
+    used = [name for name in tables if name in chosen.values()]
+    parts = {name: tuple(role for role, other in chosen.items() if other == name) for name in used}
     kinds = {
         label: _kind(role, name, tables[name].kind, pairs)
         for role, name in chosen.items()
@@ -84,9 +82,7 @@ def _combine(tables: dict[str, FaceTable], chosen: dict[str, str | None], pairs:
 def _labelled(name: str, frame: pd.DataFrame, roles: tuple[str, ...]) -> pd.DataFrame:
     """A data set's rows below its name, with the labels of its roles and no others."""
     hidden = set(ATTRIBUTES).difference(*(DATA_ROLES[role] for role in roles))
-    frame = frame.assign(
-        image=name + "/" + frame["image"], identity=name + "/" + frame["identity"], **dict.fromkeys(hidden)
-    )
+    frame = frame.assign(**dict.fromkeys(hidden), **{key: f"{name}/" + frame[key] for key in ("image", "identity")})
     if name in _FREQUENT:
         frame["emotion"] = frame["emotion"].where(frame["emotion"].isin(_FREQUENT[name]))
     return frame
@@ -125,18 +121,9 @@ def _present(preset: Preset) -> list[str]:
         require_layout(name)
     if not here:
         what = "finds none of its data sets here" if data_dir().is_dir() else "looks for its data here: no such folder"
-        raise InputError(
-            data_dir(),
-            f"preset '{preset.name}' {what} ({', '.join(wanted)})",
-            f"fetch one: {how_to_get(wanted[0])}; `make data` tells of the others; or run without data: `make paper`",
-        )
+        how = f"{how_to_get(wanted[0])}; `make data` tells of the others; or run without data: `make paper`"
+        raise InputError(data_dir(), f"preset '{preset.name}' {what} ({', '.join(wanted)})", f"fetch one: {how}")
     return here
-
-
-def _fill(role: str, names: tuple[str, ...], tables: dict[str, FaceTable]) -> str | None:
-    """The first data set that is here and carries all of the role's labels (verification asks for none)."""
-    here = (name for name in names if name in tables)
-    return next((name for name in here if all(tables[name].has(label) for label in DATA_ROLES[role])), None)
 
 
 def _pairs_of(tables: dict[str, FaceTable], chosen: dict[str, str | None]) -> pd.DataFrame:

@@ -67,7 +67,7 @@ def _groups(name, members, code, pairs, faces, rotations) -> tuple[np.ndarray, n
     if pairs["fold"].nunique() < rotations:
         problem = f"{pairs['fold'].nunique()} folds of pairs for {rotations} rotations"
         raise InputError(faces.folders[name], problem, "use a pairs file with as many folds")
-    person = np.concatenate([code[pairs["left"]], code[pairs["right"]]])
+    person = code[np.concatenate([pairs["left"], pairs["right"]])]
     rotation = np.tile(pairs["fold"].to_numpy() % rotations, 2)
     of_fold = np.full(code.max() + 1, -1)
     of_fold[person] = rotation
@@ -98,8 +98,5 @@ def load_splits(path, faces: FaceTable) -> list[Split]:
     shared = (table.groupby(faces.frame["identity"].to_numpy()).nunique() > 1).any()
     if shared.any():
         raise InputError(path, f"split {shared.idxmax()} gives a person two roles", "run 01_data_prep again")
-    splits = []
-    for name in table:
-        rotation, seed = (int(part) for part in name[1:].split("s"))
-        splits.append(Split(rotation, seed, *(np.flatnonzero(table[name] == role) for role in ROLES)))
-    return splits
+    dealt = {name: [np.flatnonzero(roles == role) for role in ROLES] for name, roles in table.items()}
+    return [Split(*map(int, name[1:].split("s")), *rows) for name, rows in dealt.items()]

@@ -9,13 +9,9 @@ from blindlib.report.paper import table1, table2
 
 
 def audit_table1() -> pd.DataFrame:
-    """Diff recomputed from the poster's accuracies beside the printed one.
+    """Diff recomputed from the poster's accuracies beside the printed one: `entry`, `printed`, `recomputed` (percent).
 
-    Returns
-    -------
-    DataFrame
-        `entry`, `printed`, `recomputed` (percent) and `follows`: whether rounding to the printed digits explains the
-        difference. Nothing is corrected: what does not follow is marked.
+    `follows` says whether rounding to the printed digits explains the difference: nothing is corrected.
     """
     rows = []
     for domain, row in table1().iterrows():

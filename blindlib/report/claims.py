@@ -21,11 +21,10 @@ class Evidence:
     The values are paired over the same people. Their mean need not be the estimate, which is a number of means.
     """
 
-    estimate: float
+    estimate: float  # NaN where its data are missing, or x is at chance
     values: pd.Series
     cell: str
 
-    @property
     def bounds(self) -> tuple[float, float]:
         """The estimate's 95 % t-interval; NaN for a single value."""
         half = interval(self.values)[1]
@@ -35,51 +34,17 @@ class Evidence:
         """The absolute value; the values take the same sign."""
         return Evidence(abs(self.estimate), np.sign(self.estimate) * self.values, self.cell)
 
-
-class Measurements:
-    """What the claims ask of `judge_claims`' arguments; each answer is None where its rows are missing."""
-
-    def __init__(self, results: pd.DataFrame, fairness: pd.DataFrame, bias: float):
-        self.rows = by_domain(results)
-        rank = results[results["metric"] == "effective_rank"].groupby("representation")["value"].mean()
-        self.dead = {name for name in rank.index if name != "pixels" and rank[name] < COLLAPSED * rank.get("x", 0)}
-        self.fairness, self.bias = fairness, bias
-
-    def diff(self, domain: str, name: str) -> Evidence | None:
-        """Diff of a representation in a domain, percent; None also where x is at chance."""
-        lost, _, by_rotation = diff_of(self.rows, domain, name)
-        return None if np.isnan(lost) else Evidence(float(lost), by_rotation, f"Table 1, {domain}, Diff {name}")
-
-    def gap(self, name: str, training: str = "biased") -> Evidence | None:
-        """Eq. Opp. in points: the gap, all its values with the sign that makes its mean positive."""
-        gap = self._study(name, training, "gap", f"Table 2, {name} {training}, Eq. Opp.")
-        return gap and gap.size()
-
-    def accuracy(self, name: str) -> Evidence | None:
-        """Accuracy after biased training, percent."""
-        return self._study(name, "biased", "acc", f"Table 2, {name}, Acc")
-
-    def _study(self, name: str, training: str, column: str, cell: str) -> Evidence | None:
-        rows = of_cell(self.fairness, name, self.bias if training == "biased" else UNBIASED)
-        if rows.empty:
-            return None
-        values = rows.groupby("rotation")[column].mean()
-        return Evidence(float(values.mean()), values, cell)
-
-
-def minus(a: Evidence | None, b: Evidence | None, factor: float = 1.0) -> Evidence | None:
-    """a − factor · b, paired by rotation; None if either is missing."""
-    if a is None or b is None:
-        return None
-    cell = f"{a.cell} against {b.cell}"
-    return Evidence(a.estimate - factor * b.estimate, a.values - factor * b.values, cell)
+    def minus(self, other: "Evidence", factor: float = 1.0) -> "Evidence":
+        """Itself − factor · another, paired by rotation."""
+        values = self.values - factor * other.values
+        return Evidence(self.estimate - factor * other.estimate, values, f"{self.cell} against {other.cell}")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper: `rule` says in words that `compare(estimate, limit)` is true of each of its `parts`.
+    """A claim of the paper: `rule` says in words that `compare(estimate, limit)` is true of each of its parts.
 
-    It is refused where a representation whose blindness it claims (`blind`) has collapsed. A part is None without data.
+    It is refused where a representation whose blindness it claims (`blind`) has collapsed.
     """
 
     id: str
@@ -87,88 +52,78 @@ class Claim:
     rule: str
     compare: Callable[[float, float], bool]
     limit: float
-    parts: Callable[[Measurements], list[Evidence | None]]
     blind: tuple[str, ...] = ()
 
     def holds(self, estimate: float) -> bool:
         """Whether the claim holds of an estimate."""
         return self.compare(estimate, self.limit)
 
-    def worst(self, parts: list[Evidence]) -> Evidence:
-        """The part that decides: the largest where the limit is an upper one, else the smallest."""
-        return (max if self.compare is le else min)(parts, key=lambda part: part.estimate)
 
-
-def _diffs_of_sn(*domains: str) -> Callable[[Measurements], list[Evidence | None]]:
-    return lambda m: [m.diff(domain, "SN") for domain in domains]
-
-
-def _more_removed(m: Measurements) -> list[Evidence | None]:
-    return [minus(m.diff(d, "LNTL"), m.diff(d, "SN")) for d in ("Emotion (NN)", "Emotion (RF)", "ID")]
-
-
-def _opened(m: Measurements) -> list[Evidence | None]:
-    return [minus(m.gap("x"), m.gap("x", "unbiased"), 2.0)]
-
-
-def _narrowed(m: Measurements) -> list[Evidence | None]:
-    return [minus(m.gap("x"), m.gap(name)) for name in ("SN", "LNTL")]
-
-
-def _cost(m: Measurements) -> list[Evidence | None]:
-    losses = [minus(m.accuracy(name), m.accuracy("x")) for name in ("SN", "LNTL")]
-    return [loss and loss.size() for loss in losses]
-
-
-_PROBES = ("Emotion (NN)", "Emotion (SVM)", "Emotion (RF)")
 _MORE = "φ_LNTL removes more emotion than φ_SN (NN, RF), at a cost in identity"
-
 CLAIMS = (
-    Claim("C1", "φ_SN keeps identity", "Diff ≤ 5", le, 5, _diffs_of_sn("ID")),
-    Claim("C2", "φ_SN keeps gender and ethnicity", "both Diff ≤ 5", le, 5, _diffs_of_sn("Gender", "Ethnicity")),
-    Claim("C3", "φ_SN removes emotion", "Diff ≥ 30 for NN, SVM and RF", ge, 30, _diffs_of_sn(*_PROBES), ("SN",)),
-    Claim("C4", _MORE, "each difference of Diff > 0", gt, 0, _more_removed, ("LNTL",)),
-    Claim("C5", "biased training opens a gap", "Eq. Opp. biased − 2 · unbiased ≥ 0", ge, 0, _opened),
-    Claim("C6", "both blinded representations narrow it", "Eq. Opp. of x − of φ > 0", gt, 0, _narrowed, ("SN", "LNTL")),
-    Claim("C7", "at little cost in accuracy", "both within 3 points of Acc of x", le, 3, _cost),
+    Claim("C1", "φ_SN keeps identity", "Diff ≤ 5", le, 5),
+    Claim("C2", "φ_SN keeps gender and ethnicity", "both Diff ≤ 5", le, 5),
+    Claim("C3", "φ_SN removes emotion", "Diff ≥ 30 for NN, SVM and RF", ge, 30, ("SN",)),
+    Claim("C4", _MORE, "each difference of Diff > 0", gt, 0, ("LNTL",)),
+    Claim("C5", "biased training opens a gap", "Eq. Opp. biased − 2 · unbiased ≥ 0", ge, 0),
+    Claim("C6", "both blinded representations narrow it", "Eq. Opp. of x − of φ > 0", gt, 0, ("SN", "LNTL")),
+    Claim("C7", "at little cost in accuracy", "both within 3 points of Acc of x", le, 3),
 )
+
+
+def _parts(results: pd.DataFrame, fairness: pd.DataFrame, bias: float) -> dict[str, list[Evidence]]:
+    """What each claim has to hold of; arguments as `judge_claims`."""
+    rows = by_domain(results)
+
+    def diff(domain: str, name: str) -> Evidence:
+        lost, _, by_rotation = diff_of(rows, domain, name)
+        return Evidence(lost, by_rotation, f"Table 1, {domain}, Diff {name}")
+
+    def study(name: str, share: float, column: str, cell: str) -> Evidence:
+        part = of_cell(fairness, name, share)
+        values = part.groupby("rotation")[column].mean() if len(part) else pd.Series(dtype=float)
+        return Evidence(values.mean(), values, f"Table 2, {name}{cell}")
+
+    accuracy = {name: study(name, bias, "acc", ", Acc") for name in ("x", "SN", "LNTL")}
+    gap = {name: study(name, bias, "gap", " biased, Eq. Opp.").size() for name in accuracy}
+    unbiased = study("x", UNBIASED, "gap", " unbiased, Eq. Opp.").size()
+    return {
+        "C1": [diff("ID", "SN")],
+        "C2": [diff("Gender", "SN"), diff("Ethnicity", "SN")],
+        "C3": [diff(f"Emotion ({probe})", "SN") for probe in ("NN", "SVM", "RF")],
+        "C4": [diff(d, "LNTL").minus(diff(d, "SN")) for d in ("Emotion (NN)", "Emotion (RF)", "ID")],
+        "C5": [gap["x"].minus(unbiased, 2.0)],
+        "C6": [gap["x"].minus(gap[name]) for name in ("SN", "LNTL")],
+        "C7": [accuracy[name].minus(accuracy["x"]).size() for name in ("SN", "LNTL")],
+    }
 
 
 def judge_claims(results: pd.DataFrame, fairness: pd.DataFrame, bias: float) -> pd.DataFrame:
     """The verdicts: `replicated`, `not replicated` or `not testable`.
 
-    Parameters
-    ----------
-    results : DataFrame
-        Rows of `measure`.
-    fairness : DataFrame
-        Rows of `measure_fairness`; may be empty.
-    bias : float
-        Of Table 2's biased set.
-
-    Returns
-    -------
-    DataFrame
-        `id`, `claim`, `verdict`, `estimate`, `low`, `high` (95 % t-interval over rotations or folds), `rule`, `splits`,
-        `evidence` (the cell that decides: the worst of those that the claim speaks of).
+    Takes the rows of `measure` and of `measure_fairness` (which may be empty), and the bias of Table 2's biased set.
+    Returns `id`, `claim`, `verdict`, `estimate`, `low`, `high` (95 % t-interval over rotations or folds), `rule`,
+    `splits`, `evidence` (the cell that decides: the worst of those that the claim speaks of).
     """
-    m = Measurements(results, fairness, bias)
+    parts = _parts(results, fairness, bias)
+    rank = results[results["metric"] == "effective_rank"].groupby("representation")["value"].mean()
+    dead = {name for name in rank.index if name != "pixels" and rank[name] < COLLAPSED * rank.get("x", 0)}
     columns = ["id", "claim", "verdict", "estimate", "low", "high", "rule", "splits", "evidence"]
-    return pd.DataFrame([_judge(claim, m) for claim in CLAIMS], columns=columns)
+    return pd.DataFrame([_judge(claim, parts[claim.id], dead) for claim in CLAIMS], columns=columns)
 
 
-def _judge(claim: Claim, m: Measurements) -> dict:
-    parts = claim.parts(m)
+def _judge(claim: Claim, parts: list[Evidence], dead: set[str]) -> dict:
     row = {"id": claim.id, "claim": claim.words, "rule": claim.rule}
-    if any(part is None for part in parts):
+    if any(np.isnan(part.estimate) for part in parts):
         return row | {"verdict": "not testable", "splits": 0, "evidence": "no data for it"}
-    decides, dead = claim.worst(parts), m.dead & set(claim.blind)
-    low, high = decides.bounds
+    decides = (max if claim.compare is le else min)(parts, key=lambda part: part.estimate)
+    low, high = decides.bounds()
     held, evidence = claim.holds(decides.estimate), decides.cell
+    dead = dead & set(claim.blind)
     if held and dead:
         evidence += f"; but {', '.join(sorted(dead))} has collapsed, and that is no blindness"
     else:
-        undecided = [p.cell for p in parts if claim.holds(p.bounds[0]) != claim.holds(p.bounds[1])]
+        undecided = [p.cell for p in parts if len({claim.holds(bound) for bound in p.bounds()}) > 1]
         evidence += "".join(f"; the interval of {cell} reaches over the limit" for cell in undecided)
     row |= {"verdict": "replicated" if held and not dead else "not replicated", "evidence": evidence}
     return row | {"estimate": decides.estimate, "low": low, "high": high, "splits": len(decides.values)}

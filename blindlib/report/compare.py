@@ -23,16 +23,8 @@ def compare_figures(committed: Path, fresh: Path) -> tuple[list[str], bool]:
     number may differ by the half-width of its committed interval, or by `FLOOR` where that is narrower. Verdicts of
     claims must be the same.
 
-    Returns
-    -------
-    lines : list of str
-        What to print: each difference beyond the tolerance, then a summary.
-    differs : bool
-
-    Raises
-    ------
-    InputError
-        If a table is missing on either side.
+    Returns the lines to print (each difference beyond the tolerance, then a summary) and whether any is beyond it.
+    Raises InputError if a table is missing on either side.
     """
     lines = []
     for name, half_widths in HALF_WIDTHS.items():

@@ -40,6 +40,7 @@ STYLE = {
 }
 WIDTH = 7.0  # inches: two columns of a paper
 GREY = "#555555"
+POINTS = {"fmt": "o", "ms": 4, "lw": 1}  # with the half-widths of their intervals
 GUIDE = {"color": "#bbbbbb", "ls": ":"}  # lines to compare with: chance, a budget, zero
 _assigned: dict[str, str] = {}
 
@@ -91,11 +92,6 @@ def save_figure(figure: Figure, data: pd.DataFrame, folder: Path, name: str) -> 
             figure.savefig(temporary, format=suffix, metadata=metadata)
             temporary.chmod(0o644)
     write_csv(folder / f"{name}.csv", data, float_format="%.4f")
-
-
-def interval_points(axis: Axes, x, y, xerr=None, yerr=None, **more) -> None:
-    """Points with the half-widths of their intervals; `more` as matplotlib's `errorbar` takes it."""
-    axis.errorbar(x, y, yerr, xerr, **{"fmt": "o", "ms": 4, "lw": 1, **more})
 
 
 def published_point(axis: Axes, x, y, edge: str = GREY, **more) -> None:
@@ -179,7 +175,7 @@ def selection(table: pd.DataFrame, budget: float) -> Figure:
     colours = sns.color_palette("viridis", len(mean))
     for strength, each in zip(mean.index, colours, strict=True):
         (x, y), (xerr, yerr) = mean.loc[strength], spread.loc[strength]
-        interval_points(left, x, y, xerr, yerr, ms=5, lw=0.8, color=each, label=f"λ = {strength:g}")
+        left.errorbar(x, y, yerr, xerr, **POINTS | {"ms": 5, "lw": 0.8}, color=each, label=f"λ = {strength:g}")
     left.axvline(budget, lw=1, **GUIDE)
     where = {"xycoords": ("data", "axes fraction"), "ha": "right", "va": "top", "rotation": 90}
     left.annotate("budget", (budget, 0.98), fontsize=7, **where)
@@ -204,7 +200,7 @@ def table1_figure(table: pd.DataFrame) -> Figure:
         axis.plot([rows["chance"].iloc[0]] * 2, [middle - 0.42, middle + 0.42], lw=1.2, label="chance", **GUIDE)
         for n, name in enumerate(name for name in names if name in rows.index):
             row, y = rows.loc[name], middle + (n - (len(names) - 1) / 2) * 0.8 / len(names)
-            interval_points(axis, row["mean"], y, row["half_width"], color=colour(name), label=name)
+            axis.errorbar(row["mean"], y, xerr=row["half_width"], **POINTS, color=colour(name), label=name)
             published_point(axis, row["published"], y, colour(name), ms=5, mew=0.9)
     published_point(axis, [], [], ms=5, label="published\n(other data and chance)")
     handles, labels = axis.get_legend_handles_labels()
@@ -224,8 +220,8 @@ def frontier(points: pd.DataFrame) -> Figure:
     for method, rows in points.groupby("method", sort=False):
         swept = len(rows) > 1
         line_style = {"lw": 0.8, "elinewidth": 0.5, "fmt": "o-" if swept else "s"}
-        columns = (rows[name] for name in ("id", "emotion", "id_hw", "emotion_hw"))
-        interval_points(axis, *columns, color=colour(method), label=method, **line_style)
+        columns = (rows[name] for name in ("id", "emotion", "emotion_hw", "id_hw"))
+        axis.errorbar(*columns, **POINTS | line_style, color=colour(method), label=method)
         offset = {"xytext": (3, 4), "textcoords": "offset points", "fontsize": 7, "color": colour(method)}
         for row in rows.itertuples() if swept else ():
             axis.annotate(f"{row.strength:g}", (row.id, row.emotion), **offset)
@@ -244,8 +240,9 @@ def equal_opportunity(table: pd.DataFrame) -> Figure:
     for y, row in shown.iterrows():
         edge = colour(row["representation"])
         for measure, face in (("tpr_smiling", edge), ("tpr_not_smiling", "white")):
-            interval_points(left, row[measure], y, row[f"{measure}_hw"], ms=6, color=edge, mfc=face, zorder=3)
-        interval_points(right, row["eq_opp"], y, row["eq_opp_hw"], ms=5, color=edge)
+            points = POINTS | {"ms": 6, "color": edge, "mfc": face, "zorder": 3}
+            left.errorbar(row[measure], y, xerr=row[f"{measure}_hw"], **points)
+        right.errorbar(row["eq_opp"], y, xerr=row["eq_opp_hw"], **POINTS | {"ms": 5, "color": edge})
         published_point(right, row["published_eq_opp"], y, edge, ms=6, mew=0.9)
     left.plot([], [], "o", color=GREY, label="smiling")
     left.plot([], [], "o", color=GREY, mfc="white", label="not smiling")
@@ -266,9 +263,9 @@ def bias_sweep(points: pd.DataFrame) -> Figure:
     for n, (name, rows) in enumerate(points.groupby("representation", sort=False)):
         rows = rows.sort_values("bias")
         x = 100 * rows["bias"] + 0.5 * (n - 1.5)
-        line_style = {"fmt": "o-", "elinewidth": 0.7, "color": colour(name), "label": name}
+        line_style = POINTS | {"fmt": "o-", "elinewidth": 0.7, "color": colour(name), "label": name}
         for axis, measure in zip(axes, ("gap", "acc"), strict=True):
-            interval_points(axis, x, rows[measure], yerr=rows[f"{measure}_hw"], **line_style)
+            axis.errorbar(x, rows[measure], rows[f"{measure}_hw"], **line_style)
     axes[0].axhline(0, lw=1, **GUIDE)
     axes[0].set(ylabel="TPR smiling − not smiling, points")
     axes[1].set(ylabel="accuracy on the unbiased test set, %")

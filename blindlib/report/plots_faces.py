@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from blindlib.backbones.alignment import Alignment, Steps
-from blindlib.report.plots import COLOURS, GUIDE, WIDTH, interval_points, new_figure, pair_histogram
+from blindlib.report.plots import COLOURS, GUIDE, POINTS, WIDTH, new_figure, pair_histogram
 
 
 def contact_sheet(frames: np.ndarray, people: list[str], emotions: list[str]) -> Figure:
@@ -66,7 +66,7 @@ def realism(rates: pd.DataFrame, pairs: pd.DataFrame, auc: float, least: float) 
     figure, (left, right) = new_figure(2, height=3.2)
     y, middle = np.arange(len(rates)), rates["exactly_one"]
     errors = [(middle - rates["low"]).clip(lower=0), (rates["high"] - middle).clip(lower=0)]
-    interval_points(left, middle, y, errors, color=COLOURS["SN"])
+    left.errorbar(middle, y, xerr=errors, **POINTS, color=COLOURS["SN"])
     left.axvline(least, lw=1, **GUIDE)
     left.set_yticks(y, [f"{v} (n = {n})" for v, n in zip(rates["value"], rates["n"], strict=True)])
     left.set(xlabel="dlib finds exactly one face, %", xlim=(min(84, rates["low"].min() - 1), 100.5))

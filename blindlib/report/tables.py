@@ -55,31 +55,22 @@ def diff_of(rows: pd.DataFrame, domain: str, name: str, protocol: str = "B") -> 
 def table1(results: pd.DataFrame) -> pd.DataFrame:
     """Result rows of `measure`, of any representations -> Table 1, tidy: a row for each of them, domain and protocol.
 
-    Returns
-    -------
-    DataFrame
-        Percentages. `half_width`: 95 % t-interval over rotations (or folds), each of other people. `diff_half_width`:
-        the same of Diff, paired by rotation. Where x, SN or LNTL have no data in a domain, a row has empty numbers.
+    In percent. `half_width`: 95 % t-interval over rotations (or folds), each of other people; `diff_half_width`: the
+    same of Diff, paired by rotation. Where x, SN or LNTL have no data in a domain, a row has empty numbers.
     """
     rows = by_domain(results)
     cells = summarise(rows, ["domain", "representation", "protocol", "kind"]).rename(columns={"kind": "data"})
     diffs = [diff_of(rows, c.domain, c.representation, c.protocol)[:2] for c in cells.itertuples()]
     cells[["diff", "diff_half_width"]] = np.reshape(diffs, (-1, 2))
-    cells, printed = cells.set_index(["domain", "representation"]), _published1()
+    poster = paper.table1()
+    diffs = poster[["SN_diff", "LNTL_diff"]].set_axis(["SN", "LNTL"], axis=1)
+    printed = pd.DataFrame({"published": poster[["x", "SN", "LNTL"]].T.unstack(), "published_diff": diffs.T.unstack()})
+    printed.index.names = ["domain", "representation"]
+    cells = cells.set_index(printed.index.names)
     absent = printed[~printed.index.isin(cells.index)].assign(protocol="B")
     table = pd.concat([cells.join(printed), absent]).reset_index()
     table = table.sort_values([*ORDER], key=lambda column: column.map(_place(column.name)), kind="stable")
     return _with_counts(table, TABLE1_COLUMNS)
-
-
-def _published1() -> pd.DataFrame:
-    """`published` and `published_diff` by domain and representation."""
-    cells = [
-        {"domain": domain, "representation": name, "published": row[name], "published_diff": row.get(f"{name}_diff")}
-        for domain, row in paper.table1().iterrows()
-        for name in ("x", "SN", "LNTL")
-    ]
-    return pd.DataFrame(cells).set_index(["domain", "representation"])
 
 
 def _place(column: str):
@@ -100,7 +91,10 @@ def cell(mean: float, half_width: float, published: float, digits: str = ".1f") 
 
 
 def readable(table: pd.DataFrame, protocol: str = "B") -> pd.DataFrame:
-    """Table 1 as the poster lays it out: domains down, representations across, ours with interval, published beside."""
+    """Table 1 as the poster lays it out: domains down, representations across, ours with interval, published beside.
+
+    Diff stands in protocol B alone, the poster's.
+    """
     shown = table[table["protocol"] == protocol]
     names = sorted(shown["representation"].unique(), key=_place("representation"))
     lines = []
@@ -110,7 +104,7 @@ def readable(table: pd.DataFrame, protocol: str = "B") -> pd.DataFrame:
         for name in names:
             row = cells.get(name)
             line[name] = cell(row["mean"], row["half_width"], row["published"]) if row else ""
-            if name in ("SN", "LNTL"):
+            if protocol == "B" and name in ("SN", "LNTL"):
                 numbers = [row[column] for column in ("diff", "diff_half_width", "published_diff")] if row else []
                 line[f"Diff {name}"] = cell(*numbers, digits="g") if row else ""
         line |= dict.fromkeys(("Subjects", "Tested", "Data"), "no data")
@@ -152,14 +146,8 @@ def summary(rows: pd.DataFrame) -> dict[str, float]:
 def table2(rows: pd.DataFrame, bias: float, faces: FaceTable) -> pd.DataFrame:
     """Table 2: a row for each representation and training set; without data its numbers are empty.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        Of `fairness.measure_fairness`; may be empty. A representation that the poster does not have comes last.
-    bias : float
-        Of the biased training set.
-    faces : FaceTable
-        Says what kind of data a number stands on.
+    `rows` come from `fairness.measure_fairness` (a representation that the poster does not have comes last), `bias` is
+    the biased set's, and `faces` say what kind of data a number stands on.
     """
     known = {name for name, _ in CELLS}
     others = [name for name in dict.fromkeys(rows.get("representation", ())) if name not in known]
@@ -193,10 +181,7 @@ def readable2(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def sweep_points(rows: pd.DataFrame) -> pd.DataFrame:
-    """The study's rows -> `gap` (points) and `acc` (percent) by `representation` and `bias` (share of 1).
-
-    Means over rotations, each with the half-width of its 95 % interval (`gap_hw`, `acc_hw`).
-    """
+    """The study's rows -> `gap` (points) and `acc` (percent) with their half-widths, by `representation` and `bias`."""
     groups = rows.groupby(["representation", "bias"], sort=False) if len(rows) else ()
     points = [{"representation": name, "bias": bias, **_means(part, "gap", "acc")} for (name, bias), part in groups]
     return pd.DataFrame(points, columns=["representation", "bias", "gap", "gap_hw", "acc", "acc_hw"])

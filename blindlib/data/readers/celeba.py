@@ -30,7 +30,6 @@ def load_celeba(root: Path) -> FaceTable:
 
     Source: Liu et al., ICCV 2015.
     """
-    root = Path(root)
     listing = _read_attributes(root / ATTRIBUTES)
     for name, column, allowed in ((IDENTITIES, "identity", range(1, 10**6)), (PARTITION, "partition", range(3))):
         numbers = listing.rows["image"].map(_read_numbers(root / name, column, allowed))
@@ -58,8 +57,8 @@ def _read_attributes(path: Path) -> Listing:
     if not head[0].isdigit() or not set(_USED) <= set(names):
         raise InputError(path, f"expected a count, then a line of names with {', '.join(_USED)}", _REMEDY, line=2)
     listing = Listing(path, pd.DataFrame({"image": words.str[0], "words": words.str.len()}), _REMEDY)
-    wanted = len(names) + 1
-    listing.refuse(listing.rows["words"] != wanted, f"expected a file and {wanted - 1} values, got {{words}} words")
+    broken = listing.rows["words"] != len(names) + 1
+    listing.refuse(broken, f"expected a file and {len(names)} values, got {{words}} words")
     if len(words) != int(head[0]):
         raise InputError(path, f"promises {int(head[0]):,} images, lists {len(words):,}", _REMEDY, line=1)
     listing.refuse_repeats()

@@ -22,21 +22,20 @@ _REMEDY = "see CFEE in DATA.md: `blindlib data fetch cfee` prints how to ask for
 def load_cfee(root: Path, *, everything: bool = False) -> FaceTable:
     """Load CFEE as distributed, with `categories.csv` (see DATA.md), or sorted by hand: `subject/emotion/any.jpg`.
 
-    Neutral and the six basic emotions are read, or everything: the fifteen compound ones too. Raises InputError without
+    Neutral and the six basic emotions are read, or everything: the fifteen compound ones too. `emotion` is what the
+    subject was asked to show; `real` with all 230. `notes` counts photographs passed over: of compound emotions unless
+    asked for, and of the four categories that the distribution holds beyond the paper's 22. Raises InputError without
     photographs, and for one that has no known emotion or stands there twice.
-
-    `emotion`: what the subject was asked to show; `real` with all 230 subjects. `notes` counts photographs passed over:
-    other categories (the distribution holds four more than the paper's 22), and, unless asked for, compound ones.
 
     Source: Du, Tao & Martínez, PNAS 2014. The layout as distributed is read off public code, not off the data.
     """
-    root = Path(root)
     files = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg"))
     if not files:
         raise InputError(root, "holds no photographs (.jpg)", _REMEDY)
     files = [inside(root, file, root) for file in files]
-    read = _read_codes if any(_CODED.match(Path(file).name) for file in files) else _read_folders
-    rows = pd.DataFrame(read(root, files), columns=["image", "identity", "emotion"])
+    emotion_of_code = _read_codes(root) if any(_CODED.match(Path(file).name) for file in files) else None
+    rows = [(file, *_read_name(root, file, emotion_of_code)) for file in files]
+    rows = pd.DataFrame(rows, columns=["image", "identity", "emotion"])
     frame = rows[rows["emotion"].isin((*_BASIC, *COMPOUND_EMOTIONS) if everything else _BASIC)]
     if frame.empty:
         raise InputError(root, "holds no photograph of a known emotion", _REMEDY)
@@ -56,34 +55,29 @@ def emotion_of(words: str) -> str:
     return _WORDS.get(plain, plain)
 
 
-def _read_codes(root: Path, files: list[str]) -> list[tuple[str, str, str]]:
-    """Every file with its subject and emotion, by the code in its name."""
+def _read_codes(root: Path) -> dict[int, str]:
     remedy = "save the sheet 'summary' of AU_annotation_all_subjects.xls there as CSV: code,emotion"
     listing = read_table(root / CATEGORIES, "the table of CFEE's category codes", ["code", "emotion"], remedy)
     code, words = listing.rows["code"].str.strip(), listing.rows["emotion"].str.strip()
     broken = ~code.str.fullmatch("[0-9]+") | (words == "")
     listing.refuse(broken, "expected a code and an emotion, got {code!r}, {emotion!r}", "mend it")
     listing.refuse(code.astype(int).duplicated(), "repeats the code {code}", "keep one line of the two")
-    emotion_by_code = dict(zip(code.astype(int), words.map(emotion_of), strict=True))
-    missing = ", ".join(emotion for emotion in _BASIC if emotion not in emotion_by_code.values())
+    emotion_of_code = dict(zip(code.astype(int), words.map(emotion_of), strict=True))
+    missing = ", ".join(emotion for emotion in _BASIC if emotion not in emotion_of_code.values())
     if missing:
         raise InputError(listing.path, f"names no {missing}", "use the words neutral, happy, sad, … or DATA.md's")
-    rows = []
-    for file in files:
-        match = _CODED.match(Path(file).name)
-        if match is None or int(match["code"]) not in emotion_by_code:
-            problem = f"is not named code_subject_photograph.jpg with a code of {CATEGORIES}"
-            raise InputError(root / file, problem, "rename or remove it")
-        rows.append((file, match["subject"], emotion_by_code[int(match["code"])]))
-    return rows
+    return emotion_of_code
 
 
-def _read_folders(root: Path, files: list[str]) -> list[tuple[str, str, str]]:
-    """Every file with its subject and emotion, by the folders that it lies in."""
-    rows = []
-    for file in files:
+def _read_name(root: Path, file: str, emotion_of_code: dict[int, str] | None) -> tuple[str, str]:
+    """A file's subject and emotion, by the code in its name; without codes by the folders that it lies in."""
+    if emotion_of_code is None:
         folders = file.split("/")
         if len(folders) != 3 or emotion_of(folders[1]) not in (*_BASIC, *COMPOUND_EMOTIONS):
             raise InputError(root / file, "does not lie in subject/emotion/", "sort it so, or remove it")
-        rows.append((file, folders[0], emotion_of(folders[1])))
-    return rows
+        return folders[0], emotion_of(folders[1])
+    match = _CODED.match(Path(file).name)
+    if match is None or int(match["code"]) not in emotion_of_code:
+        problem = f"is not named code_subject_photograph.jpg with a code of {CATEGORIES}"
+        raise InputError(root / file, problem, "rename or remove it")
+    return match["subject"], emotion_of_code[int(match["code"])]

@@ -12,15 +12,12 @@ from PIL import Image
 from blindlib.common.errors import InputError
 from blindlib.common.files import atomic_path, build_root, private_dir, sha256
 from blindlib.common.work import cores, track
-from blindlib.data.checks import read_table, too_many
+from blindlib.data import checks
 from blindlib.data.facetable import FaceTable, make_facetable
 
 PEOPLE, SENTENCES = "VideoDemographics.csv", "SentenceFilenames.csv"
 EMOTIONS = {"ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happiness", "NEU": "neutral", "SAD": "sadness"}
 _CLIP = re.compile(rf"^(?P<actor>\d{{4}})_[A-Z]{{3}}_(?P<emotion>{'|'.join(EMOTIONS)})_(LO|MD|HI|XX)\.flv$")
-_EDGE = 0.1  # of a clip at either end: the clapper, the cut
-_SMOOTH = 3  # frames: a blink is shorter than an expression
-_THUMBNAIL = (64, 48)  # pixels
 _REMEDY = "see CREMA-D in DATA.md: `blindlib data fetch cremad` prints where its files are"
 
 
@@ -33,8 +30,7 @@ def load_cremad(root: Path) -> FaceTable:
 
     Source: Cao et al., IEEE Trans. Affective Computing 2014; ODbL 1.0.
     """
-    root = Path(root)
-    listing = read_table(root / PEOPLE, "CREMA-D's table of actors", ["ActorID", "Sex", "Race"], _REMEDY)
+    listing = checks.read_table(root / PEOPLE, "CREMA-D's table of actors", ["ActorID", "Sex", "Race"], _REMEDY)
     listing.refuse_repeats("ActorID", "actor")
     listing.refuse_unknown("Sex", ("Male", "Female"))
     listing.refuse_unknown("Race", ("African American", "Asian", "Caucasian", "Unknown"))
@@ -45,7 +41,7 @@ def load_cremad(root: Path) -> FaceTable:
         raise InputError(root / "VideoFlash", "holds no clips (.flv)", _REMEDY)
     rows, notes = [], {}
     if (root / SENTENCES).exists():  # names every clip that should be here
-        listing = read_table(root / SENTENCES, "CREMA-D's list of clips", ["Filename"], _REMEDY)
+        listing = checks.read_table(root / SENTENCES, "CREMA-D's list of clips", ["Filename"], _REMEDY)
         listing.rows["image"] = "VideoFlash/" + listing.rows["Filename"] + ".flv"
         _, notes = listing.keep_present(root)
     for clip in clips:
@@ -59,7 +55,7 @@ def load_cremad(root: Path) -> FaceTable:
     folder = private_dir(private_dir(build_root() / "frames") / "cremad")
     frame["sha256"] = _extract_apexes(clips, folder)
     blank = frame["sha256"].isna()
-    if too_many(blank.sum(), len(frame)):
+    if blank.mean() > checks.ABSENT:
         problem = f"has no picture that decodes, nor have {blank.sum() - 1:,} more of {len(frame):,}"
         raise InputError(clips[blank.idxmax()], problem, _REMEDY)
     notes |= {"clips": len(frame), "without a picture": int(blank.sum()), "actors": frame["identity"].nunique()}
@@ -91,7 +87,7 @@ def read_apex(clip: Path) -> Image.Image | None:
 
     It is decoded twice: a clip's frames never lie in memory together.
     """
-    thumbnails = [np.asarray(f.to_image().convert("L").resize(_THUMBNAIL)) for f in _frames(clip)]
+    thumbnails = [np.asarray(f.to_image().convert("L").resize((64, 48))) for f in _frames(clip)]
     if not thumbnails:
         return None
     wanted = apex_index(np.stack(thumbnails))
@@ -104,8 +100,8 @@ def apex_index(thumbnails: np.ndarray) -> int:
     A **decision**: an actor begins with a resting face; nobody has marked the apex of these clips.
     """
     moved = np.abs(thumbnails.astype(np.float32) - thumbnails[0]).mean((1, 2))
-    smooth = np.convolve(moved, np.ones(_SMOOTH) / _SMOOTH, "same")
-    edge = int(_EDGE * len(moved))
+    smooth = np.convolve(moved, np.ones(3) / 3, "same")  # a blink is shorter than an expression
+    edge = len(moved) // 10  # the clapper, the cut
     return edge + int(np.argmax(smooth[edge : len(moved) - edge]))
 
 

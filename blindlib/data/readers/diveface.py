@@ -18,7 +18,6 @@ PUBLISHED = {
     "Group3_Male": "333a17d1",
     "Group3_Female": "818b63dc",
 }
-LISTS = tuple(PUBLISHED)
 _REMEDY = "see DiveFace in DATA.md: the lists are public, the images were MegaFace's"
 
 
@@ -33,9 +32,8 @@ def load_diveface(root: Path, *, everything: bool = False) -> FaceTable:
 
     Source: Morales et al. 2021 (arXiv 1902.00334); github.com/BiDAlab/DiveFace.
     """
-    root = Path(root)
     parts, notes, list_of = [], {}, {}
-    for name in LISTS:
+    for name in PUBLISHED:
         listing = _read_list(name, root, everything)
         listing.rows["other"] = listing.rows["identity"].map(list_of)
         listing.refuse(listing.rows["other"].notna(), "{identity} is in {other}.txt too", "keep a person in one list")

@@ -22,7 +22,6 @@ def load_fairface(root: Path) -> FaceTable:
 
     Source: Kärkkäinen & Joo, WACV 2021; CC BY 4.0.
     """
-    root = Path(root)
     found = [root / name for name in LABELS if (root / name).exists()] or [root / LABELS[0]]
     folder = next((root / name for name in FOLDERS if any((root / name / s).is_dir() for s in ("train", "val"))), None)
     if folder is None:
@@ -41,5 +40,5 @@ def _read(path: Path, folder: Path) -> tuple[pd.DataFrame, dict]:
     listing.rows["image"] = listing.inside(folder, "file")
     rows, notes = listing.keep_present(folder)
     ethnicity = rows["race"].str.replace("_", " ").str.lower()
-    labels = rows[["image"]].assign(identity=rows["image"], gender=rows["gender"].str.lower(), ethnicity=ethnicity)
-    return labels, notes
+    rows = rows[["image"]].assign(identity=rows["image"], gender=rows["gender"].str.lower(), ethnicity=ethnicity)
+    return rows, notes

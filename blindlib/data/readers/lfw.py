@@ -30,28 +30,23 @@ def load_lfw(root: Path) -> FaceTable:
 
     Source: Huang et al. 2007 (images); Kumar et al. 2009 (attributes); muxspace/facial_expressions (emotions).
     """
-    root = Path(root)
     folder = next((root / name for name in FOLDERS if (root / name).is_dir()), None)
     if folder is None:
         raise InputError(root, f"no LFW images here (looked for {', '.join(FOLDERS)})", _FETCH)
-    frame, notes = _find_images(folder), {}
-    readers = (("expressions", "legend.csv", _read_emotions), ("attributes", "lfw_attributes.txt", _read_attributes))
-    for what, file, read in readers:
-        if (root / file).exists():
-            labels, notes[what] = read(root / file, frame["image"])
-            frame = frame.join(labels, on="image")
-    return make_facetable(frame, folder, name="LFW", kind="real", notes=notes)
-
-
-def _find_images(folder: Path) -> pd.DataFrame:
     files = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in (".jpg", ".jpeg"))
     if not files:
         raise InputError(folder, "holds no Name/Name_0001.jpg", _FETCH)
     for path in files:
         if not re.fullmatch(re.escape(path.parent.name) + r"_\d{4}", path.stem):
             raise InputError(path, "not named Name/Name_0001.jpg as LFW's images are", "rename or remove it")
-    images = [path.relative_to(folder).as_posix() for path in files]
-    return pd.DataFrame({"image": images, "identity": [path.parent.name for path in files]})
+    rows = [(path.relative_to(folder).as_posix(), path.parent.name) for path in files]
+    frame, notes = pd.DataFrame(rows, columns=["image", "identity"]), {}
+    readers = (("expressions", "legend.csv", _read_emotions), ("attributes", "lfw_attributes.txt", _read_attributes))
+    for what, file, read in readers:
+        if (root / file).exists():
+            labels, notes[what] = read(root / file, frame["image"])
+            frame = frame.join(labels, on="image")
+    return make_facetable(frame, folder, name="LFW", kind="real", notes=notes)
 
 
 def image_paths(person: pd.Series, number: pd.Series) -> pd.Series:
@@ -93,6 +88,9 @@ def _read_emotions(path: Path, images: pd.Series) -> tuple[pd.DataFrame, dict]:
 def _read_attributes(path: Path, images: pd.Series) -> tuple[pd.DataFrame, dict]:
     """Labels by image of Columbia's 73 real-valued scores (tab-separated below a comment line), and counts of rows.
 
+    Gender and ethnicity of a person's mean scores; smiling, and attractive as that gender, of the image's score. The
+    three ethnic groups follow DiveFace's coarse ones (**decision**): Asian, White, and Black or Indian.
+
     Source: Kumar et al., ICCV 2009. The scores are predictions; no one asked the people.
     """
     text = read_lines(path, "attribute scores", "see DATA.md").rows["text"]
@@ -111,27 +109,16 @@ def _read_attributes(path: Path, images: pd.Series) -> tuple[pd.DataFrame, dict]
     here = table[table.index.isin(images) & ~table.index.duplicated()]
     if here.empty:
         raise InputError(path, "names no image of this folder", "check that images and scores are of the same LFW")
-    return _labels_of(here), {"rows": len(table), "rows for absent images": len(table) - len(here)}
-
-
-def _labels_of(table: pd.DataFrame) -> pd.DataFrame:
-    """Gender and ethnicity of a person's mean scores; smiling, and attractive as that gender, of the image's score.
-
-    The three ethnic groups follow DiveFace's coarse ones (**decision**): Asian, White, and Black or Indian.
-    """
-    mean = table.groupby("person")[_SCORES].transform("mean")
+    mean = here.groupby("person")[_SCORES].transform("mean")
     male = mean["Male"] > 0
-    groups = pd.DataFrame(
-        {"asian": mean["Asian"], "white": mean["White"], "black or indian": mean[["Black", "Indian"]].max(axis=1)}
-    )
-    return pd.DataFrame(
-        {
-            "gender": male.map({True: "male", False: "female"}),
-            "ethnicity": groups.idxmax(axis=1),
-            "smiling": table["Smiling"] > 0,
-            "attractive": table["Attractive Man"].where(male, table["Attractive Woman"]) > 0,
-        }
-    )
+    groups = mean[["Asian", "White"]].assign(**{"black or indian": mean[["Black", "Indian"]].max(axis=1)})
+    labels = {
+        "gender": male.map({True: "male", False: "female"}),
+        "ethnicity": groups.idxmax(axis=1).str.lower(),
+        "smiling": here["Smiling"] > 0,
+        "attractive": here["Attractive Man"].where(male, here["Attractive Woman"]) > 0,
+    }
+    return pd.DataFrame(labels), {"rows": len(table), "rows for absent images": len(table) - len(here)}
 
 
 def read_pairs(path: Path, faces: FaceTable) -> pd.DataFrame:

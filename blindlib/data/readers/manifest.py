@@ -13,14 +13,12 @@ _TRUTH = {"1": True, "true": True, "0": False, "false": False}
 
 
 def load_manifest(path: Path) -> FaceTable:
-    """Load a folder that holds `faces.csv`, or the CSV itself. Raises InputError for other columns.
+    """Load a folder that holds `faces.csv`, or the CSV itself; named by its folder, a substitute for the paper's data.
 
-    They are `image` (a path below the CSV's folder) and `identity`, and any of `emotion`, `gender`, `ethnicity`,
-    `smiling`, `attractive` (1/0 or true/false). An empty cell is a missing label.
-
-    Named by its folder; a substitute for the paper's data.
+    Its columns are `image` (a path below the CSV's folder) and `identity`, and any of `emotion`, `gender`, `ethnicity`,
+    `smiling`, `attractive` (1/0 or true/false). An empty cell is a missing label. Raises InputError for other columns.
     """
-    path = Path(path) / MANIFEST if Path(path).is_dir() else Path(path)
+    path = path / MANIFEST if path.is_dir() else path
     require_file(path, "manifest", "write one: image,identity[,emotion,gender,ethnicity,smiling,attractive]")
     listing = read_table(path, "manifest", ["image", "identity"], "add the images, or take their rows out")
     rows = listing.rows
@@ -28,8 +26,7 @@ def load_manifest(path: Path) -> FaceTable:
     if unknown:
         remedy = f"rename or drop them; known: {', '.join(_COLUMNS)}"
         raise InputError(path, f"has the unknown columns {unknown}", remedy, line=1)
-    empty = (rows[["image", "identity"]] == "").any(axis=1)
-    listing.refuse(empty, "no image or no identity in this row", "fill it in")
+    listing.refuse((rows[["image", "identity"]] == "").any(axis=1), "no image or no identity in this row", "fill it in")
     rows["image"] = listing.inside(path.parent)
     listing.refuse_repeats()
     for column in rows.columns.intersection(["smiling", "attractive"]):
