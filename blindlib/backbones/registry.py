@@ -70,9 +70,16 @@ def _resnet50(name: str) -> torch.nn.Module:
     return _loaded(load_vggface2 if name == "vggface2" else load_imagenet, _weights_file(name))
 
 
-def _resnet50_weights(name: str) -> str:
-    _resnet50(name)  # refuses what is no such network before its bytes are trusted
-    return sha256(_weights_file(name))
+def _published(name: str) -> str:
+    """SHA-256 of a published file of weights, once it is known to be the publisher's, or at least such a network."""
+    path = _weights_file(name)
+    found, expected = sha256(path), WEIGHTS[name].sha256
+    if expected is None:
+        _resnet50(name)
+    elif found != expected:
+        remedy = f"delete it; `blindlib data fetch {name}`"
+        raise InputError(path, "is not the published file (another SHA-256)", remedy)
+    return found
 
 
 @cache
@@ -92,13 +99,6 @@ def encode_onnx(chips: np.ndarray, path: Path) -> np.ndarray:
     planes = chips.transpose(0, 3, 1, 2).astype(np.float32)
     x = np.concatenate([session.run(None, {name: plane[None]})[0] for plane in planes])
     return x / np.linalg.norm(x, axis=1, keepdims=True)
-
-
-def _sface_weights() -> str:
-    path = _weights_file("sface")
-    if sha256(path) != WEIGHTS["sface"].sha256:
-        raise InputError(path, "is not the published file (another SHA-256)", "delete it; `blindlib data fetch sface`")
-    return WEIGHTS["sface"].sha256
 
 
 BACKBONES = {
@@ -131,7 +131,7 @@ BACKBONES = {
             224,
             alignment.vggface2_alignment(),
             lambda chips: embed_frames(_resnet50("vggface2"), chips),
-            partial(_resnet50_weights, "vggface2"),
+            partial(_published, "vggface2"),
             "ResNet-50 trained on VGGFace2: the paper's",
             "weights: Oxford's terms; port by keras-vggface (MIT) or pytorch-mcn",
         ),
@@ -141,7 +141,7 @@ BACKBONES = {
             224,
             alignment.dlib_alignment(224),
             lambda chips: embed_frames(_resnet50("resnet50-imagenet"), chips),
-            partial(_resnet50_weights, "resnet50-imagenet"),
+            partial(_published, "resnet50-imagenet"),
             "torchvision's ResNet-50, ImageNet (IMAGENET1K_V2): not trained on faces",
             "BSD-3-Clause",
         ),
@@ -151,7 +151,7 @@ BACKBONES = {
             112,
             alignment.arcface_alignment(),
             lambda chips: encode_onnx(chips, _weights_file("sface")),
-            _sface_weights,
+            partial(_published, "sface"),
             "OpenCV Zoo's SFace, ONNX",
             "Apache-2.0",
         ),
@@ -173,13 +173,7 @@ BACKBONES = {
 
 
 def get_backbone(name: str) -> Backbone:
-    """A backbone by its name.
-
-    Raises
-    ------
-    InputError
-        If there is none of that name.
-    """
+    """A backbone by its name; raises InputError if there is none."""
     if name not in BACKBONES:
         raise InputError("backbone", f"there is no backbone {name!r}", f"use one of {', '.join(BACKBONES)}")
     return BACKBONES[name]

@@ -64,17 +64,13 @@ def train(images: torch.Tensor, people: torch.Tensor, recipe: Recipe) -> Compact
                 loss.backward()
                 optimiser.step()
                 schedule.step()
-        accuracy = _accuracy(network, classifier, images[held], people[held])
+        network.eval()
+        with torch.no_grad():
+            parts = images[held].split(256)
+            guess = [classifier(network(to_input(part.to(device)))).argmax(1).cpu() for part in parts]
+        accuracy = 100 * (torch.cat(guess) == people[held]).float().mean().item()
         print(f"epoch {epoch + 1}: loss {loss.item():.2f}, held-out photographs {accuracy:.1f} %", flush=True)
     return network.eval().cpu()
-
-
-@torch.no_grad()
-def _accuracy(network: CompactNet, classifier: nn.Linear, images: torch.Tensor, people: torch.Tensor) -> float:
-    network.eval()
-    device = classifier.weight.device
-    guess = [classifier(network(to_input(part.to(device)))).argmax(1).cpu() for part in images.split(256)]
-    return 100 * (torch.cat(guess) == people).float().mean().item()
 
 
 def _render(album: pd.DataFrame, what: str) -> np.ndarray:
@@ -91,11 +87,10 @@ def verify(network: CompactNet, *, seed: int = 1) -> tuple[float, float]:
     pairs = make_pairs(album, config.folds, config.fold_pairs, seed)
     distance = np.linalg.norm(x[pairs["left"]] - x[pairs["right"]], axis=1)
     same, right = pairs["same"].to_numpy(), []
-    for fold in range(config.folds):
-        tested = (pairs["fold"] == fold).to_numpy()
+    for tested in (pairs["fold"].to_numpy() == fold for fold in range(config.folds)):
         known = np.unique(distance[~tested])
         limits = (known[:-1] + known[1:]) / 2
-        hits = [((distance[~tested] <= limit) == same[~tested]).sum() for limit in limits]
+        hits = ((distance[~tested] <= limits[:, None]) == same[~tested]).sum(1)
         right.append(100 * ((distance[tested] <= limits[np.argmax(hits)]) == same[tested]).mean())
     return float(np.mean(right)), float(np.std(right, ddof=1))
 
@@ -127,16 +122,11 @@ def main() -> None:
     album = make_training_people(recipe.people, recipe.images, recipe.seed)
     images = torch.as_tensor(_render(album, "the backbone's people")).permute(0, 3, 1, 2)
     people = np.unique(album["identity"], return_inverse=True)[1]
-    network = train(images, torch.as_tensor(people), recipe)
-    arrays = {name: v.half() if v.is_floating_point() else v for name, v in network.state_dict().items()}
+    network = train(images, torch.as_tensor(people), recipe).to(torch.float16)
     with atomic_path(WEIGHTS) as temporary:
-        save_file({name: value.contiguous() for name, value in arrays.items()}, temporary)
+        save_file({name: value.contiguous() for name, value in network.state_dict().items()}, temporary)
         temporary.chmod(0o644)
-    write_card(recipe, (time.monotonic() - start) / 60)
-
-
-def write_card(recipe: Recipe, minutes: float) -> None:
-    """Verify the stored weights and write their card."""
+    minutes = (time.monotonic() - start) / 60
     mean, deviation = verify(load_compactnet())
     card = CARD.format(
         **asdict(recipe),
