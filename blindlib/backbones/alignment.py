@@ -170,10 +170,7 @@ def align(image: np.ndarray, alignment: Alignment, box: tuple | None) -> tuple[n
 
 
 def inspect_frame(frame: np.ndarray, embed: bool) -> tuple[int, np.ndarray]:
-    """How many faces dlib finds in an RGB frame doubled in size, and its embedding (128,) of the first.
-
-    The embedding is NaN where no face was found or `embed` is false.
-    """
+    """How many faces dlib finds in an RGB frame doubled in size; its embedding (128,) of the first, or NaN."""
     boxes = _detector()[0](frame, 1)
     if not embed or not boxes:
         return len(boxes), np.full(128, np.nan, np.float32)

@@ -74,6 +74,6 @@ def load_compactnet(path: Path = WEIGHTS) -> CompactNet:
     try:
         network.load_state_dict({name: value.float() for name, value in load_file(path).items()})
     except (OSError, SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0][:80]
-        raise InputError(path, f"does not hold CompactNet's weights ({reason})", "run `make backbone`") from None
+        problem = f"does not hold CompactNet's weights ({error!r:.80})"
+        raise InputError(path, problem, "run `make backbone`") from None
     return network.eval().requires_grad_(False)

@@ -8,10 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from blindlib.backbones import alignment
-from blindlib.backbones.alignment import Alignment
-from blindlib.backbones.compactnet import CROP, DIM, INPUT, LOWER, load_compactnet
-from blindlib.backbones.compactnet import WEIGHTS as COMPACTNET
+from blindlib.backbones import alignment, compactnet
 from blindlib.common.errors import InputError
 from blindlib.common.files import data_dir, digest, sha256
 from blindlib.data.catalogue import WEIGHTS
@@ -24,7 +21,7 @@ class Backbone:
     name: str
     dim: int  # width D of the embedding
     size: int  # side of its input, pixels
-    alignment: Alignment | None  # None takes the whole image as it is
+    alignment: alignment.Alignment | None  # None takes the whole image as it is
     encode: Callable[[np.ndarray], np.ndarray]  # uint8 (B, size, size, 3), RGB -> float32 (B, D)
     weights: Callable[[], str]  # () -> what identifies the weights; raises InputError where they are absent
     source: str
@@ -106,11 +103,11 @@ BACKBONES = {
     for b in (
         Backbone(
             "compactnet",
-            DIM,
+            compactnet.DIM,
             112,
             None,
-            lambda frames: embed_frames(_loaded(load_compactnet, COMPACTNET), frames),
-            lambda: digest(sha256(COMPACTNET), INPUT, CROP, LOWER),
+            lambda frames: embed_frames(_loaded(compactnet.load_compactnet, compactnet.WEIGHTS), frames),
+            lambda: digest(sha256(compactnet.WEIGHTS), compactnet.INPUT, compactnet.CROP, compactnet.LOWER),
             "ten-layer ResNet trained on SynthFaces people of its own; card: blindlib/backbones/weights/compactnet.md",
             "MIT",
         ),

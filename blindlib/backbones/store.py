@@ -91,10 +91,6 @@ class Shard:
     path: Path
     rows: np.ndarray
 
-    def load(self, backbone: Backbone) -> np.ndarray:
-        """The rows (n,) of a finished shard, of `_row_type`; raises InputError if the file is damaged."""
-        return _load(self.path, _row_type(backbone), self.rows.shape)
-
     def save(self, rows: np.ndarray, backbone: Backbone) -> None:
         """Write the shard; raises InputError if an embedding is not finite."""
         if not np.isfinite(rows["x"]).all():
@@ -217,10 +213,10 @@ def finish(faces: FaceTable, backbone: Backbone, folder: Path) -> None:
     if left:
         remedy = "copy the other machines' .partial folders here and run again"
         raise InputError(partial, f"the shards of {left:,} images are not here", remedy)
-    shards, boxes = _shards(folder, np.arange(len(faces))), np.zeros((len(faces), 4))
+    shards, boxes, row = _shards(folder, np.arange(len(faces))), np.zeros((len(faces), 4)), _row_type(backbone)
     if backbone.alignment is not None:
         for shard in shards:
-            boxes[shard.rows] = shard.load(backbone)["box"]
+            boxes[shard.rows] = _load(shard.path, row, shard.rows.shape)["box"]
     detected = ~np.isnan(boxes[:, 0])
     again = _shards(folder, np.flatnonzero(~detected), "missed-")
     if again:
@@ -230,7 +226,7 @@ def finish(faces: FaceTable, backbone: Backbone, folder: Path) -> None:
         np.lib.format.open_memmap(temporary / "x.npy", "w+", np.float32, (len(faces), backbone.dim))
         for shard in [*shards, *again]:
             x = np.lib.format.open_memmap(temporary / "x.npy", "r+")  # anew: a mapping that stays counts as used memory
-            x[shard.rows] = shard.load(backbone)["x"]
+            x[shard.rows] = _load(shard.path, row, shard.rows.shape)["x"]
         np.save(temporary / "detected.npy", detected, allow_pickle=False)
         meta = {"backbone": backbone.name, "images": len(faces), "detected": int(detected.sum())}
         (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")

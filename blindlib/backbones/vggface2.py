@@ -36,7 +36,8 @@ class VGGFace2ResNet50(ResNet):
 
     The features are those below the classifier: averages after a ReLU. `flavour` is one of `FLAVOURS`.
 
-    Source: rcmalli/keras-vggface, RESNET50; cydonia999/VGGFace2-pytorch, models/resnet.py; Cao et al. 2018.
+    Source: rcmalli/keras-vggface v2.0, RESNET50; albanie/pytorch-mcn; cydonia999/VGGFace2-pytorch, models/resnet.py;
+    Cao et al. 2018.
     """
 
     def __init__(self, flavour: str):
@@ -55,7 +56,10 @@ class VGGFace2ResNet50(ResNet):
 
     def prepare(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 RGB frames (B, 3, 224, 224) -> BGR minus the mean, float32; raises InputError on other frames."""
-        _check(images)
+        if images.dtype != torch.uint8 or images.shape[1:] != (3, SIDE, SIDE):
+            came = f"{images.dtype} {tuple(images.shape)}, planes first"
+            problem = f"expected uint8 (B, {SIDE}, {SIDE}, 3), RGB; got {came}"
+            raise InputError("frames", problem, f"align the faces to {SIDE} x {SIDE}")
         return images.flip(1).float() - torch.tensor(MEAN_BGR, device=images.device).view(1, 3, 1, 1)
 
 
@@ -63,19 +67,12 @@ class ImageNetResNet50(ResNet):
     """torchvision's ResNet-50, of `load_imagenet`: (B, 3, 224, 224) -> pooled features (B, 2048)."""
 
     def prepare(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8 RGB frames (B, 3, 224, 224) -> minus ImageNet's mean, over its deviation; raises InputError."""
-        _check(images)
+        """uint8 RGB frames (B, 3, 224, 224) -> minus ImageNet's mean, over its deviation."""
         return normalize(images.float() / 255, *IMAGENET_MEAN_SD)
 
 
-def _check(images: torch.Tensor) -> None:
-    if images.dtype != torch.uint8 or images.shape[1:] != (3, SIDE, SIDE):
-        problem = f"expected uint8 (B, {SIDE}, {SIDE}, 3), RGB; got {images.dtype} {tuple(images.shape)}, planes first"
-        raise InputError("frames", problem, f"align the faces to {SIDE} x {SIDE}")
-
-
 def _published(ours: str, is_kernel: bool) -> tuple[str, str, str]:
-    """Names of a tensor in the files of Keras, pytorch-mcn and torchvision, from the last: `layer1.0.bn2.weight` say."""
+    """Names of a tensor in the files of Keras, pytorch-mcn and torchvision, from the last: `layer1.0.bn2.bias` say."""
     *place, layer, tensor = ours.split(".")
     name = "conv1/7x7_s2"
     if place:
@@ -85,10 +82,6 @@ def _published(ours: str, is_kernel: bool) -> tuple[str, str, str]:
     if is_kernel:
         return f"{name}/kernel", f"{flat}.weight", ours
     return f"{name}/bn/{_KERAS_PARTS[tensor]}", f"{flat}_bn.{tensor}", ours
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:80]
 
 
 def _read_keras(path: Path) -> dict[str, torch.Tensor]:
@@ -124,9 +117,9 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
             return tensors, (file.metadata() or {}).get("flavour")
     except KeyError as error:
-        raise InputError(path, f"is HDF5, but not Keras 2's weights ({_reason(error)})", _AGAIN) from None
+        raise InputError(path, f"is HDF5, but not Keras 2's weights ({error!r:.80})", _AGAIN) from None
     except Exception as error:  # a damaged file, or one with more than tensors: torch raises many types
-        problem = f"is no {kind} file of tensors, or a part of one ({_reason(error)})"
+        problem = f"is no {kind} file of tensors, or a part of one ({error!r:.80})"
         raise InputError(path, problem, f"use resnet50_ft_dag.pth, or {_FETCH}") from None
 
 
@@ -174,8 +167,6 @@ def load_vggface2(path: Path | str) -> VGGFace2ResNet50:
     ------
     InputError
         If the file is absent, damaged, a pickle, of another layout or another network, or lacks a layer.
-
-    Source: rcmalli/keras-vggface release v2.0; albanie/pytorch-mcn; cydonia999/VGGFace2-pytorch.
     """
     path = Path(path)
     found, flavour = _read(path)
@@ -204,6 +195,6 @@ def load_imagenet(path: Path) -> ImageNetResNet50:
         network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"), assign=True)
     except Exception as error:  # torch raises many types of a damaged file
         remedy = "delete it and run `blindlib data fetch resnet50-imagenet`"
-        raise InputError(path, f"does not hold ResNet-50's weights ({_reason(error)})", remedy) from None
+        raise InputError(path, f"does not hold ResNet-50's weights ({error!r:.80})", remedy) from None
     network.fc = nn.Identity()
     return network.eval().requires_grad_(False)
