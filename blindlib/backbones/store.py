@@ -127,8 +127,7 @@ def fill(faces: FaceTable, sets: dict[Path, Backbone], rank: int = 0, world: int
     Raises
     ------
     InputError
-        If an image is gone or has changed since notebook 01, or an embedding is not finite; or if faces are rendered
-        and a backbone asks for an alignment.
+        As `embed`; if an embedding is not finite; or if faces are rendered and a backbone asks for an alignment.
     """
     for folder in sets:
         private_dir(folder.with_suffix(".partial"))
@@ -180,14 +179,11 @@ def _extract(
         worker_pool(cores(), processes=backbone.alignment is not None) as pool,
     ):
         for (shard, chunks), _ in pairwise(chain(map(begin, todo), [None])):  # the next is begun before one is given
-            boxes, payloads = [], []
+            parts, rows = [], np.zeros(len(shard.rows), _row_type(backbone))
             while chunks:
-                box, payload = chunks.pop(0).result()  # popped: a finished chunk is not kept twice
-                boxes.append(box)
-                payloads.append(payload)
-                bar.update(len(box))
-            rows, payload = np.zeros(len(shard.rows), _row_type(backbone)), np.concatenate(payloads)
-            rows["box"] = np.concatenate(boxes)
+                parts.append(chunks.pop(0).result())  # popped: a finished chunk is not kept twice
+                bar.update(len(parts[-1][0]))
+            rows["box"], payload = map(np.concatenate, zip(*parts, strict=True))
             found = ~np.isnan(rows["box"][:, 0]) if backbone.alignment is not None else np.ones(len(rows), bool)
             if len(payload):
                 rows["x"][found] = payload if backbone.in_worker else _encode(backbone, payload)

@@ -10,7 +10,6 @@ import os
 import time
 from datetime import timedelta
 
-import numpy as np
 import torch
 from torch import distributed
 
@@ -58,7 +57,7 @@ def embed_preset(name: str) -> str:
         return ""
     for folder, backbone in sets.items():
         finish(faces, backbone, folder)
-    missed = sum(int(np.sum(~done.detected)) for done in embed_all(faces, backbones))
+    missed = sum(int((~done.detected).sum()) for done in embed_all(faces, backbones))
     seconds, names = time.perf_counter() - start, " and ".join(backbone.name for backbone in backbones)
     speed = f"{images:,} of them now, in {seconds:.1f} s ({images / seconds:.1f} images/s)"
     return f"{names}: {len(faces):,} images, {speed}; {missed:,} faces not found, embedded by the median box"

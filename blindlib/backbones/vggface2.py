@@ -123,19 +123,6 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
         raise InputError(path, problem, f"use resnet50_ft_dag.pth, or {_FETCH}") from None
 
 
-def _refuse_others(path: Path, found: dict[str, torch.Tensor]) -> None:
-    other = None
-    if any("1x1_down" in name or name.endswith(".conv4.weight") for name in found):
-        other = "SENet-50's weights"
-    elif any(name.startswith(("conv1_1", "fc6")) for name in found):
-        other = "VGG16's weights"
-    for name in found.keys() & {"classifier/bias", "classifier.bias", "fc.bias"}:
-        if len(found[name]) != IDENTITIES:
-            other = f"a network of {len(found[name])} classes, not of VGGFace2's {IDENTITIES} identities"
-    if other:
-        raise InputError(path, f"holds {other}, not ResNet-50's trained on VGGFace2", _FETCH)
-
-
 def _to_torchvision(path: Path, found: dict[str, torch.Tensor], graph: dict[str, torch.Tensor]) -> dict:
     """The state dict under torchvision's names, for BGR."""
     state = {ours: torch.tensor(0) for ours in graph}  # the counts of batches, which play no part once frozen, stay so
@@ -174,7 +161,16 @@ def load_vggface2(path: Path | str) -> VGGFace2ResNet50:
         raise InputError(path, "its metadata names no flavour, keras or caffe", "write it by vggface2.save_safetensors")
     if not isinstance(found, dict) or not all(map(torch.is_tensor, found.values())):
         raise InputError(path, "holds no state dict (names -> tensors)", f"use resnet50_ft_dag.pth, or {_FETCH}")
-    _refuse_others(path, found)
+    other = None
+    if any("1x1_down" in name or name.endswith(".conv4.weight") for name in found):
+        other = "SENet-50's weights"
+    elif any(name.startswith(("conv1_1", "fc6")) for name in found):
+        other = "VGG16's weights"
+    for name in found.keys() & {"classifier/bias", "classifier.bias", "fc.bias"}:
+        if len(found[name]) != IDENTITIES:
+            other = f"a network of {len(found[name])} classes, not of VGGFace2's {IDENTITIES} identities"
+    if other:
+        raise InputError(path, f"holds {other}, not ResNet-50's trained on VGGFace2", _FETCH)
     with torch.device("meta"):  # the graph alone: no numbers drawn only to be replaced
         network = VGGFace2ResNet50(flavour)
     network.load_state_dict(_to_torchvision(path, found, network.state_dict()), assign=True)
