@@ -10,15 +10,9 @@ import numpy as np
 from PIL import Image
 
 # dlib's mean face: outer and inner corner of the right and left eye (in the image), base of the nose; unit square.
-_MEAN_FACE = np.array(
-    [
-        (0.8595674595992, 0.2134981538014),
-        (0.6460604764104, 0.2289674387677),
-        (0.1205750620789, 0.2137274526848),
-        (0.3340850613712, 0.2290642403242),
-        (0.4901123135679, 0.6277975316475),
-    ]
-)
+_MEAN_FACE_X = (0.8595674595992, 0.6460604764104, 0.1205750620789, 0.3340850613712, 0.4901123135679)
+_MEAN_FACE_Y = (0.2134981538014, 0.2289674387677, 0.2137274526848, 0.2290642403242, 0.6277975316475)
+_MEAN_FACE = np.column_stack([_MEAN_FACE_X, _MEAN_FACE_Y])  # (5, 2)
 _PADDING = 0.2  # of each side, edge pixels repeated: the detector needs room around a tight crop
 DLIB_NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
 TYPICAL_BOX = (0.19, 0.26, 0.80, 0.87)  # left, top, right, bottom in the padded frame; median over LFW's tight crops
@@ -62,16 +56,14 @@ def vggface2_alignment() -> Alignment:
 
 def _eyes_at(left: tuple, right: tuple, size: int) -> Alignment:
     """dlib's five points as on its mean face, with the eyes' centres at two points of a `size` x `size` image."""
-    a, b = np.array(left), np.array(right)
     eye_right, eye_left = _MEAN_FACE[0:2].mean(0), _MEAN_FACE[2:4].mean(0)
-    scale = (b[0] - a[0]) / (eye_right[0] - eye_left[0])
-    points = (_MEAN_FACE - (eye_right + eye_left) / 2) * scale + (a + b) / 2
+    scale = (right[0] - left[0]) / (eye_right[0] - eye_left[0])
+    points = (_MEAN_FACE - (eye_right + eye_left) / 2) * scale + (np.array(left) + right) / 2
     return Alignment(size, tuple(map(tuple, points * size / size)))  # the store's keys hold them to the last bit
 
 
 def model_file(name: str) -> Path:
-    """Path of one of dlib's networks, as the package face_recognition_models ships them (not imported: it asks for
-    `pkg_resources`, which setuptools no longer has)."""
+    """Path of a network of dlib in the package face_recognition_models (not imported: it needs `pkg_resources`)."""
     return Path(find_spec("face_recognition_models").submodule_search_locations[0]) / "models" / name
 
 
@@ -107,22 +99,12 @@ def encode_dlib(chips: np.ndarray) -> np.ndarray:
     return np.array(x, np.float32).reshape(-1, 128)
 
 
-def find_faces(image: np.ndarray, doublings: int = 0) -> list:
-    """dlib's boxes of all frontal faces in an RGB image, the image doubled in size so many times first."""
-    return list(_detector()[0](image, doublings))
-
-
-def _five_points(image: np.ndarray, frame) -> np.ndarray:
-    """dlib's five points of the face in a dlib rectangle of an RGB image: (5, 2), pixels."""
-    return np.array([(p.x, p.y) for p in _detector()[1](image, frame).parts()])
-
-
-def chip_of(image: np.ndarray, frame, alignment: Alignment) -> np.ndarray:
+def _chip(image: np.ndarray, frame, alignment: Alignment) -> np.ndarray:
     """The aligned face in a dlib rectangle of an RGB image: uint8 (size, size, 3)."""
     import dlib
 
     target = dlib.dpoints([dlib.dpoint(x, y) for x, y in alignment.points])
-    found = dlib.dpoints([dlib.dpoint(int(x), int(y)) for x, y in _five_points(image, frame)])
+    found = dlib.dpoints([dlib.dpoint(p.x, p.y) for p in _detector()[1](image, frame).parts()])
     details = dlib.chip_details(target, found, dlib.chip_dims(alignment.size, alignment.size))
     return dlib.extract_image_chip(image, details)
 
@@ -130,7 +112,7 @@ def chip_of(image: np.ndarray, frame, alignment: Alignment) -> np.ndarray:
 def detect(image: np.ndarray) -> tuple[float, float, float, float] | None:
     """Box of the face nearest to the middle of an RGB image, as shares of its sides, or None."""
     height, width = image.shape[:2]
-    boxes = find_faces(image)
+    boxes = _detector()[0](image)
     if not boxes:
         return None
     best = min(boxes, key=lambda b: (b.center().x - width / 2) ** 2 + (b.center().y - height / 2) ** 2)
@@ -160,9 +142,9 @@ def show_alignment(image: np.ndarray, alignments: dict[str, Alignment]) -> Steps
     if box is None:
         return Steps(image, None, None, {})
     frame = _frame(image, box)
-    chips = {name: chip_of(image, frame, alignment) for name, alignment in alignments.items()}
-    corners = (frame.left(), frame.top(), frame.right(), frame.bottom())
-    return Steps(image, corners, _five_points(image, frame), chips)
+    chips = {name: _chip(image, frame, alignment) for name, alignment in alignments.items()}
+    points = np.array([(p.x, p.y) for p in _detector()[1](image, frame).parts()])
+    return Steps(image, (frame.left(), frame.top(), frame.right(), frame.bottom()), points, chips)
 
 
 def _frame(image: np.ndarray, box: tuple):
@@ -182,15 +164,12 @@ def align(image: np.ndarray, alignment: Alignment, box: tuple | None) -> tuple[n
     box = box or detect(image)
     if box is None:
         return None, None
-    return chip_of(image, _frame(image, box), alignment), box
+    return _chip(image, _frame(image, box), alignment), box
 
 
 def inspect_frame(frame: np.ndarray, embed: bool) -> tuple[int, np.ndarray]:
-    """How many faces dlib finds in an RGB frame doubled in size, and its embedding (128,) of the first.
-
-    The embedding is NaN where no face was found or `embed` is false.
-    """
-    boxes = find_faces(frame, 1)
+    """How many faces dlib finds in an RGB frame doubled in size; its embedding (128,) of the first, or NaN."""
+    boxes = _detector()[0](frame, 1)
     if not embed or not boxes:
         return len(boxes), np.full(128, np.nan, np.float32)
-    return len(boxes), encode_dlib(chip_of(frame, boxes[0], dlib_alignment())[None])[0]
+    return len(boxes), encode_dlib(_chip(frame, boxes[0], dlib_alignment())[None])[0]

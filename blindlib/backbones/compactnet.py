@@ -53,11 +53,7 @@ def to_input(images: torch.Tensor, shift: tuple[int, int] = (0, 0)) -> torch.Ten
 
 
 class CompactNet(nn.Module):
-    """Ten-layer ResNet: (B, 1, 64, 64) -> the average-pooled last map (B, 256), as the paper takes x.
-
-    The features before the classifier, not the classifier's answer: as in the paper's ResNet-50, where x is the
-    2048-D layer below the identities.
-    """
+    """Ten-layer ResNet: (B, 1, 64, 64) -> the pooled last map (B, 256), the layer that the paper takes x from."""
 
     prepare = staticmethod(to_input)
 
@@ -73,17 +69,11 @@ class CompactNet(nn.Module):
 
 
 def load_compactnet(path: Path = WEIGHTS) -> CompactNet:
-    """The trained network, frozen.
-
-    Raises
-    ------
-    InputError
-        If the file is absent, damaged or of another shape.
-    """
+    """The trained network, frozen; raises InputError if the file is absent, damaged or of another shape."""
     network = CompactNet()
     try:
         network.load_state_dict({name: value.float() for name, value in load_file(path).items()})
     except (OSError, SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0][:80]
-        raise InputError(path, f"does not hold CompactNet's weights ({reason})", "run `make backbone`") from None
+        problem = f"does not hold CompactNet's weights ({error!r:.80})"
+        raise InputError(path, problem, "run `make backbone`") from None
     return network.eval().requires_grad_(False)

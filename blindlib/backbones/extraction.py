@@ -22,8 +22,6 @@ import numpy as np
 from blindlib.backbones.alignment import Alignment, align, decode, shrink
 from blindlib.common.errors import InputError
 
-Files = list[tuple[str, str]]  # path and SHA-256 of each image
-
 
 class _Worker(SpawnProcess):
     """A spawned process that does not run the caller's script again: it may have no `if __name__ == "__main__":`."""
@@ -51,12 +49,8 @@ def _die_with_parent() -> None:
 def worker_pool(count: int, *, processes: bool = True) -> Iterator[Executor]:
     """A pool of spawned processes, or of threads, that drops the work not yet begun when its block is left.
 
-    Processes are spawned, not forked: a fork after PyTorch has started its threads can hang.
-
-    Raises
-    ------
-    InputError
-        If a process was ended from outside.
+    Processes are spawned, not forked: a fork after PyTorch has started its threads can hang. Raises InputError if one
+    of them was ended from outside.
     """
     pool = ProcessPoolExecutor(count, _Context(), _die_with_parent) if processes else ThreadPoolExecutor(count)
     try:
@@ -69,16 +63,12 @@ def worker_pool(count: int, *, processes: bool = True) -> Iterator[Executor]:
 
 
 def align_files(
-    files: Files, size: int, alignment: Alignment | None, box: tuple | None, encode: Callable | None
+    files: list[tuple[str, str]], size: int, alignment: Alignment | None, box: tuple | None, encode: Callable | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Align the faces of some image files (without `alignment`: take whole images), or embed them too by `encode`.
+    """Align the faces of N image files (without `alignment`: take whole images), or embed them too by `encode`.
 
-    Returns
-    -------
-    boxes : float array (N, 4)
-        As in `align`; NaN where no face was found or looked for.
-    payload : array (n, ...)
-        Of the n faces found, the aligned faces (n, size, size, 3), or what `encode` gives for them.
+    Each file is a path and the SHA-256 that it must have. Returns the boxes (N, 4) as in `align`, NaN where no face was
+    found or looked for, and of the n faces found the aligned ones (n, size, size, 3), or what `encode` gives for them.
 
     Raises
     ------
@@ -87,7 +77,11 @@ def align_files(
     """
     boxes, chips = np.full((len(files), 4), np.nan), []
     for row, (path, sha256) in enumerate(files):
-        image = decode(BytesIO(_read_unchanged(path, sha256)))
+        content = Path(path).read_bytes() if Path(path).is_file() else b""
+        if hashlib.sha256(content).hexdigest() != sha256:
+            remedy = "run 01_data_prep again: touch its notebook"
+            raise InputError(path, "is gone or has changed since notebook 01", remedy)
+        image = decode(BytesIO(content))
         if alignment is None:
             chips.append(shrink(image, size))
             continue
@@ -97,11 +91,3 @@ def align_files(
             chips.append(chip)
     chips = np.stack(chips) if chips else np.empty((0, size, size, 3), np.uint8)
     return boxes, encode(chips) if encode else chips
-
-
-def _read_unchanged(path: str, sha256: str) -> bytes:
-    """An image's bytes: those that the face table was made from, or InputError."""
-    content = Path(path).read_bytes() if Path(path).is_file() else b""
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise InputError(path, "is gone or has changed since notebook 01", "run 01_data_prep again: touch its notebook")
-    return content

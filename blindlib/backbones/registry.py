@@ -8,10 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from blindlib.backbones import alignment
-from blindlib.backbones.alignment import Alignment
-from blindlib.backbones.compactnet import CROP, DIM, INPUT, LOWER, load_compactnet
-from blindlib.backbones.compactnet import WEIGHTS as COMPACTNET
+from blindlib.backbones import alignment, compactnet
 from blindlib.common.errors import InputError
 from blindlib.common.files import data_dir, digest, sha256
 from blindlib.data.catalogue import WEIGHTS
@@ -24,7 +21,7 @@ class Backbone:
     name: str
     dim: int  # width D of the embedding
     size: int  # side of its input, pixels
-    alignment: Alignment | None  # None takes the whole image as it is
+    alignment: alignment.Alignment | None  # None takes the whole image as it is
     encode: Callable[[np.ndarray], np.ndarray]  # uint8 (B, size, size, 3), RGB -> float32 (B, D)
     weights: Callable[[], str]  # () -> what identifies the weights; raises InputError where they are absent
     source: str
@@ -70,9 +67,16 @@ def _resnet50(name: str) -> torch.nn.Module:
     return _loaded(load_vggface2 if name == "vggface2" else load_imagenet, _weights_file(name))
 
 
-def _resnet50_weights(name: str) -> str:
-    _resnet50(name)  # refuses what is no such network before its bytes are trusted
-    return sha256(_weights_file(name))
+def _published(name: str) -> str:
+    """SHA-256 of a published file of weights, once it is known to be the publisher's, or at least such a network."""
+    path = _weights_file(name)
+    found, expected = sha256(path), WEIGHTS[name].sha256
+    if expected is None:
+        _resnet50(name)
+    elif found != expected:
+        remedy = f"delete it; `blindlib data fetch {name}`"
+        raise InputError(path, "is not the published file (another SHA-256)", remedy)
+    return found
 
 
 @cache
@@ -94,23 +98,16 @@ def encode_onnx(chips: np.ndarray, path: Path) -> np.ndarray:
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
-def _sface_weights() -> str:
-    path = _weights_file("sface")
-    if sha256(path) != WEIGHTS["sface"].sha256:
-        raise InputError(path, "is not the published file (another SHA-256)", "delete it; `blindlib data fetch sface`")
-    return WEIGHTS["sface"].sha256
-
-
 BACKBONES = {
     b.name: b
     for b in (
         Backbone(
             "compactnet",
-            DIM,
+            compactnet.DIM,
             112,
             None,
-            lambda frames: embed_frames(_loaded(load_compactnet, COMPACTNET), frames),
-            lambda: digest(sha256(COMPACTNET), INPUT, CROP, LOWER),
+            lambda frames: embed_frames(_loaded(compactnet.load_compactnet, compactnet.WEIGHTS), frames),
+            lambda: digest(sha256(compactnet.WEIGHTS), compactnet.INPUT, compactnet.CROP, compactnet.LOWER),
             "ten-layer ResNet trained on SynthFaces people of its own; card: blindlib/backbones/weights/compactnet.md",
             "MIT",
         ),
@@ -131,7 +128,7 @@ BACKBONES = {
             224,
             alignment.vggface2_alignment(),
             lambda chips: embed_frames(_resnet50("vggface2"), chips),
-            partial(_resnet50_weights, "vggface2"),
+            partial(_published, "vggface2"),
             "ResNet-50 trained on VGGFace2: the paper's",
             "weights: Oxford's terms; port by keras-vggface (MIT) or pytorch-mcn",
         ),
@@ -141,7 +138,7 @@ BACKBONES = {
             224,
             alignment.dlib_alignment(224),
             lambda chips: embed_frames(_resnet50("resnet50-imagenet"), chips),
-            partial(_resnet50_weights, "resnet50-imagenet"),
+            partial(_published, "resnet50-imagenet"),
             "torchvision's ResNet-50, ImageNet (IMAGENET1K_V2): not trained on faces",
             "BSD-3-Clause",
         ),
@@ -151,7 +148,7 @@ BACKBONES = {
             112,
             alignment.arcface_alignment(),
             lambda chips: encode_onnx(chips, _weights_file("sface")),
-            _sface_weights,
+            partial(_published, "sface"),
             "OpenCV Zoo's SFace, ONNX",
             "Apache-2.0",
         ),
@@ -173,13 +170,7 @@ BACKBONES = {
 
 
 def get_backbone(name: str) -> Backbone:
-    """A backbone by its name.
-
-    Raises
-    ------
-    InputError
-        If there is none of that name.
-    """
+    """A backbone by its name; raises InputError if there is none."""
     if name not in BACKBONES:
         raise InputError("backbone", f"there is no backbone {name!r}", f"use one of {', '.join(BACKBONES)}")
     return BACKBONES[name]

@@ -2,10 +2,9 @@
 
 import json
 import shutil
-from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -92,10 +91,6 @@ class Shard:
     path: Path
     rows: np.ndarray
 
-    def load(self, backbone: Backbone) -> np.ndarray:
-        """The rows (n,) of a finished shard, of `_row_type`; raises InputError if the file is damaged."""
-        return _load(self.path, _row_type(backbone), self.rows.shape)
-
     def save(self, rows: np.ndarray, backbone: Backbone) -> None:
         """Write the shard; raises InputError if an embedding is not finite."""
         if not np.isfinite(rows["x"]).all():
@@ -132,8 +127,7 @@ def fill(faces: FaceTable, sets: dict[Path, Backbone], rank: int = 0, world: int
     Raises
     ------
     InputError
-        If an image is gone or has changed since notebook 01, or an embedding is not finite; or if faces are rendered
-        and a backbone asks for an alignment.
+        As `embed`; if an embedding is not finite; or if faces are rendered and a backbone asks for an alignment.
     """
     for folder in sets:
         private_dir(folder.with_suffix(".partial"))
@@ -169,47 +163,38 @@ def _extract(
 ) -> None:
     """Write the shards of files that are not there yet; the next shard is aligned while one is encoded.
 
-    Which faces a network sees together depends on the shard alone, never on who runs it or on how many cores.
+    Which faces a network sees together depends on the shard alone, never on who runs it or on how many cores. x is 0
+    where no face was found.
     """
     files = list(zip(map(str, faces.files), faces.frame["sha256"], strict=True))
     todo = [shard for shard in plan if not shard.path.exists()]
     work = backbone.size, backbone.alignment, box, backbone.encode if backbone.in_worker else None
-    begun: deque[tuple[Shard, list[Future]]] = deque()
+
+    def begin(shard: Shard) -> tuple[Shard, list[Future]]:
+        parts = np.split(shard.rows, range(_CHUNK, len(shard.rows), _CHUNK))
+        return shard, [pool.submit(align_files, [files[row] for row in rows], *work) for rows in parts]
+
     with (
         track((), what, total=_images(plan), initial=_images(plan) - _images(todo), unit="image", shown=shown) as bar,
         worker_pool(cores(), processes=backbone.alignment is not None) as pool,
     ):
-        for shard in todo:
-            chunks = [shard.rows[start : start + _CHUNK] for start in range(0, len(shard.rows), _CHUNK)]
-            begun.append((shard, [pool.submit(align_files, [files[row] for row in rows], *work) for rows in chunks]))
-            if len(begun) == 2:
-                _finish_shard(backbone, *begun.popleft(), bar.update)
-        while begun:
-            _finish_shard(backbone, *begun.popleft(), bar.update)
-
-
-def _finish_shard(backbone: Backbone, shard: Shard, chunks: list[Future], done: Callable[[int], object]) -> None:
-    """Write a shard whose chunks are being aligned; x is 0 where no face was found."""
-    boxes, payloads = [], []
-    while chunks:
-        box, payload = chunks.pop(0).result()  # popped: a finished chunk is not kept twice
-        boxes.append(box)
-        payloads.append(payload)
-        done(len(box))
-    rows, payload = np.zeros(len(shard.rows), _row_type(backbone)), np.concatenate(payloads)
-    rows["box"] = np.concatenate(boxes)
-    found = ~np.isnan(rows["box"][:, 0]) if backbone.alignment is not None else np.ones(len(rows), bool)
-    if len(payload):
-        rows["x"][found] = payload if backbone.in_worker else _encode(backbone, payload)
-    shard.save(rows, backbone)
+        for (shard, chunks), _ in pairwise(chain(map(begin, todo), [None])):  # the next is begun before one is given
+            parts, rows = [], np.zeros(len(shard.rows), _row_type(backbone))
+            while chunks:
+                parts.append(chunks.pop(0).result())  # popped: a finished chunk is not kept twice
+                bar.update(len(parts[-1][0]))
+            rows["box"], payload = map(np.concatenate, zip(*parts, strict=True))
+            found = ~np.isnan(rows["box"][:, 0]) if backbone.alignment is not None else np.ones(len(rows), bool)
+            if len(payload):
+                rows["x"][found] = payload if backbone.in_worker else _encode(backbone, payload)
+            shard.save(rows, backbone)
 
 
 def _encode(backbone: Backbone, chips: np.ndarray) -> np.ndarray:
     """Embeddings (n, D) of a shard's aligned faces, in batches that are the same on every machine."""
     size = _CHUNK if backbone.alignment is None else _BATCH
-    batches = [chips[start : start + size] for start in range(0, len(chips), size)]
     spread = map if torch.cuda.is_available() else on_all_cores
-    return np.concatenate(list(spread(backbone.encode, batches)))
+    return np.concatenate(list(spread(backbone.encode, np.split(chips, range(size, len(chips), size)))))
 
 
 def finish(faces: FaceTable, backbone: Backbone, folder: Path) -> None:
@@ -224,10 +209,10 @@ def finish(faces: FaceTable, backbone: Backbone, folder: Path) -> None:
     if left:
         remedy = "copy the other machines' .partial folders here and run again"
         raise InputError(partial, f"the shards of {left:,} images are not here", remedy)
-    shards, boxes = _shards(folder, np.arange(len(faces))), np.zeros((len(faces), 4))
+    shards, boxes, row = _shards(folder, np.arange(len(faces))), np.zeros((len(faces), 4)), _row_type(backbone)
     if backbone.alignment is not None:
         for shard in shards:
-            boxes[shard.rows] = shard.load(backbone)["box"]
+            boxes[shard.rows] = _load(shard.path, row, shard.rows.shape)["box"]
     detected = ~np.isnan(boxes[:, 0])
     again = _shards(folder, np.flatnonzero(~detected), "missed-")
     if again:
@@ -237,7 +222,7 @@ def finish(faces: FaceTable, backbone: Backbone, folder: Path) -> None:
         np.lib.format.open_memmap(temporary / "x.npy", "w+", np.float32, (len(faces), backbone.dim))
         for shard in [*shards, *again]:
             x = np.lib.format.open_memmap(temporary / "x.npy", "r+")  # anew: a mapping that stays counts as used memory
-            x[shard.rows] = shard.load(backbone)["x"]
+            x[shard.rows] = _load(shard.path, row, shard.rows.shape)["x"]
         np.save(temporary / "detected.npy", detected, allow_pickle=False)
         meta = {"backbone": backbone.name, "images": len(faces), "detected": int(detected.sum())}
         (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")

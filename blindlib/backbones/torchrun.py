@@ -8,11 +8,8 @@ there once more.
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
-import numpy as np
 import torch
 from torch import distributed
 
@@ -23,8 +20,6 @@ from blindlib.common.files import build_dir
 from blindlib.data.facetable import load_facetable
 from blindlib.data.source import load_source
 from blindlib.presets import get_preset
-
-_PATIENCE = timedelta(days=30)  # for the slowest process: a set takes hours; one that ends is noticed at once
 
 
 def embed_preset(name: str) -> str:
@@ -43,42 +38,37 @@ def embed_preset(name: str) -> str:
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
-    with _barrier(rank, world) as wait_for_all:
+    if world > 1:  # a set takes hours, and the slowest process is waited for; one that ends is noticed at once
+        distributed.init_process_group("gloo", timeout=timedelta(days=30))
+    try:
         if rank == 0 and not path.exists():
             load_source(preset)[0].save(path)
-        wait_for_all()
+        _wait_for_all()
         faces, start = load_facetable(path), time.perf_counter()
         sets = absent(faces, backbones)
         images = max((unfinished(faces, folder) for folder in sets), default=0)
-        wait_for_all()  # nobody writes before everybody has looked at what is missing
+        _wait_for_all()  # nobody writes before everybody has looked at what is missing
         fill(faces, sets, rank, world)
-        wait_for_all()
+        _wait_for_all()
+    finally:
+        if world > 1:
+            distributed.destroy_process_group()
     if rank:
         return ""
     for folder, backbone in sets.items():
         finish(faces, backbone, folder)
-    missed = sum(int(np.sum(~done.detected)) for done in embed_all(faces, backbones))
+    missed = sum(int((~done.detected).sum()) for done in embed_all(faces, backbones))
     seconds, names = time.perf_counter() - start, " and ".join(backbone.name for backbone in backbones)
     speed = f"{images:,} of them now, in {seconds:.1f} s ({images / seconds:.1f} images/s)"
     return f"{names}: {len(faces):,} images, {speed}; {missed:,} faces not found, embedded by the median box"
 
 
-@contextmanager
-def _barrier(rank: int, world: int) -> Iterator[Callable[[], None]]:
-    """Give a function that returns once every process has called it, and raises when one of them has ended."""
-    if world == 1:
-        yield lambda: None
-        return
-
-    def wait_for_all() -> None:
-        try:
-            distributed.barrier()
-        except RuntimeError:
-            problem, remedy = "another process has ended", "read its error message; finished shards are kept"
-            raise InputError(f"process {rank} of {world}", problem, remedy) from None
-
-    distributed.init_process_group("gloo", timeout=_PATIENCE)
+def _wait_for_all() -> None:
+    """Return once every process of the run has come here; raise when one of them has ended."""
     try:
-        yield wait_for_all
-    finally:
-        distributed.destroy_process_group()
+        if distributed.is_initialized():
+            distributed.barrier()
+    except RuntimeError:
+        who = f"process {distributed.get_rank()} of {distributed.get_world_size()}"
+        remedy = "read its error message; finished shards are kept"
+        raise InputError(who, "another process has ended", remedy) from None

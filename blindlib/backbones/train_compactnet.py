@@ -2,7 +2,7 @@
 
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -52,29 +52,23 @@ def train(images: torch.Tensor, people: torch.Tensor, recipe: Recipe) -> Compact
     for epoch in range(recipe.epochs):
         network.train()
         order = rows[torch.randperm(len(rows), generator=generator)]
-        with track(range(steps), f"epoch {epoch + 1}/{recipe.epochs}", unit="batch") as bar:
-            for step in bar:
-                index = order[step * recipe.batch : (step + 1) * recipe.batch]
-                shift = tuple(torch.randint(-4, 5, (2,), generator=generator).tolist())
-                batch = to_input(images[index].to(device), shift).contiguous(memory_format=torch.channels_last)
-                with torch.autocast(device.type, torch.bfloat16):
-                    features = network(batch)
-                loss = nn.functional.cross_entropy(classifier(features.float()), people[index].to(device))
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                optimiser.step()
-                schedule.step()
-        accuracy = _accuracy(network, classifier, images[held], people[held])
+        for step in track(range(steps), f"epoch {epoch + 1}/{recipe.epochs}", unit="batch"):
+            index = order[step * recipe.batch : (step + 1) * recipe.batch]
+            shift = tuple(torch.randint(-4, 5, (2,), generator=generator).tolist())
+            batch = to_input(images[index].to(device), shift).contiguous(memory_format=torch.channels_last)
+            with torch.autocast(device.type, torch.bfloat16):
+                features = network(batch)
+            loss = nn.functional.cross_entropy(classifier(features.float()), people[index].to(device))
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+        network.eval()
+        with torch.no_grad():
+            guess = [classifier(network(to_input(p.to(device)))).argmax(1).cpu() for p in images[held].split(256)]
+        accuracy = 100 * (torch.cat(guess) == people[held]).float().mean().item()
         print(f"epoch {epoch + 1}: loss {loss.item():.2f}, held-out photographs {accuracy:.1f} %", flush=True)
     return network.eval().cpu()
-
-
-@torch.no_grad()
-def _accuracy(network: CompactNet, classifier: nn.Linear, images: torch.Tensor, people: torch.Tensor) -> float:
-    network.eval()
-    device = classifier.weight.device
-    guess = [classifier(network(to_input(part.to(device)))).argmax(1).cpu() for part in images.split(256)]
-    return 100 * (torch.cat(guess) == people).float().mean().item()
 
 
 def _render(album: pd.DataFrame, what: str) -> np.ndarray:
@@ -91,27 +85,30 @@ def verify(network: CompactNet, *, seed: int = 1) -> tuple[float, float]:
     pairs = make_pairs(album, config.folds, config.fold_pairs, seed)
     distance = np.linalg.norm(x[pairs["left"]] - x[pairs["right"]], axis=1)
     same, right = pairs["same"].to_numpy(), []
-    for fold in range(config.folds):
-        tested = (pairs["fold"] == fold).to_numpy()
+    for tested in (pairs["fold"].to_numpy() == fold for fold in range(config.folds)):
         known = np.unique(distance[~tested])
         limits = (known[:-1] + known[1:]) / 2
-        hits = [((distance[~tested] <= limit) == same[~tested]).sum() for limit in limits]
+        hits = ((distance[~tested] <= limits[:, None]) == same[~tested]).sum(1)
         right.append(100 * ((distance[tested] <= limits[np.argmax(hits)]) == same[tested]).mean())
     return float(np.mean(right)), float(np.std(right, ddof=1))
 
 
-CARD = """# CompactNet: the default backbone's model card
+def _card(r: Recipe, mean: float, deviation: float, minutes: float) -> str:
+    """The model card of the stored weights; `mean` and `deviation` are `verify`'s."""
+    photographs = r.people * (r.images - 1)
+    machine = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
+    return f"""# CompactNet: the default backbone's model card
 
 Written by `make backbone`, with the weights beside it.
 
 * **What**: a ten-layer ResNet, 1.2 million parameters, 64 x 64 grey in, x of 256 dimensions out (the pooled features
   below the classifier, as the paper takes its 2048), scaled to unit norm. Weights: `compactnet.safetensors`, half
-  precision, {megabytes:.1f} MB, SHA-256 `{sha}`.
-* **Trained on**: {photographs:,} SynthFaces photographs of {people:,} people ({images} each, the last held out; two
-  genders, three groups; four in five with the person's habitual expression), rendered from seed {seed}. They have no
+  precision, {WEIGHTS.stat().st_size / 1e6:.1f} MB, SHA-256 `{sha256(WEIGHTS)}`.
+* **Trained on**: {photographs:,} SynthFaces photographs of {r.people:,} people ({r.images} each, the last held out; two
+  genders, three groups; four in five with the person's habitual expression), rendered from seed {r.seed}. They have no
   other role: nobody of a preset is among them. Real faces: none.
-* **How**: softmax over the people, {epochs} epochs, batches of {batch}, SGD with momentum, one cycle up to {rate};
-  bfloat16; the crop moved by up to 4 pixels. Not trained on expressions.
+* **How**: softmax over the people, {r.epochs} epochs, batches of {r.batch}, SGD with momentum, one cycle up to
+  {r.rate}; bfloat16; the crop moved by up to 4 pixels. Not trained on expressions.
 * **Verification**: {mean:.2f} ± {deviation:.2f} % (mean and s.d. over ten folds, LFW's protocol) on 500 people of
   a population that no preset uses. Chance: 50.
 * **What it gives away**: expression, gender and group can be read from x; notebook 02 says how well. That is by choice:
@@ -127,28 +124,12 @@ def main() -> None:
     album = make_training_people(recipe.people, recipe.images, recipe.seed)
     images = torch.as_tensor(_render(album, "the backbone's people")).permute(0, 3, 1, 2)
     people = np.unique(album["identity"], return_inverse=True)[1]
-    network = train(images, torch.as_tensor(people), recipe)
-    arrays = {name: v.half() if v.is_floating_point() else v for name, v in network.state_dict().items()}
+    network = train(images, torch.as_tensor(people), recipe).to(torch.float16)
     with atomic_path(WEIGHTS) as temporary:
-        save_file({name: value.contiguous() for name, value in arrays.items()}, temporary)
+        save_file({name: value.contiguous() for name, value in network.state_dict().items()}, temporary)
         temporary.chmod(0o644)
-    write_card(recipe, (time.monotonic() - start) / 60)
-
-
-def write_card(recipe: Recipe, minutes: float) -> None:
-    """Verify the stored weights and write their card."""
-    mean, deviation = verify(load_compactnet())
-    card = CARD.format(
-        **asdict(recipe),
-        photographs=recipe.people * (recipe.images - 1),
-        megabytes=WEIGHTS.stat().st_size / 1e6,
-        sha=sha256(WEIGHTS),
-        mean=mean,
-        deviation=deviation,
-        machine=torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores",
-        minutes=minutes,
-    )
-    print(write_text(WEIGHTS.with_suffix(".md"), card))
+    minutes = (time.monotonic() - start) / 60
+    print(write_text(WEIGHTS.with_suffix(".md"), _card(recipe, *verify(load_compactnet()), minutes)))
 
 
 if __name__ == "__main__":

@@ -5,10 +5,8 @@ convolution) and differ at the border and in BatchNorm. Nothing is unpickled. Fo
 trained on ImageNet, where nobody's identity is taught.
 """
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 from torchvision.models.resnet import Bottleneck, ResNet
+from torchvision.transforms.functional import normalize
 
 from blindlib.common.errors import InputError
 
@@ -23,54 +22,44 @@ SIDE = 224  # pixels
 IDENTITIES = 8631  # of VGGFace2's training set: the classes of the published classifiers
 MEAN_BGR = (91.4953, 103.8827, 131.0912)  # of VGGFace2's training pixels, 0..255
 IMAGENET_MEAN_SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's training pixels, RGB, 0..1
-_BLOCKS = (3, 4, 6, 3)
+_BLOCKS = [3, 4, 6, 3]
 _FETCH = "run `blindlib data fetch vggface2`"
 _AGAIN = "delete it and run `blindlib data fetch vggface2`"
+# torchvision's number of a convolution in its block, and its name of a BatchNorm's tensor -> the published name.
+_LAYERS = {"1": "1x1_reduce", "2": "3x3", "3": "1x1_increase", "downsample": "1x1_proj"}
 _KERAS_PARTS = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
-
-
-class Flavour(NamedTuple):
-    """Where the published networks differ."""
-
-    padding: tuple[int, int]  # zeros before and after the frame, both ways, for the 7 x 7 convolution of stride 2
-    ceil: bool  # whether the max pooling (3 x 3, stride 2, no padding) keeps the last, partly filled window
-    eps: float  # BatchNorm's
-
-
-FLAVOURS = {"keras": Flavour((2, 3), False, 1e-3), "caffe": Flavour((3, 3), True, 1e-5)}
+FLAVOURS = ("keras", "caffe")
 
 
 class VGGFace2ResNet50(ResNet):
     """torchvision's ResNet-50, edited to the published graph: (B, 3, 224, 224) -> pooled features (B, 2048).
 
-    The features are those below the classifier: averages after a ReLU. `flavour` is a key of `FLAVOURS`.
+    The features are those below the classifier: averages after a ReLU. `flavour` is one of `FLAVOURS`.
 
-    Source: rcmalli/keras-vggface, RESNET50; cydonia999/VGGFace2-pytorch, models/resnet.py; Cao et al. 2018.
+    Source: rcmalli/keras-vggface v2.0, RESNET50; albanie/pytorch-mcn; cydonia999/VGGFace2-pytorch, models/resnet.py;
+    Cao et al. 2018.
     """
 
     def __init__(self, flavour: str):
-        super().__init__(Bottleneck, list(_BLOCKS), norm_layer=partial(nn.BatchNorm2d, eps=FLAVOURS[flavour].eps))
+        keras = flavour == "keras"
+        super().__init__(Bottleneck, _BLOCKS, norm_layer=partial(nn.BatchNorm2d, eps=1e-3 if keras else 1e-5))
         self.flavour = flavour
-        self.conv1.padding = (0, 0)  # `forward` pads: not the same on both sides
-        self.maxpool = nn.MaxPool2d(3, 2, ceil_mode=FLAVOURS[flavour].ceil)
+        self.conv1.padding = (0, 0)  # `forward` pads: Keras not the same on both sides
+        self.maxpool = nn.MaxPool2d(3, 2, ceil_mode=not keras)  # whether it keeps the last, partly filled window
         for stage in (self.layer2, self.layer3, self.layer4):
             stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
         self.fc = nn.Identity()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Maps frames (B, 3, 224, 224) of `prepare` -> features (B, 2048)."""
-        before, after = FLAVOURS[self.flavour].padding
-        return super().forward(nn.functional.pad(x, (before, after, before, after)))
+        return super().forward(nn.functional.pad(x, (2, 3, 2, 3) if self.flavour == "keras" else (3, 3, 3, 3)))
 
     def prepare(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8 RGB frames (B, 3, 224, 224) -> BGR minus the mean, float32.
-
-        Raises
-        ------
-        InputError
-            If the frames are of another size or type.
-        """
-        _check(images)
+        """uint8 RGB frames (B, 3, 224, 224) -> BGR minus the mean, float32; raises InputError on other frames."""
+        if images.dtype != torch.uint8 or images.shape[1:] != (3, SIDE, SIDE):
+            came = f"{images.dtype} {tuple(images.shape)}, planes first"
+            problem = f"expected uint8 (B, {SIDE}, {SIDE}, 3), RGB; got {came}"
+            raise InputError("frames", problem, f"align the faces to {SIDE} x {SIDE}")
         return images.flip(1).float() - torch.tensor(MEAN_BGR, device=images.device).view(1, 3, 1, 1)
 
 
@@ -78,43 +67,21 @@ class ImageNetResNet50(ResNet):
     """torchvision's ResNet-50, of `load_imagenet`: (B, 3, 224, 224) -> pooled features (B, 2048)."""
 
     def prepare(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8 RGB frames (B, 3, 224, 224) -> minus ImageNet's mean, over its deviation; raises InputError."""
-        _check(images)
-        mean, sd = (torch.tensor(rgb, device=images.device).view(1, 3, 1, 1) for rgb in IMAGENET_MEAN_SD)
-        return (images.float() / 255 - mean) / sd
+        """uint8 RGB frames (B, 3, 224, 224) -> minus ImageNet's mean, over its deviation."""
+        return normalize(images.float() / 255, *IMAGENET_MEAN_SD)
 
 
-def _check(images: torch.Tensor) -> None:
-    if images.dtype != torch.uint8 or images.shape[1:] != (3, SIDE, SIDE):
-        problem = f"expected uint8 (B, {SIDE}, {SIDE}, 3), RGB; got {images.dtype} {tuple(images.shape)}, planes first"
-        raise InputError("frames", problem, f"align the faces to {SIDE} x {SIDE}")
-
-
-def _layers() -> Iterator[tuple[str, str, str]]:
-    """Each convolution: its published name as Keras spells it, and torchvision's for it and for its BatchNorm."""
-    yield "conv1/7x7_s2", "conv1", "bn1"
-    for stage, blocks in enumerate(_BLOCKS, 1):
-        for block in range(blocks):
-            published, ours = f"conv{stage + 1}_{block + 1}", f"layer{stage}.{block}"
-            for n, part in enumerate(("1x1_reduce", "3x3", "1x1_increase"), 1):
-                yield f"{published}_{part}", f"{ours}.conv{n}", f"{ours}.bn{n}"
-            if block == 0:
-                yield f"{published}_1x1_proj", f"{ours}.downsample.0", f"{ours}.downsample.1"
-
-
-def _layouts() -> dict[str, dict[str, str]]:
-    """Layout -> {torchvision's name of a tensor: the file's}."""
-    keras, dag = {}, {}
-    for published, conv, norm in _layers():
-        flat = published.replace("/", "_")
-        keras[f"{conv}.weight"], dag[f"{conv}.weight"] = f"{published}/kernel", f"{flat}.weight"
-        for ours, theirs in _KERAS_PARTS.items():
-            keras[f"{norm}.{ours}"], dag[f"{norm}.{ours}"] = f"{published}/bn/{theirs}", f"{flat}_bn.{ours}"
-    return {"keras": keras, "dag": dag, "torchvision": {name: name for name in keras}}
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:80]
+def _published(ours: str, is_kernel: bool) -> tuple[str, str, str]:
+    """Names of a tensor in the files of Keras, pytorch-mcn and torchvision, from the last: `layer1.0.bn2.bias` say."""
+    *place, layer, tensor = ours.split(".")
+    name = "conv1/7x7_s2"
+    if place:
+        part = _LAYERS["downsample" if "downsample" in place else layer[-1]]
+        name = f"conv{int(place[0][-1]) + 1}_{int(place[1]) + 1}_{part}"
+    flat = name.replace("/", "_")
+    if is_kernel:
+        return f"{name}/kernel", f"{flat}.weight", ours
+    return f"{name}/bn/{_KERAS_PARTS[tensor]}", f"{flat}_bn.{tensor}", ours
 
 
 def _read_keras(path: Path) -> dict[str, torch.Tensor]:
@@ -150,42 +117,28 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
             return tensors, (file.metadata() or {}).get("flavour")
     except KeyError as error:
-        raise InputError(path, f"is HDF5, but not Keras 2's weights ({_reason(error)})", _AGAIN) from None
+        raise InputError(path, f"is HDF5, but not Keras 2's weights ({error!r:.80})", _AGAIN) from None
     except Exception as error:  # a damaged file, or one with more than tensors: torch raises many types
-        problem = f"is no {kind} file of tensors, or a part of one ({_reason(error)})"
+        problem = f"is no {kind} file of tensors, or a part of one ({error!r:.80})"
         raise InputError(path, problem, f"use resnet50_ft_dag.pth, or {_FETCH}") from None
 
 
-def _refuse_others(path: Path, found: dict[str, torch.Tensor]) -> None:
-    other = None
-    if any("1x1_down" in name or name.endswith(".conv4.weight") for name in found):
-        other = "SENet-50's weights"
-    elif any(name.startswith(("conv1_1", "fc6")) for name in found):
-        other = "VGG16's weights"
-    for name in found.keys() & {"classifier/bias", "classifier.bias", "fc.bias"}:
-        if len(found[name]) != IDENTITIES:
-            other = f"a network of {len(found[name])} classes, not of VGGFace2's {IDENTITIES} identities"
-    if other:
-        raise InputError(path, f"holds {other}, not ResNet-50's trained on VGGFace2", _FETCH)
-
-
-def _to_torchvision(path: Path, found: dict[str, torch.Tensor], shapes: dict[str, torch.Size]) -> dict:
+def _to_torchvision(path: Path, found: dict[str, torch.Tensor], graph: dict[str, torch.Tensor]) -> dict:
     """The state dict under torchvision's names, for BGR."""
-    layout, names = max(_layouts().items(), key=lambda item: len(found.keys() & item[1].values()))
-    if not found.keys() & names.values():
+    state = {ours: torch.tensor(0) for ours in graph}  # the counts of batches, which play no part once frozen, stay so
+    tensors = [ours for ours in graph if not ours.endswith("num_batches_tracked")]
+    layouts = zip(*(_published(ours, graph[ours].ndim == 4) for ours in tensors), strict=True)
+    names = max(layouts, key=lambda names: len(found.keys() & names))
+    if not found.keys() & names:
         raise InputError(path, "holds none of the known layouts (Keras, pytorch-mcn, torchvision)", _FETCH)
-    state = {}
-    for ours, shape in shapes.items():
-        if ours.endswith("num_batches_tracked"):  # plays no part once frozen
-            state[ours] = torch.tensor(0)
-            continue
-        if names[ours] not in found:
-            raise InputError(path, f"lacks {names[ours]}", _AGAIN)
-        value = found[names[ours]]
+    for ours, theirs in zip(tensors, names, strict=True):
+        if theirs not in found:
+            raise InputError(path, f"lacks {theirs}", _AGAIN)
+        value, shape = found[theirs], tuple(graph[ours].shape)
         if value.shape != shape:
-            raise InputError(path, f"{names[ours]} has shape {tuple(value.shape)}, not {tuple(shape)}", _AGAIN)
+            raise InputError(path, f"{theirs} has shape {tuple(value.shape)}, not {shape}", _AGAIN)
         state[ours] = value.float().contiguous()
-    if layout == "dag":  # MatConvNet's importer turned the first convolution to RGB; turn it back
+    if "conv1_7x7_s2.weight" in names:  # MatConvNet's importer turned the first convolution to RGB; turn it back
         state["conv1.weight"] = state["conv1.weight"].flip(1)
     return state
 
@@ -201,8 +154,6 @@ def load_vggface2(path: Path | str) -> VGGFace2ResNet50:
     ------
     InputError
         If the file is absent, damaged, a pickle, of another layout or another network, or lacks a layer.
-
-    Source: rcmalli/keras-vggface release v2.0; albanie/pytorch-mcn; cydonia999/VGGFace2-pytorch.
     """
     path = Path(path)
     found, flavour = _read(path)
@@ -210,11 +161,19 @@ def load_vggface2(path: Path | str) -> VGGFace2ResNet50:
         raise InputError(path, "its metadata names no flavour, keras or caffe", "write it by vggface2.save_safetensors")
     if not isinstance(found, dict) or not all(map(torch.is_tensor, found.values())):
         raise InputError(path, "holds no state dict (names -> tensors)", f"use resnet50_ft_dag.pth, or {_FETCH}")
-    _refuse_others(path, found)
+    other = None
+    if any("1x1_down" in name or name.endswith(".conv4.weight") for name in found):
+        other = "SENet-50's weights"
+    elif any(name.startswith(("conv1_1", "fc6")) for name in found):
+        other = "VGG16's weights"
+    for name in found.keys() & {"classifier/bias", "classifier.bias", "fc.bias"}:
+        if len(found[name]) != IDENTITIES:
+            other = f"a network of {len(found[name])} classes, not of VGGFace2's {IDENTITIES} identities"
+    if other:
+        raise InputError(path, f"holds {other}, not ResNet-50's trained on VGGFace2", _FETCH)
     with torch.device("meta"):  # the graph alone: no numbers drawn only to be replaced
         network = VGGFace2ResNet50(flavour)
-    shapes = {name: value.shape for name, value in network.state_dict().items()}
-    network.load_state_dict(_to_torchvision(path, found, shapes), assign=True)
+    network.load_state_dict(_to_torchvision(path, found, network.state_dict()), assign=True)
     return network.eval().requires_grad_(False)
 
 
@@ -225,19 +184,13 @@ def save_safetensors(network: VGGFace2ResNet50, path: Path | str) -> None:
 
 
 def load_imagenet(path: Path) -> ImageNetResNet50:
-    """torchvision's ResNet-50 (IMAGENET1K_V2), frozen.
-
-    Raises
-    ------
-    InputError
-        If the file is absent or damaged.
-    """
+    """torchvision's ResNet-50 (IMAGENET1K_V2), frozen; raises InputError if the file is absent or damaged."""
     with torch.device("meta"):
-        network = ImageNetResNet50(Bottleneck, list(_BLOCKS))
+        network = ImageNetResNet50(Bottleneck, _BLOCKS)
     try:
         network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"), assign=True)
     except Exception as error:  # torch raises many types of a damaged file
         remedy = "delete it and run `blindlib data fetch resnet50-imagenet`"
-        raise InputError(path, f"does not hold ResNet-50's weights ({_reason(error)})", remedy) from None
+        raise InputError(path, f"does not hold ResNet-50's weights ({error!r:.80})", remedy) from None
     network.fc = nn.Identity()
     return network.eval().requires_grad_(False)

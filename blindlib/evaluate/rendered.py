@@ -18,7 +18,7 @@ from blindlib.synthfaces.factors import IDENTITY, PHOTOGRAPH, UNITS
 
 
 def inspect_frames(frames: np.ndarray, *, embed: bool, what: str) -> tuple[np.ndarray, np.ndarray]:
-    """Show frames to dlib on all cores.
+    """Show frames to dlib: few of them here, many on all cores, whose processes take seconds to start.
 
     Parameters
     ----------
@@ -35,7 +35,8 @@ def inspect_frames(frames: np.ndarray, *, embed: bool, what: str) -> tuple[np.nd
     x : float32 array (N, 128)
         dlib's embedding of the first face; NaN where none was found or `embed` is false.
     """
-    with worker_pool(cores()) as pool:
+    many = len(frames) >= 100
+    with worker_pool(cores() if many else 1, processes=many) as pool:
         answers = pool.map(inspect_frame, frames, repeat(embed), chunksize=8)
         found, x = zip(*track(answers, what, total=len(frames), unit="face"), strict=True)
     return np.array(found), np.stack(x)

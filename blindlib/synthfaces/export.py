@@ -30,27 +30,18 @@ def export(
 ) -> Path:
     """Render people into `folder`/identity/number.png with `manifest.csv` and `factors.parquet` (the ground truth).
 
+    The folder appears in one step when all is done. Returns the manifest, as `data.readers.manifest` reads it.
+
     Parameters
     ----------
-    folder : Path
-        Must not exist; appears in one step when all is done.
     identities : int
-        People; genders and groups alternate.
+        People; genders and groups alternate. Another `seed` is another population.
     images : int
         Everyday photographs of each; not used if posed.
-    posed : bool
-        One studio photograph of every basic expression instead, neutral first.
-    compound : bool
-        With `posed`: the fifteen compound expressions too.
+    posed, compound : bool
+        One studio photograph of every basic expression instead, neutral first; of the fifteen compound ones too.
     size, device, compiled
         As in `render`.
-    seed : int
-        Another seed is another population.
-
-    Returns
-    -------
-    Path
-        The manifest, as `data.readers.manifest.load_manifest` reads it.
 
     Raises
     ------
@@ -73,7 +64,7 @@ def export(
                 (partial / image).parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(frame).save(partial / image)
         labels = ["image", "identity", "emotion", "gender", "ethnicity", "smiling", "attractive"]
-        manifest = album[labels].assign(**{n: album[n].astype(int) for n in ("smiling", "attractive")})
+        manifest = album[labels].astype({"smiling": int, "attractive": int})
         manifest.to_csv(partial / "manifest.csv", index=False, lineterminator="\n")
         album.to_parquet(partial / "factors.parquet")
         partial.chmod(0o755)

@@ -52,21 +52,10 @@ def personal_style(rng: np.random.Generator) -> np.ndarray:
 def draw_units(
     emotion: str, style: np.ndarray, rng: np.random.Generator, strength: tuple[float, float] = (0.45, 1.0)
 ) -> np.ndarray:
-    """Intensities of the action units of one photograph.
+    """Intensities (16,) of one photograph's action units: 0 (absent) to 1.25, in the order of `ACTION_UNITS`.
 
-    Parameters
-    ----------
-    emotion : str
-        A key of `PROTOTYPES`.
-    style : float array (16,)
-        Of `personal_style`.
-    strength : tuple of float
-        Range of the expression's overall intensity, 0 to 1 of FACS's range A to E.
-
-    Returns
-    -------
-    float array (16,)
-        0 (absent) to 1.25, in the order of `ACTION_UNITS`. Every unit also twitches a little, so neutral faces differ.
+    `style` (16,) is the person's `personal_style`, `strength` the range of the expression's overall intensity, 0 to 1
+    of FACS's range A to E. Every unit also twitches a little, so neutral faces differ.
 
     Source: Du, Tao & Martínez 2014, table 1: units of more than 70 % always, rarer ones with their share as chance.
     AU 11 is left out: the renderer has no separate nasolabial deepener. Intensities and twitches are our choice.

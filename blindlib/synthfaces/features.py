@@ -100,12 +100,9 @@ def mouth(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> dict[str, t
     inside = edge(in_top - y, soft) * edge(y - in_low, soft) * edge(1 - mx.abs(), 0.08) * parted
     outline = edge(in_top + up - y, soft) * edge(y - in_low + low, soft) * edge(1 - mx.abs(), 0.06)
     upper = edge(y - 0.5 * (in_top + in_low), 0.01 + 0.5 * (in_top - in_low).clamp_min(0))
-    reach = 0.10 + 0.05 * f["au12"] - 0.03 * f["jaw_drop"]
-    teeth = (
-        edge(y - (in_top - reach * (0.35 + 0.65 * dome)), soft) * inside * (0.15 + 0.85 * edge(0.86 - mx.abs(), 0.1))
-    )
+    reach = (0.10 + 0.05 * f["au12"] - 0.03 * f["jaw_drop"]) * (0.35 + 0.65 * dome)
+    teeth = edge(y - (in_top - reach), soft) * inside * (0.15 + 0.85 * edge(0.86 - mx.abs(), 0.1))
     low_teeth = edge(in_low + 0.05 + 0.03 * stretch - y, soft) * inside * (0.5 * stretch + 0.15).clamp(0, 0.8)
-    middle_low = in_low - 0.45 * low
     return {
         "lips": outline,
         "upper": upper,
@@ -114,7 +111,7 @@ def mouth(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> dict[str, t
         "gaps": band(torch.remainder(mx * 5.5 + 0.5, 1.0) - 0.5, 0.06, 0.07),
         "tongue": bell(mx, y - in_low, 0.5, 0.14) * f["jaw_drop"].clamp(0, 1),
         "line": hump(y - centre, 0.022 + 0.006 * press) * edge(1.04 - mx.abs(), 0.08) * (1 - parted),
-        "shine": bell(mx, y - middle_low, 0.45, 0.03),
+        "shine": bell(mx, y - (in_low - 0.45 * low), 0.45, 0.03),
         "corner": bell(mx.abs() - 1.04, y - centre, 0.10, 0.05),
         "below": bell(mx, y - in_low + low + 0.05, 0.55, 0.05),
     }
@@ -125,6 +122,5 @@ def nostrils(f: dict, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     flare = 1 + 0.18 * f["au09"] + 0.08 * f["au10"] + 0.05 * f["au12"]
     up = 0.03 * f["au09"] + 0.012 * f["au10"]
     ax = (x - 2 * f["lean_nose"]).abs()
-    return bell(
-        ax - f["nose_width"] * 0.52 * flare, y - f["nose_y"] + 0.085 - up - 0.12 * (ax - 0.1), 0.062 * flare, 0.032
-    )
+    height = y - f["nose_y"] + 0.085 - up - 0.12 * (ax - 0.1)
+    return bell(ax - f["nose_width"] * 0.52 * flare, height, 0.062 * flare, 0.032)

@@ -38,18 +38,16 @@ def scramble(x: torch.Tensor) -> torch.Tensor:
 
 def lattice(seed: torch.Tensor, side: int, channels: int) -> torch.Tensor:
     """Noise textures: seed (B,) int64 -> (B, channels, side, side), about standard normal."""
-    cell = torch.arange(channels * side * side, device=seed.device).view(1, channels, side, side)
-    return _normal(scramble((cell + scramble(seed.view(-1, 1, 1, 1))) & _MASK))
+    return grain(seed, channels, side, side, 0)
 
 
-def grain(seed: torch.Tensor, channels: int, height: int, width: int) -> torch.Tensor:
-    """Sensor noise, independent in every pixel and channel: (B, channels, height, width), about standard normal."""
+def grain(seed: torch.Tensor, channels: int, height: int, width: int, salt: int = 0x5BD1E995) -> torch.Tensor:
+    """Noise independent in every cell and channel: seed (B,) int64 -> (B, channels, height, width).
+
+    About standard normal: the sum of a hash's four bytes, centred and scaled. Another `salt` is other noise.
+    """
     cell = torch.arange(channels * height * width, device=seed.device).view(1, channels, height, width)
-    return _normal(scramble((cell + scramble(seed.view(-1, 1, 1, 1) ^ 0x5BD1E995)) & _MASK))
-
-
-def _normal(bits: torch.Tensor) -> torch.Tensor:
-    """Sum of a hash's four bytes, centred and scaled to unit variance."""
+    bits = scramble((cell + scramble(seed.view(-1, 1, 1, 1) ^ salt)) & _MASK)
     total = (bits & 255) + ((bits >> 8) & 255) + ((bits >> 16) & 255) + (bits >> 24)
     return (total.float() - 510) / 147.8  # variance of four uniform bytes: 4 (256² − 1) / 12
 

@@ -91,33 +91,16 @@ def bumps(f: dict, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     fold_at = f["nose_width"] + 0.08 + (f["nose_y"] - y).clamp(0, 0.6) * (0.42 + 0.22 * f["au12"])
     fold_deep = 0.012 + 0.05 * f["au12"] + 0.05 * f["au09"] + 0.035 * f["au10"] + 0.0007 * (f["age"] - 25).clamp_min(0)
     folds = -fold_deep * hump(ax - fold_at, 0.065) * hump(y - f["nose_y"] + 0.22, 0.24)
-    mouth = f["mouth_y"] - 0.1 * f["jaw_drop"]
-    muzzle = 0.07 * bell(x, y - mouth, 0.38, 0.3)
-    lips = 0.04 * bell(x, y - f["mouth_y"] - 0.06, f["mouth_width"] * 0.8, 0.05) + 0.05 * bell(
-        x, y - f["mouth_y"] + 0.09 + 0.24 * f["jaw_drop"], f["mouth_width"] * 0.62, 0.07
-    )
-    drop = 0.2 * f["jaw_drop"]
-    groove = -0.05 * bell(x, y - f["mouth_y"] + 0.23 + drop, 0.26, 0.06)
-    chin = (f["chin_depth"] + 0.04 * f["au17"]) * bell(
-        x, y - f["mouth_y"] + 0.42 + drop - 0.05 * f["au17"], f["chin_width"] * 0.95, 0.17
-    )
-    philtrum = -0.015 * bell(x, y - f["mouth_y"] - 0.19, 0.035, 0.08)
-    return (
-        nose
-        + wings
-        + tip
-        + sockets
-        + balls
-        + brow
-        + apples
-        + folds
-        + muzzle
-        + lips
-        + groove
-        + chin
-        + philtrum
-        + _wrinkles(f, ax, y)
-    )
+    muzzle = 0.07 * bell(x, y - (f["mouth_y"] - 0.1 * f["jaw_drop"]), 0.38, 0.3)
+    low, drop = y - f["mouth_y"], 0.2 * f["jaw_drop"]
+    upper_lip = 0.04 * bell(x, low - 0.06, f["mouth_width"] * 0.8, 0.05)
+    lips = upper_lip + 0.05 * bell(x, low + 0.09 + 0.24 * f["jaw_drop"], f["mouth_width"] * 0.62, 0.07)
+    groove = -0.05 * bell(x, low + 0.23 + drop, 0.26, 0.06)
+    chin_at = low + 0.42 + drop - 0.05 * f["au17"]
+    chin = (f["chin_depth"] + 0.04 * f["au17"]) * bell(x, chin_at, f["chin_width"] * 0.95, 0.17)
+    philtrum = -0.015 * bell(x, low - 0.19, 0.035, 0.08)
+    relief = nose + wings + tip + sockets + balls + brow + apples + folds
+    return relief + muzzle + lips + groove + chin + philtrum + _wrinkles(f, ax, y)
 
 
 def _wrinkles(f: dict, ax: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -127,11 +110,9 @@ def _wrinkles(f: dict, ax: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     fore = fore * bell(ax, y - f["brow_y"] - 0.34, 0.5, 0.16)
     frown = -(f["au04"] * 1.2 + 0.3 * old) * bell(ax - 0.075, y - f["brow_y"] - 0.02, 0.022, 0.11)
     root = f["au09"] * torch.cos((y - 0.35 * ax) * 60) * bell(ax - 0.07, y - 0.12, 0.12, 0.12)
-    crow = (f["au06"] + 0.4 * old) * torch.cos((y - f["eye_y"]) * 62 + ax * 6)
-    crow = crow * bell(ax - f["eye_x"] - 0.31, y - f["eye_y"] + 0.02, 0.08, 0.13)
-    bags = -(0.8 * old + 0.5 * f["au06"]) * bell(
-        ax - f["eye_x"], y - f["eye_y"] + 0.17 + 0.3 * (ax - f["eye_x"]).square(), 0.2, 0.03
-    )
+    ex, ey = ax - f["eye_x"], y - f["eye_y"]
+    crow = (f["au06"] + 0.4 * old) * torch.cos(ey * 62 + ax * 6) * bell(ex - 0.31, ey + 0.02, 0.08, 0.13)
+    bags = -(0.8 * old + 0.5 * f["au06"]) * bell(ex, ey + 0.17 + 0.3 * ex.square(), 0.2, 0.03)
     return 0.013 * (fore + 1.6 * frown + 0.8 * root + 0.8 * crow + 1.2 * bags)
 
 

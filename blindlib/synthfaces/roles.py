@@ -60,7 +60,7 @@ def _album(role: str, people: int, shots: list[tuple[str, Studio]] | int, seed: 
         gender, group = GENDERS[number % 2], GROUPS[number // 2 % 3]
         traits = draw_identity(rng, gender, group)
         style, texture = personal_style(rng), int(rng.integers(2**32))
-        wanted = shots if isinstance(shots, list) else [shot() for shot in [habit(rng)] * shots]
+        wanted = shots if isinstance(shots, list) else [(show(), STREET) for show in [habit(rng)] * shots]
         for k, (emotion, studio) in enumerate(wanted):
             units = draw_units(emotion, style, rng, studio.strength)
             rows.append(
@@ -86,20 +86,20 @@ def _pick(rng: np.random.Generator, shares: dict[str, float]) -> str:
     return str(rng.choice(list(shares), p=list(shares.values())))
 
 
-def _everyday(rng: np.random.Generator) -> Callable[[], tuple[str, Studio]]:
+def _everyday(rng: np.random.Generator) -> Callable[[], str]:
     """What anybody shows in a found photograph."""
-    return lambda: (_pick(rng, EVERYDAY), STREET)
+    return lambda: _pick(rng, EVERYDAY)
 
 
-def _smiling_or_not(rng: np.random.Generator) -> Callable[[], tuple[str, Studio]]:
+def _smiling_or_not(rng: np.random.Generator) -> Callable[[], str]:
     """Half of the photographs smile; the others show anything but happiness."""
-    return lambda: ("happiness" if rng.random() < 0.5 else _pick(rng, UNSMILING), STREET)
+    return lambda: "happiness" if rng.random() < 0.5 else _pick(rng, UNSMILING)
 
 
-def _habitual(rng: np.random.Generator) -> Callable[[], tuple[str, Studio]]:
+def _habitual(rng: np.random.Generator) -> Callable[[], str]:
     """Most photographs show the expression that the person is known for."""
     habit = _pick(rng, HABITS)
-    return lambda: (habit if rng.random() < HABIT_SHARE else _pick(rng, EVERYDAY), STREET)
+    return lambda: habit if rng.random() < HABIT_SHARE else _pick(rng, EVERYDAY)
 
 
 def make_roles(config: SynthConfig, seed: int) -> pd.DataFrame:

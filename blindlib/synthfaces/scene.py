@@ -39,9 +39,8 @@ def ears(f: dict, p: torch.Tensor, q: torch.Tensor, back: torch.Tensor, skin: to
     ex, ey = (p.abs() - at) / (f["ear_size"] * 0.62), (q + 0.05 - 0.25 * f["pitch"] * 0.0174533) / (f["ear_size"] * 1.5)
     radius = ex.square() + ey.square()
     tone = (0.62 + 0.3 * edge(radius - 0.5, 0.25)) * (1 + 0.4 * f["light_x"] * side).clamp(0.3, 1.6)
-    return (
-        back + (skin * tone[:, None] * rgb(1.0, 0.86, 0.84, device=p.device) - back) * edge(1 - radius, 0.15)[:, None]
-    )
+    ear = skin * tone[:, None] * rgb(1.0, 0.86, 0.84, device=p.device)
+    return back + (ear - back) * edge(1 - radius, 0.15)[:, None]
 
 
 def hair_masks(f: dict, p, q, x, y, head: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -79,6 +78,5 @@ def hair_shade(f: dict, p, q, noise: torch.Tensor) -> torch.Tensor:
     top = bell(q - 1.12 - 0.2 * f["light_y"], p - 0.5 * f["light_x"], 0.28, 0.75) * (1 - 0.6 * curl)
     side = (1 + 0.5 * f["light_x"] * p).clamp(0.3, 1.7)
     low = 0.45 + 0.55 * edge(q + 0.5, 0.9)
-    return ((0.75 + 0.26 * strand).clamp(0.25, 1.5) * side * low * (f["key"] * 0.7 + f["ambient"]) + 0.55 * top).clamp(
-        0.05, 3
-    )
+    lit = (0.75 + 0.26 * strand).clamp(0.25, 1.5) * side * low * (f["key"] * 0.7 + f["ambient"])
+    return (lit + 0.55 * top).clamp(0.05, 3)

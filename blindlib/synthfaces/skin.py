@@ -12,6 +12,7 @@ _HAEMOGLOBIN = (0.10, 0.75, 0.52)
 _LIP = (0.22, 0.95, 0.62)
 _BLOND, _BLACK = (0.45, 0.75, 1.30), (3.45, 3.65, 3.75)
 _RED = (-0.10, 0.55, 0.75)
+_BLUE, _GREEN, _BROWN = (0.16, 0.27, 0.42), (0.17, 0.22, 0.10), (0.085, 0.040, 0.016)  # irises, as linear RGB
 
 
 def rgb(*values: float, device) -> torch.Tensor:
@@ -39,14 +40,7 @@ def plain(f: dict) -> torch.Tensor:
 def skin_colour(f: dict, x, y, texture: torch.Tensor, brow: torch.Tensor, beard: torch.Tensor) -> torch.Tensor:
     """Skin with its blood, mottling, freckles, stubble and brows: (B, 3, H, W).
 
-    Parameters
-    ----------
-    x, y : Tensor (B, H, W)
-        Face coordinates.
-    texture : Tensor (B, 3, H, W)
-        Of `skin_texture`.
-    brow, beard : Tensor (B, H, W)
-        How much of it is covered by hair.
+    x, y (B, H, W) are face coordinates, `texture` is `skin_texture`'s, `brow` and `beard` (B, H, W) what hair covers.
     """
     device = x.device
     ax = x.abs()
@@ -67,8 +61,7 @@ def skin_colour(f: dict, x, y, texture: torch.Tensor, brow: torch.Tensor, beard:
         + f["yellow"][:, None] * rgb(-0.2, 0.0, 1.6, device=device)
     )
     colour = torch.exp(-density)
-    hair = hair_colour(f)
-    strand = (0.85 + 0.25 * fine).clamp(0.3, 1.5)[:, None]
+    hair, strand = hair_colour(f), (0.85 + 0.25 * fine).clamp(0.3, 1.5)[:, None]
     cover = (brow * f["brow_density"].clamp(0.3, 0.95))[:, None]
     colour = colour + (hair * 0.75 * strand - colour) * cover
     shade = (beard * (0.75 + 0.25 * fine).clamp(0.2, 1))[:, None]
@@ -107,11 +100,9 @@ def mouth_colour(colour: torch.Tensor, mouth: dict) -> torch.Tensor:
 def eye_colour(f: dict, colour: torch.Tensor, eye: dict) -> torch.Tensor:
     """The eyeball over the skin: sclera, iris by its melanin, pupil, shadow of the lid: (B, 3, H, W)."""
     device = colour.device
-    blue, green, brown = ((0.16, 0.27, 0.42), (0.17, 0.22, 0.10), (0.085, 0.040, 0.016))
-    light = rgb(*blue, device=device) + (rgb(*green, device=device) - rgb(*blue, device=device)) * f["iris_green"][
-        :, None
-    ].clamp(0, 1)
-    iris = light + (rgb(*brown, device=device) - light) * f["iris_melanin"][:, None].clamp(0.01, 1) ** 0.6
+    blue, green, brown = (rgb(*c, device=device) for c in (_BLUE, _GREEN, _BROWN))
+    light = blue + (green - blue) * f["iris_green"][:, None].clamp(0, 1)
+    iris = light + (brown - light) * f["iris_melanin"][:, None].clamp(0.01, 1) ** 0.6
     white = rgb(0.60, 0.56, 0.53, device=device) - rgb(0.0, 0.16, 0.16, device=device) * eye["corner"][:, None]
     ball = white + (iris - white) * eye["iris"][:, None]
     ball = ball * (1 - 0.6 * (eye["ring"] * eye["iris"]))[:, None]
