@@ -109,7 +109,7 @@ _SMALL_WORLD = SynthSettings(
     attractive=180,
     attractive_images=3,
     inspected=48,
-    recognised=6,
+    recognised=3,
 )
 
 PRESETS = {

@@ -128,6 +128,3 @@ class FairnessSettings:
     train: Annotated[int, between(40, 10**6)] = 1200  # images, at every bias; the poster: 40,000 of CelebA
     inverse_penalties: tuple[Penalty, ...] = (0.003, 0.03)  # C, chosen on validation people; our choice: a strong
     # penalty, as there are few images for 256 dimensions
-
-
-SynthConfig, FairnessConfig, ProbeConfig = SynthSettings, FairnessSettings, ProbeSettings  # TEMPORARY

@@ -200,7 +200,7 @@ def write_record(preset: Preset) -> Path:
             },
             "data": {
                 "name": faces.name,
-                "kind": faces.kind,
+                "provenance": faces.provenance,
                 "images": len(faces),
                 "people": int(faces.frame["identity"].nunique()),
                 "images_fingerprint": digest(list(faces.frame["sha256"])),

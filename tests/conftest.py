@@ -71,7 +71,7 @@ def many_faces(root: Path, rows: int) -> FaceTable:
     for row, image in enumerate(frame["image"]):
         os.link(pictures[row % 8], root / image)
     frame["sha256"] = [hashes[row % 8] for row in range(rows)]
-    return make_facetable(frame, root, name="many", kind="substitute")
+    return make_facetable(frame, root, name="many", provenance="substitute")
 
 
 @pytest.fixture

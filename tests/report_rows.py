@@ -14,7 +14,13 @@ def result_rows(means, domains=("ID", "Emotion (NN)"), seeds=(0, 1)):
     """Balanced accuracies by representation: the mean, and 0 to 4 by rotation and the number of the seed on top."""
     rows = [
         {
-            **{"preset": "t", "dataset": "d", "kind": "substitute", "protocol": "B", "metric": "balanced_accuracy"},
+            **{
+                "preset": "t",
+                "dataset": "d",
+                "provenance": "substitute",
+                "protocol": "B",
+                "metric": "balanced_accuracy",
+            },
             **{"n_train_subjects": 9, "n_test_subjects": 10, "n_test": 20, "chance": 50.0},
             **{"representation": name, "rotation": rotation, "seed": seed, "value": mean + rotation + seed},
             **dict(zip(("task", "probe"), TASKS[domain], strict=True)),

@@ -180,28 +180,32 @@ def test_the_paper_s_roles_span_four_data_sets_and_pairs_stay_pairs(data, tmp_pa
     identity = faces.frame["identity"].to_numpy()
     assert ((identity[pairs["left"]] == identity[pairs["right"]]) == pairs["same"]).all()
     assert set(faces.part[pairs["left"]]) == {"lfw"} and all(file.is_file() for file in faces.files)
-    assert faces.kind == "synthetic", "a miniature is never taken for the paper's data"
+    assert faces.provenance == "synthetic", "a miniature is never taken for the paper's data"
     again = load_facetable(faces.save(tmp_path / "faces.parquet"))
-    assert (again.files, again.parts, again.kinds) == (faces.files, faces.parts, faces.kinds)
+    assert (again.files, again.parts, again.provenances) == (faces.files, faces.parts, faces.provenances)
 
 
 def test_only_complete_and_published_sets_count_as_the_paper_s(data, monkeypatch):
     for marker in data.rglob(SYNTHETIC):
         marker.unlink()
     part, _ = load_source(PRESETS["paper"])
-    assert part.kind == "substitute" and set(part.kinds.values()) == {"substitute"}, "miniatures without their marker"
+    assert part.provenance == "substitute" and set(part.provenances.values()) == {"substitute"}, (
+        "miniatures without their marker"
+    )
     published = {name: sha256(data / "diveface/files" / f"{name}.txt")[:8] for name in PUBLISHED}
     monkeypatch.setattr("blindlib.data.readers.diveface.PUBLISHED", published)
     md5 = {n: hashlib.md5((data / "celeba" / n).read_bytes()).hexdigest() for n in celeba.PUBLISHED}
     monkeypatch.setattr("blindlib.data.readers.celeba.PUBLISHED", md5)
     monkeypatch.setattr("blindlib.data.readers.cfee.SUBJECTS", 6)
     faces, _ = load_source(PRESETS["paper"])
-    assert {faces.kind_of(label) for label in ("gender", "emotion", "attractive")} == {"real"}
-    assert faces.kind_of("identity") == "substitute", "16 pairs are not View 2"
-    assert faces.kind_of("emotion", trained=True) == "substitute" == faces.kind, "no better than what it was trained on"
+    assert {faces.provenance_of(label) for label in ("gender", "emotion", "attractive")} == {"real"}
+    assert faces.provenance_of("identity") == "substitute", "16 pairs are not View 2"
+    assert faces.provenance_of("emotion", trained=True) == "substitute" == faces.provenance, (
+        "no better than what it was trained on"
+    )
     monkeypatch.setattr(source, "VIEW2", 16)
-    assert load_source(PRESETS["paper"])[0].kind == "real"
-    assert load_source(PRESETS["open"])[0].kind_of("emotion") == "substitute", "whatever it is, it is not CFEE"
+    assert load_source(PRESETS["paper"])[0].provenance == "real"
+    assert load_source(PRESETS["open"])[0].provenance_of("emotion") == "substitute", "whatever it is, it is not CFEE"
 
 
 def test_data_that_fill_no_role_stop_and_idle_ones_are_named(data, monkeypatch):

@@ -31,7 +31,7 @@ def dealt():
             "attractive": rng.random(n) < 0.5,
         }
     )
-    faces = make_facetable(frame, "nowhere", name="t", kind="synthetic")
+    faces = make_facetable(frame, "nowhere", name="t", provenance="synthetic")
     part = np.arange(n) // 4 % 10
     splits = []
     for k in range(5):

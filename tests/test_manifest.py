@@ -45,7 +45,7 @@ def test_survives_a_round_trip(folder, tmp_path):
     faces = load_manifest(write(folder, "image,identity\npictures/1.jpg,b\n"))
     again = load_facetable(faces.save(tmp_path / "faces.parquet"))
     pd.testing.assert_frame_equal(again.frame, faces.frame)
-    assert (again.root, again.name, again.kind) == (faces.root, faces.name, faces.kind)
+    assert (again.root, again.name, again.provenance) == (faces.root, faces.name, faces.provenance)
 
 
 @pytest.mark.parametrize(
@@ -85,5 +85,5 @@ def test_a_facetable_refuses_columns_that_it_does_not_know(folder):
             pd.DataFrame({"image": ["a"], "identity": ["b"], "sha256": ["0" * 64], "age": [3]}),
             folder,
             name="mine",
-            kind="substitute",
+            provenance="substitute",
         )

@@ -30,7 +30,7 @@ def test_every_representation_keeps_one_colour_and_no_two_share_it():
 
 def test_an_unknown_eraser_has_its_points_in_every_figure():
     frame = pd.DataFrame({"image": ["a"], "identity": ["p"], "sha256": ["0" * 64]})
-    faces = make_facetable(frame, "nowhere", name="t", kind="synthetic")
+    faces = make_facetable(frame, "nowhere", name="t", provenance="synthetic")
     assert "Mine" in texts(plots.table1_figure(tables.table1(result_rows({"Mine": 60.0, "x": 75.0}, TASKS))))
     study = study_rows({"x": (2.0, 17.0), "Mine": (1.0, 4.0)})
     assert "Mine, biased" in texts(plots.equal_opportunity(tables.table2(study, 0.7, faces)))

@@ -19,11 +19,11 @@ from blindlib.common.errors import InputError
 from blindlib.common.files import store_dir
 from blindlib.data.facetable import load_facetable
 from blindlib.data.readers.synth import load_synth, read_album
-from blindlib.settings import SynthConfig
+from blindlib.settings import SynthSettings
 from blindlib.synthfaces.render import render
 from blindlib.synthfaces.roles import make_sheet, make_training_people
 
-TINY = SynthConfig(
+TINY = SynthSettings(
     demographics=12,
     demographics_images=2,
     emotion=8,

@@ -40,7 +40,7 @@ def dealt():
         for a, b in [(p, p) for p in people[:4]] + list(pairwise(people[:5])):
             rows.append((6 * a, 6 * b + 1, a == b, fold))
     parts = {"lfw": ("verification", "emotion")}
-    faces = make_facetable(frame, "nowhere", name="t", kind="substitute", parts=parts, folders={"lfw": "nowhere"})
+    faces = make_facetable(frame, "nowhere", name="t", provenance="substitute", parts=parts, folders={"lfw": "nowhere"})
     return faces, pd.DataFrame(rows, columns=["left", "right", "same", "fold"])
 
 
@@ -126,7 +126,7 @@ def result_rows():
                 common = {
                     "preset": "t",
                     "dataset": "d",
-                    "kind": "substitute",
+                    "provenance": "substitute",
                     "representation": name,
                     "seed": seed,
                     "rotation": rotation,

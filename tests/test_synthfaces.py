@@ -13,13 +13,13 @@ from PIL import Image
 from blindlib.common.errors import InputError
 from blindlib.evaluate.rendered import recoverability
 from blindlib.presets import PRESETS
-from blindlib.settings import COMPOUND_EMOTIONS, EMOTIONS, SynthConfig
+from blindlib.settings import COMPOUND_EMOTIONS, EMOTIONS, SynthSettings
 from blindlib.synthfaces import expressions, fields, geometry, light, sensor
 from blindlib.synthfaces.factors import FACTORS, GROUPS, IDENTITY, UNITS
 from blindlib.synthfaces.render import render
 from blindlib.synthfaces.roles import make_pairs, make_roles, make_sheet, make_training_people
 
-SMALL = SynthConfig(
+SMALL = SynthSettings(
     demographics=60,
     demographics_images=2,
     emotion=40,
@@ -148,7 +148,7 @@ def test_true_factors_tell_what_they_should_and_nothing_else(album):
 
 
 def test_attractiveness_favours_no_gender_no_group_and_no_smile():
-    rows = make_roles(SynthConfig(attractive=1200), 3).query("role == 'attractive'")
+    rows = make_roles(SynthSettings(attractive=1200), 3).query("role == 'attractive'")
     rated = rows["attractive"].astype(float)
     for label in ("gender", "ethnicity", "smiling"):
         rates = rated.groupby(rows[label]).mean()

@@ -20,7 +20,7 @@ GAPS = {"x": (2.0, 17.0), "SN": (2.0, 3.0), "LNTL": (2.0, 9.0), "LEACE": (1.0, 2
 def faces():
     """One rendered face: what kind of data the numbers stand on."""
     frame = pd.DataFrame({"image": ["a"], "identity": ["p"], "sha256": ["0" * 64]})
-    return make_facetable(frame, "nowhere", name="t", kind="synthetic")
+    return make_facetable(frame, "nowhere", name="t", provenance="synthetic")
 
 
 def test_table1_is_the_contract_with_diff_interval_counts_and_published():
@@ -102,7 +102,7 @@ def test_table2_is_the_contract_with_the_published_values(faces):
     empty = tables.table2(pd.DataFrame(), 0.7, faces)
     assert empty["acc"].isna().all() and empty["published_acc"].notna().sum() == 4
     assert "no data [77.3]" in tables.readable2(empty)["Acc"].tolist()
-    mixed = dataclasses.replace(faces, kind="substitute", kinds={"attractive": "real"})
+    mixed = dataclasses.replace(faces, provenance="substitute", provenances={"attractive": "real"})
     kinds = tables.table2(study, 0.7, mixed).set_index("representation")["data"]
     assert kinds["SN"] == "substitute" and set(kinds["x"]) == {"real"}, "φ was trained on substitutes, x was not"
 

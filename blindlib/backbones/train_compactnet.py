@@ -14,7 +14,7 @@ from blindlib.backbones.compactnet import DIM, WEIGHTS, CompactNet, load_compact
 from blindlib.backbones.registry import embed_frames
 from blindlib.common.files import atomic_path, sha256, write_text
 from blindlib.common.work import derive_seed, track
-from blindlib.settings import SynthConfig
+from blindlib.settings import SynthSettings
 from blindlib.synthfaces.render import render
 from blindlib.synthfaces.roles import make_pairs, make_roles, make_training_people
 
@@ -78,7 +78,7 @@ def _render(album: pd.DataFrame, what: str) -> np.ndarray:
 
 def verify(network: CompactNet, *, seed: int = 1) -> tuple[float, float]:
     """LFW's protocol on people of another population than the presets': mean and s.d. over folds, in percent."""
-    config = SynthConfig()
+    config = SynthSettings()
     album = make_roles(config, seed).query("role == 'verification'").reset_index(drop=True)
     frames = _render(album, "the verification people")
     x = np.concatenate([embed_frames(network, part) for part in np.array_split(frames, 10)]).astype(np.float64)

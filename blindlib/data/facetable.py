@@ -27,9 +27,9 @@ SCHEMA = pa.DataFrameSchema(
 )
 
 
-def weakest(kinds: list[str]) -> str:
+def weakest(provenances: list[str]) -> str:
     """What a number on several data sets counts as: the least of what they count as."""
-    return max(kinds, key=("real", "substitute", "synthetic").index)
+    return max(provenances, key=("real", "substitute", "synthetic").index)
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,14 @@ class FaceTable:
     frame: pd.DataFrame  # the columns of SCHEMA; `image` is a path below `root`, with forward slashes
     root: Path
     name: str  # as it appears in tables
-    kind: str  # `real` (the paper's own data), `substitute` or `synthetic`
+    provenance: str  # `real` (the paper's own data), `substitute` or `synthetic`
     notes: dict  # what the loader counted: rows ignored, labels dropped; shown in notebook 01, never silent
     source: str = "files"  # or `synthfaces`: the images are rendered from the album in `root`
     folders: dict[str, Path] = field(default_factory=dict)
     parts: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    kinds: dict[str, str] = field(default_factory=dict)  # by attribute, what its labels count as, where not as `kind`
+    provenances: dict[str, str] = field(
+        default_factory=dict
+    )  # by attribute, what its labels count as, where not as `provenance`
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -65,13 +67,13 @@ class FaceTable:
         """The first folder of every image, in row order: a key of `parts`."""
         return self.frame["image"].str.split("/", n=1).str[0]
 
-    def kind_of(self, attribute: str, *, trained: bool = False) -> str:
+    def provenance_of(self, attribute: str, *, trained: bool = False) -> str:
         """What a number on an attribute's labels counts as: `real`, `substitute` or `synthetic`.
 
-        Of a representation that was trained on these data sets it is no better than the weakest of them (`kind`).
+        Of a representation that was trained on these data sets it is no better than the weakest of them (`provenance`).
         """
-        kind = self.kinds.get(attribute, self.kind)
-        return weakest([kind, self.kind]) if trained else kind
+        provenance = self.provenances.get(attribute, self.provenance)
+        return weakest([provenance, self.provenance]) if trained else provenance
 
     def has(self, *attributes: str) -> bool:
         """Whether some image carries a label for each of these attributes."""
@@ -81,7 +83,9 @@ class FaceTable:
         """Write as parquet, atomically."""
         frame = self.frame.copy()
         folders = {part: str(folder) for part, folder in self.folders.items()}
-        plain = {name: getattr(self, name) for name in ("name", "kind", "notes", "source", "parts", "kinds")}
+        plain = {
+            name: getattr(self, name) for name in ("name", "provenance", "notes", "source", "parts", "provenances")
+        }
         frame.attrs = {"root": str(self.root), "folders": folders, **plain}
         with atomic_path(path) as temporary:
             frame.to_parquet(temporary)
@@ -89,13 +93,13 @@ class FaceTable:
 
 
 def make_facetable(
-    frame: pd.DataFrame, root: Path, *, name: str, kind: str, notes: dict | None = None, **more
+    frame: pd.DataFrame, root: Path, *, name: str, provenance: str, notes: dict | None = None, **more
 ) -> FaceTable:
     """Validate rows into a FaceTable; labels that a data set lacks become missing values.
 
     The rows have at least `image` and `identity`; without `sha256` every image is decoded and hashed. `more` may be the
-    table's `source`, `folders`, `parts` and `kinds`. Raises InputError if a column is unknown, an image is repeated or
-    does not decode, or a label has no such value.
+    table's `source`, `folders`, `parts` and `provenances`. Raises InputError if a column is unknown, an image is
+    repeated or does not decode, or a label has no such value.
     """
     unknown = sorted(set(frame.columns) - set(SCHEMA.columns))
     if unknown:
@@ -110,7 +114,9 @@ def make_facetable(
         shown = cases["failure_case"].iloc[0] if hasattr(cases, "columns") else cases
         problem = f"data set '{name}', {error.schema.name or 'columns'}: {shown!r} fails {error.check}"
         raise InputError(root, problem, "mend its labels") from None
-    return FaceTable(frame.sort_values("image", ignore_index=True), Path(root), name, kind, dict(notes or {}), **more)
+    return FaceTable(
+        frame.sort_values("image", ignore_index=True), Path(root), name, provenance, dict(notes or {}), **more
+    )
 
 
 def load_facetable(path: Path) -> FaceTable:

@@ -56,8 +56,8 @@ def _combine(tables: dict[str, FaceTable], chosen: dict[str, str | None], pairs:
     """One face table over the data sets that are chosen for a role."""
     used = [name for name in tables if name in chosen.values()]
     parts = {name: tuple(role for role, other in chosen.items() if other == name) for name in used}
-    kinds = {
-        label: _kind(role, name, tables[name].kind, pairs)
+    provenances = {
+        label: _provenance(role, name, tables[name].provenance, pairs)
         for role, name in chosen.items()
         if name
         for label in DATA_ROLES[role] or ("identity",)
@@ -71,11 +71,11 @@ def _combine(tables: dict[str, FaceTable], chosen: dict[str, str | None], pairs:
         pd.concat([_labelled(name, tables[name].frame, roles) for name, roles in parts.items()], ignore_index=True),
         data_dir(),
         name=" + ".join(tables[name].name for name in parts),
-        kind=weakest(list(kinds.values())),
+        provenance=weakest(list(provenances.values())),
         notes={"roles": roles, **notes},
         folders={name: tables[name].root for name in parts},
         parts=parts,
-        kinds=kinds,
+        provenances=provenances,
     )
 
 
@@ -88,7 +88,7 @@ def _labelled(name: str, frame: pd.DataFrame, roles: tuple[str, ...]) -> pd.Data
     return frame
 
 
-def _kind(role: str, name: str, loaded: str, pairs: int) -> str:
+def _provenance(role: str, name: str, loaded: str, pairs: int) -> str:
     if (dataset_dir(name) / SYNTHETIC).exists():
         return "synthetic"
     complete = pairs == VIEW2 if role == "verification" else loaded == "real"

@@ -126,8 +126,8 @@ def measure(representation: Representation, study, *, quick: bool = False) -> pd
         rows = run_probes(
             representation, task, study.splits, preset.probes, kinds=kinds, protocols=protocols, identity=identity
         )
-        tables.append(tidy(rows, PROBE_METRICS, kind=faces.kind_of(task.name, trained=trained), **constant))
-    constant["kind"] = faces.kind_of("identity", trained=trained)
+        tables.append(tidy(rows, PROBE_METRICS, provenance=faces.provenance_of(task.name, trained=trained), **constant))
+    constant["provenance"] = faces.provenance_of("identity", trained=trained)
     rows = measure_verification(representation, study) + measure_collapse(representation, study.splits)
     tables.append(pd.DataFrame(rows).assign(**constant).reindex(columns=list(COLUMNS)))
     return pd.concat(tables, ignore_index=True)

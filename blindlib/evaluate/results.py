@@ -11,7 +11,7 @@ from blindlib.metrics import interval
 COLUMNS = (
     "preset",
     "dataset",
-    "kind",
+    "provenance",
     "representation",
     "method",
     "strength",

@@ -59,7 +59,9 @@ def table1(results: pd.DataFrame) -> pd.DataFrame:
     same of Diff, paired by rotation. Where x, SN or LNTL have no data in a domain, a row has empty numbers.
     """
     rows = by_domain(results)
-    cells = summarise(rows, ["domain", "representation", "protocol", "kind"]).rename(columns={"kind": "data"})
+    cells = summarise(rows, ["domain", "representation", "protocol", "provenance"]).rename(
+        columns={"provenance": "data"}
+    )
     diffs = [diff_of(rows, c.domain, c.representation, c.protocol)[:2] for c in cells.itertuples()]
     cells[["diff", "diff_half_width"]] = np.reshape(diffs, (-1, 2))
     poster = paper.table1()
@@ -157,8 +159,8 @@ def table2(rows: pd.DataFrame, bias: float, faces: FaceTable) -> pd.DataFrame:
         row = {"representation": name, "training": training}
         if len(part):
             tested = part.groupby("rotation")[["n_test_subjects", "n_test"]].mean().sum().round()
-            kind = faces.kind_of("attractive", trained=name != "x")
-            row |= {"n_train": round(part["n_train"].mean()), "seeds": part["seed"].nunique(), "data": kind}
+            provenance = faces.provenance_of("attractive", trained=name != "x")
+            row |= {"n_train": round(part["n_train"].mean()), "seeds": part["seed"].nunique(), "data": provenance}
             row |= summary(part) | tested.to_dict()
         table.append(row)
     table = pd.DataFrame(table).join(paper.table2().add_prefix("published_"), on=["representation", "training"])
@@ -187,14 +189,14 @@ def sweep_points(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(points, columns=["representation", "bias", "gap", "gap_hw", "acc", "acc_hw"])
 
 
-def caption(table: str, preset: str, kind: str) -> str:
-    """What stands over `table1`, `table2` or `claims`: what its numbers are, and of what kind of faces."""
+def caption(table: str, preset: str, provenance: str) -> str:
+    """What stands over `table1`, `table2` or `claims`: what its numbers are, and of what faces."""
     words = {"synthetic": "Rendered faces", "substitute": "Other faces than the paper's", "real": "The paper's data"}
-    faces = words[kind]
+    faces = words[provenance]
     texts = {
         "table1": f"Table 1, preset {preset}: balanced accuracy in % ± 95 % interval [published]; protocol B. {faces}.",
         "table2": f"Table 2, preset {preset}: attractiveness, in % ± 95 % interval [published]. {faces}.",
-        "claims": f"The paper's claims, preset {preset} ({kind} data).",
+        "claims": f"The paper's claims, preset {preset} ({provenance} data).",
     }
     return texts[table] + (" A minute's run: its numbers mean nothing." if "smoke" in preset else "")
 

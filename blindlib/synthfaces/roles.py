@@ -15,7 +15,7 @@ import pandas as pd
 
 from blindlib.common.files import digest
 from blindlib.common.work import derive_seed
-from blindlib.settings import GENDERS, SynthConfig
+from blindlib.settings import GENDERS, SynthSettings
 from blindlib.synthfaces.expressions import BASIC, draw_units, personal_style
 from blindlib.synthfaces.factors import (
     FACTORS,
@@ -102,7 +102,7 @@ def _habitual(rng: np.random.Generator) -> Callable[[], str]:
     return lambda: habit if rng.random() < HABIT_SHARE else _pick(rng, EVERYDAY)
 
 
-def make_roles(config: SynthConfig, seed: int) -> pd.DataFrame:
+def make_roles(config: SynthSettings, seed: int) -> pd.DataFrame:
     """Everything that is true of every photograph of the four roles.
 
     Returns

@@ -46,8 +46,8 @@ def load_celeba(root: Path) -> FaceTable:
     counts |= {name: int((partition == k).sum()) for k, name in enumerate(("train", "validation", "test"))}
     counts["people in two partitions"] = int((partition.groupby(frame["identity"]).nunique() > 1).sum())
     counts["lists as published"] = sum(pooch.file_hash(root / name, "md5") == md5 for name, md5 in PUBLISHED.items())
-    kind = "real" if counts["lists as published"] == len(PUBLISHED) else "substitute"
-    return make_facetable(frame, folder, name="CelebA", kind=kind, notes={"CelebA": counts})
+    provenance = "real" if counts["lists as published"] == len(PUBLISHED) else "substitute"
+    return make_facetable(frame, folder, name="CelebA", provenance=provenance, notes={"CelebA": counts})
 
 
 def _read_attributes(path: Path) -> Listing:

@@ -45,8 +45,8 @@ def load_cfee(root: Path, *, everything: bool = False) -> FaceTable:
         raise InputError(root / image, f"subject {subject} shows {emotion!r} twice", "keep one of the two")
     subjects = frame["identity"].nunique()
     counted = {"photographs": len(rows), "passed over": len(rows) - len(frame), "subjects": subjects}
-    kind = "real" if subjects >= SUBJECTS else "substitute"
-    return make_facetable(frame, root, name="CFEE", kind=kind, notes={"CFEE": counted})
+    provenance = "real" if subjects >= SUBJECTS else "substitute"
+    return make_facetable(frame, root, name="CFEE", provenance=provenance, notes={"CFEE": counted})
 
 
 def emotion_of(words: str) -> str:

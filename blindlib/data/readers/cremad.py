@@ -59,7 +59,7 @@ def load_cremad(root: Path) -> FaceTable:
         problem = f"has no picture that decodes, nor have {blank.sum() - 1:,} more of {len(frame):,}"
         raise InputError(clips[blank.idxmax()], problem, _REMEDY)
     notes |= {"clips": len(frame), "without a picture": int(blank.sum()), "actors": frame["identity"].nunique()}
-    return make_facetable(frame[~blank], folder, name="CREMA-D", kind="substitute", notes={"CREMA-D": notes})
+    return make_facetable(frame[~blank], folder, name="CREMA-D", provenance="substitute", notes={"CREMA-D": notes})
 
 
 def _extract_apexes(clips: list[Path], folder: Path) -> list[str | None]:

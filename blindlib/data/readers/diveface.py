@@ -43,8 +43,10 @@ def load_diveface(root: Path, *, everything: bool = False) -> FaceTable:
         notes[name] = {**counted, "people": rows["identity"].nunique(), "list as published": int(published)}
         group, gender = name.split("_")
         parts.append(rows[["image", "identity"]].assign(gender=gender.lower(), ethnicity=f"group {group[-1]}"))
-    kind = "real" if all(counts["list as published"] for counts in notes.values()) else "substitute"
-    return make_facetable(pd.concat(parts, ignore_index=True), root, name="DiveFace", kind=kind, notes=notes)
+    provenance = "real" if all(counts["list as published"] for counts in notes.values()) else "substitute"
+    return make_facetable(
+        pd.concat(parts, ignore_index=True), root, name="DiveFace", provenance=provenance, notes=notes
+    )
 
 
 def _read_list(name: str, root: Path, everything: bool) -> Listing:

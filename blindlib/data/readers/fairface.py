@@ -29,7 +29,7 @@ def load_fairface(root: Path) -> FaceTable:
     parts, notes = zip(*(_read(path, folder) for path in found), strict=True)
     frame = pd.concat(parts, ignore_index=True)
     named = {path.stem: counted for path, counted in zip(found, notes, strict=True)}
-    return make_facetable(frame, folder, name="FairFace", kind="substitute", notes=named)
+    return make_facetable(frame, folder, name="FairFace", provenance="substitute", notes=named)
 
 
 def _read(path: Path, folder: Path) -> tuple[pd.DataFrame, dict]:

@@ -46,7 +46,7 @@ def load_lfw(root: Path) -> FaceTable:
         if (root / file).exists():
             labels, notes[what] = read(root / file, frame["image"])
             frame = frame.join(labels, on="image")
-    return make_facetable(frame, folder, name="LFW", kind="real", notes=notes)
+    return make_facetable(frame, folder, name="LFW", provenance="real", notes=notes)
 
 
 def image_paths(person: pd.Series, number: pd.Series) -> pd.Series:

@@ -39,4 +39,4 @@ def load_manifest(path: Path) -> FaceTable:
             listing.refuse_unknown(column, allowed, optional=True)
     rows, notes = listing.keep_present(path.parent)
     rows = rows.mask(rows == "")
-    return make_facetable(rows, path.parent, name=path.parent.name, kind="substitute", notes={"manifest": notes})
+    return make_facetable(rows, path.parent, name=path.parent.name, provenance="substitute", notes={"manifest": notes})

@@ -7,13 +7,13 @@ import pandas as pd
 from blindlib.common.errors import InputError
 from blindlib.common.files import atomic_path
 from blindlib.data.facetable import FaceTable, make_facetable
-from blindlib.settings import ATTRIBUTES, DATA_ROLES, SynthConfig
+from blindlib.settings import ATTRIBUTES, DATA_ROLES, SynthSettings
 from blindlib.synthfaces.roles import make_pairs, make_roles
 
 SEED = 0  # of the world: who exists. A preset's seeds deal these people and train on them
 
 
-def load_synth(config: SynthConfig, root: Path) -> tuple[FaceTable, pd.DataFrame]:
+def load_synth(config: SynthSettings, root: Path) -> tuple[FaceTable, pd.DataFrame]:
     """Make the album and its face table, labels only where the role's data set has them, and the pairs.
 
     The folder gets `album.parquet`, the ground truth of every picture; the name of an image starts with its role:
@@ -31,7 +31,7 @@ def load_synth(config: SynthConfig, root: Path) -> tuple[FaceTable, pd.DataFrame
         frame,
         root,
         name="SynthFaces",
-        kind="synthetic",
+        provenance="synthetic",
         notes=sizes.T.to_dict(),
         source="synthfaces",
         parts={role: (role,) for role in DATA_ROLES},
