@@ -94,7 +94,9 @@ def test_every_raise_of_a_documented_function_s_own_is_documented():
                     for n in ast.walk(node)
                     if isinstance(n, ast.Raise) and isinstance(n.exc, ast.Call) and isinstance(n.exc.func, ast.Name)
                 }
-                assert not raised or re.search("[Rr]aises", ast.get_docstring(node)), f"{path.name}: {node.name} {raised}"
+                assert not raised or re.search("[Rr]aises", ast.get_docstring(node)), (
+                    f"{path.stem}.{node.name}: {raised}"
+                )
 
 
 def test_nothing_is_unpickled_or_randomised_globally():
