@@ -84,7 +84,7 @@ check: $(STAMP)  ## run the preset afresh beside build/ and say where it differs
 	@$(PY) -m blindlib compare figures/$(NAME) build/check/figures/$(NAME)
 
 backbone: $(STAMP)  ## train the default backbone again (a quarter of an hour); rewrites blindlib/backbones/weights/
-	@$(PY) -m blindlib.backbones.train_compactnet
+	@$(PY) scripts/train_compactnet.py
 
 bench: $(STAMP)  ## how much faster banks of heads train than heads one by one: ratios, no verdict
 	@$(PY) scripts/bench.py

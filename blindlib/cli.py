@@ -65,11 +65,6 @@ def data_fetch(
         typer.echo(f"{entry.title}: {entry.use}\n  licence: {entry.licence}\n  terms: {entry.terms or entry.licence}")
         typer.echo(f"  address: {entry.address}\n  how: {entry.how}\n  folder: {dataset_dir(name)}")
         raise InputError(name, "is not downloaded for you", "follow the lines above")
-    if name not in COLLECTIONS:
-        known = ", ".join(sorted({*COLLECTIONS, *CATALOGUE}))
-        raise InputError(
-            "data set", f"there is no {name!r}", f"use one of {known}; SynthFaces and dlib need no fetching"
-        )
     folder = dataset_dir(name) if name in CATALOGUE else data_dir() / "weights"
     fetch(name, folder, typer.echo)
     typer.echo(f"{name}: complete in {folder}")

@@ -9,12 +9,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from train_compactnet import Recipe, train
 
 from blindlib.backbones import store
 from blindlib.backbones.compactnet import CompactNet, load_compactnet, to_input
 from blindlib.backbones.registry import embed_frames, get_backbone
 from blindlib.backbones.store import embed, embed_all
-from blindlib.backbones.train_compactnet import Recipe, train
 from blindlib.common.errors import InputError
 from blindlib.common.files import store_dir
 from blindlib.data.facetable import load_facetable

@@ -3,13 +3,14 @@
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from blindlib.backbones.compactnet import WEIGHTS, load_compactnet
 from blindlib.common.errors import InputError
 from blindlib.common.files import ROOT, sha256, write_text
 from blindlib.data.readers.manifest import load_manifest
-from blindlib.synthfaces.export import export, read_factors
+from blindlib.synthfaces.export import export
 from blindlib.synthfaces.render import render
 
 
@@ -31,7 +32,7 @@ def test_synth_writes_a_data_set_that_the_manifest_loader_reads(tmp_path):
 
 def test_exported_pictures_are_the_rendered_ones(tmp_path):
     export(tmp_path / "a", identities=2, posed=True, compound=True, size=32)
-    truth = read_factors(tmp_path / "a")
+    truth = pd.read_parquet(tmp_path / "a" / "factors.parquet")
     assert len(truth) == 2 * 22 and truth["emotion"].nunique() == 22
     from blindlib.backbones.alignment import decode
 

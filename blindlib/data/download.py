@@ -62,7 +62,9 @@ def fetch(collection: str, folder: Path, say=print) -> None:
     Raises InputError for no such collection, no connection, a wrong checksum, or an archive that leaves its folder.
     """
     if collection not in COLLECTIONS:
-        raise InputError("data set", f"there is no {collection!r}", f"use one of {', '.join(COLLECTIONS)}")
+        known = ", ".join(sorted({*COLLECTIONS, *CATALOGUE}))
+        remedy = f"use one of {known}; SynthFaces and dlib need no fetching"
+        raise InputError("data set", f"there is no {collection!r}", remedy)
     folder.mkdir(parents=True, exist_ok=True)
     for remote in COLLECTIONS[collection]:
         if remote.folder and (folder / remote.folder).is_dir():

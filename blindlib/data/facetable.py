@@ -48,9 +48,7 @@ class FaceTable:
     source: str = "files"  # or `synthfaces`: the images are rendered from the album in `root`
     folders: dict[str, Path] = field(default_factory=dict)
     parts: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    provenances: dict[str, str] = field(
-        default_factory=dict
-    )  # by attribute, what its labels count as, where not as `provenance`
+    provenances: dict[str, str] = field(default_factory=dict)  # by attribute, where not as `provenance`
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -83,9 +81,8 @@ class FaceTable:
         """Write as parquet, atomically."""
         frame = self.frame.copy()
         folders = {part: str(folder) for part, folder in self.folders.items()}
-        plain = {
-            name: getattr(self, name) for name in ("name", "provenance", "notes", "source", "parts", "provenances")
-        }
+        names = ("name", "provenance", "notes", "source", "parts", "provenances")
+        plain = {name: getattr(self, name) for name in names}
         frame.attrs = {"root": str(self.root), "folders": folders, **plain}
         with atomic_path(path) as temporary:
             frame.to_parquet(temporary)
@@ -114,9 +111,8 @@ def make_facetable(
         shown = cases["failure_case"].iloc[0] if hasattr(cases, "columns") else cases
         problem = f"data set '{name}', {error.schema.name or 'columns'}: {shown!r} fails {error.check}"
         raise InputError(root, problem, "mend its labels") from None
-    return FaceTable(
-        frame.sort_values("image", ignore_index=True), Path(root), name, provenance, dict(notes or {}), **more
-    )
+    frame = frame.sort_values("image", ignore_index=True)
+    return FaceTable(frame, Path(root), name, provenance, dict(notes or {}), **more)
 
 
 def load_facetable(path: Path) -> FaceTable:

@@ -100,8 +100,6 @@ def source_state(preset: Preset) -> str:
 
     Raises InputError if none of its data sets is here, saying what to fetch and where it goes.
     """
-    if preset.synth is not None:
-        return f"SynthFaces {preset.synth}\n"
     files = []
     for folder in map(dataset_dir, _present(preset)):  # each, what lies in it, and the lists one folder below
         inner = [path for path in folder.iterdir() if not path.name.startswith(".")]

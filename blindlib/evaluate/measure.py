@@ -141,11 +141,5 @@ def frontier_points(results: pd.DataFrame) -> pd.DataFrame:
     if not {"ID", "emotion"} <= set(kept["task"]):
         return pd.DataFrame(columns=["method", "strength", *columns])
     points = summarise(kept, ["method", "strength", "task"]).pivot(index=["method", "strength"], columns="task")
-    shown = [
-        ("mean", "ID"),
-        ("half_width", "ID"),
-        ("mean", "emotion"),
-        ("half_width", "emotion"),
-        ("chance", "emotion"),
-    ]
-    return points[shown].set_axis(columns, axis=1).reset_index()
+    shown = [(number, task) for task in ("ID", "emotion") for number in ("mean", "half_width")]
+    return points[[*shown, ("chance", "emotion")]].set_axis(columns, axis=1).reset_index()

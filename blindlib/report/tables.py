@@ -59,9 +59,8 @@ def table1(results: pd.DataFrame) -> pd.DataFrame:
     same of Diff, paired by rotation. Where x, SN or LNTL have no data in a domain, a row has empty numbers.
     """
     rows = by_domain(results)
-    cells = summarise(rows, ["domain", "representation", "protocol", "provenance"]).rename(
-        columns={"provenance": "data"}
-    )
+    cells = summarise(rows, ["domain", "representation", "protocol", "provenance"])
+    cells = cells.rename(columns={"provenance": "data"})
     diffs = [diff_of(rows, c.domain, c.representation, c.protocol)[:2] for c in cells.itertuples()]
     cells[["diff", "diff_half_width"]] = np.reshape(diffs, (-1, 2))
     poster = paper.table1()

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import pandas as pd
 from PIL import Image
 
 from blindlib.common.errors import InputError
 from blindlib.common.files import atomic_folder
 from blindlib.common.work import track
+from blindlib.settings import ATTRIBUTES
 from blindlib.synthfaces.expressions import BASIC, PROTOTYPES
 from blindlib.synthfaces.factors import POSED
 from blindlib.synthfaces.render import SIZE, render
@@ -63,14 +63,8 @@ def export(
             for image, frame in zip(rows["image"], frames, strict=True):
                 (partial / image).parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(frame).save(partial / image)
-        labels = ["image", "identity", "emotion", "gender", "ethnicity", "smiling", "attractive"]
-        manifest = album[labels].astype({"smiling": int, "attractive": int})
+        manifest = album[["image", "identity", *ATTRIBUTES]].astype({"smiling": int, "attractive": int})
         manifest.to_csv(partial / "manifest.csv", index=False, lineterminator="\n")
         album.to_parquet(partial / "factors.parquet")
         partial.chmod(0o755)
     return folder / "manifest.csv"
-
-
-def read_factors(folder: Path) -> pd.DataFrame:
-    """The ground truth of an exported data set, a row an image."""
-    return pd.read_parquet(folder / "factors.parquet")
