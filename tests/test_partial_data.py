@@ -1,13 +1,12 @@
 """The presets that read files, end to end, on whatever subset of the data is here: the rest says "no data"."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pandas as pd
 import pytest
+from conftest import environment
 
 from blindlib.common.files import ROOT
 from blindlib.data.catalogue import CATALOGUE
@@ -15,11 +14,25 @@ from blindlib.data.miniatures import write_miniatures
 from blindlib.report.paper import table1 as published
 
 pytestmark = pytest.mark.slow
+# All notebooks one after another in one process: what stands in make and papermill is tested by the run with all data.
+IN_ONE_PROCESS = """
+import json, pathlib, sys
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+for path in sorted(pathlib.Path("notebooks").glob("0*.ipynb")):
+    print(f"== {path.stem}")
+    for cell in json.loads(path.read_text())["cells"]:
+        source = "".join(cell["source"])
+        if "parameters" in cell["metadata"].get("tags", []):
+            source = f"PRESET, SETTINGS = {sys.argv[1]!r}, ''"
+        if cell["cell_type"] == "code":
+            shell.run_cell(source).raise_error()
+"""
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> dict:
-    """`make paper` three times side by side: with all data sets, with all but CFEE, with LFW alone."""
+    """Three runs side by side: with all data sets, with all but CFEE, with LFW alone."""
     data = write_miniatures(tmp_path_factory.mktemp("data") / "sets")
     nothing = data / "none"
     wanted = {
@@ -27,14 +40,23 @@ def runs(tmp_path_factory) -> dict:
         "no_cfee": ("paper-smoke", {"DATA": nothing, **{n.upper(): data / n for n in ("celeba", "diveface", "lfw")}}),
         "lfw": ("open-smoke", {"DATA": nothing, "LFW": data / "lfw"}),
     }
-    return {name: start(preset, tmp_path_factory.mktemp(name), where) for name, (preset, where) in wanted.items()}
+    return {name: start(name, preset, tmp_path_factory.mktemp(name), where) for name, (preset, where) in wanted.items()}
 
 
-def start(preset: str, folder: Path, variables: dict) -> tuple:
-    words = ["make", "paper", f"PRESET={preset}", f"PY={sys.executable}", *(f"{k}={v}" for k, v in variables.items())]
-    own = {"BLINDLIB_BUILD": str(folder / "build"), "BLINDLIB_FIGURES": str(folder / "figures")}
+def start(name: str, preset: str, folder: Path, variables: dict) -> tuple:
+    words, own = [sys.executable, "-c", IN_ONE_PROCESS, preset], environment(folder)
+    if name == "all":
+        words = [
+            "make",
+            "paper",
+            f"PRESET={preset}",
+            f"PY={sys.executable}",
+            *(f"{k}={v}" for k, v in variables.items()),
+        ]
+    else:
+        own |= {f"BLINDLIB_{key}": str(value) for key, value in variables.items()}
     with (folder / "log").open("w") as log:
-        return subprocess.Popen(words, cwd=ROOT, env={**os.environ, **own}, stdout=log, stderr=log), folder, preset
+        return subprocess.Popen(words, cwd=ROOT, env=own, stdout=log, stderr=log), folder, preset
 
 
 def finished(process: subprocess.Popen, folder: Path, preset: str) -> Path:
@@ -43,10 +65,9 @@ def finished(process: subprocess.Popen, folder: Path, preset: str) -> Path:
     return folder / "figures" / preset
 
 
-def printed(folder: Path, preset: str, name: str) -> str:
-    """All text that an executed notebook shows."""
-    cells = nbformat.read(folder / "build" / preset / f"{name}.ipynb", as_version=4).cells
-    return "".join(o.get("text", "") for c in cells if c.cell_type == "code" for o in c.outputs)
+def printed(folder: Path, name: str) -> str:
+    """All that a notebook printed in a run in one process."""
+    return (folder / "log").read_text().split(f"== {name}\n")[1].split("\n== ")[0]
 
 
 def test_with_all_of_it_every_cell_of_both_tables_has_a_number(runs):
@@ -74,7 +95,7 @@ def test_without_cfee_nothing_is_blinded_x_is_measured_and_the_rest_says_what_is
     assert (claims.drop("C5") == "not testable").all() and claims["C5"] != "not testable"
     assert (figures / "table1.md").read_text().count("no data") > 18
     for name in ("02_baseline", "03_sensitivenets", "04_lntl", "05_probes"):
-        told = printed(folder, "paper-smoke", name)
+        told = printed(folder, name)
         assert "tells no emotion" in told and CATALOGUE["cfee"].address in told, name
 
 
@@ -85,5 +106,5 @@ def test_open_runs_on_lfw_alone_in_all_its_roles(runs):
     emotion = one[one["domain"].str.startswith("Emotion")]
     assert (emotion["chance"] == 50).all(), "LFW's two frequent expressions"
     assert "no data" in (figures / "table2.md").read_text(), "too few people of each kind"
-    told = printed(folder, "open-smoke", "01_data_prep")
+    told = printed(folder, "01_data_prep")
     assert all(f"{role}: lfw" in told for role in ("verification", "demographics", "emotion", "attractive"))
