@@ -18,7 +18,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 STAMP := $(if $(filter $(VENV)/bin/python,$(PY)),$(VENV)/.installed)
 # `make paper SETTINGS="seeds=[0, 1]; rotations=2"` changes settings of the preset; such a run has folders of its own.
-P := --preset $(PRESET) $(if $(SETTINGS),-p '$(SETTINGS)')
+P := --preset $(PRESET) $(if $(SETTINGS),-p '$(subst ','\'',$(SETTINGS))')
 NAME := $(if $(SETTINGS),$(shell $(PY) -m blindlib name $(P) 2>/dev/null),$(PRESET))
 BUILD := $(abspath $(or $(BLINDLIB_BUILD),build))/$(NAME)
 FIGURES := $(or $(BLINDLIB_FIGURES),figures)/$(NAME)
@@ -81,7 +81,7 @@ notebooks: $(STAMP)  ## execute notebooks/ in place with preset smoke; keep only
 check: $(STAMP)  ## run the preset afresh beside build/ and say where it differs from the committed figures
 	@rm -rf build/check
 	@BLINDLIB_BUILD=build/check BLINDLIB_FIGURES=build/check/figures $(MAKE) --no-print-directory paper
-	@$(PY) -m blindlib compare figures/$(NAME) build/check/figures/$(NAME)
+	@name=$$($(PY) -m blindlib name $(P)); $(PY) -m blindlib compare figures/$$name build/check/figures/$$name
 
 backbone: $(STAMP)  ## train the default backbone again (a quarter of an hour); rewrites blindlib/backbones/weights/
 	@$(PY) scripts/train_compactnet.py

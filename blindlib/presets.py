@@ -68,6 +68,10 @@ class Preset:
                 f"Preset.rotations of {self.name!r} are {self.rotations} for {len(self.seeds)} seeds; it takes one "
                 "rotation a seed: make them equal, or set `crossed`"
             )
+        for part in (self.sensitivenets, self.lntl):
+            rising = sorted({0.0, *part.strengths})
+            if len(rising) < 2 or list(part.strengths) != rising:
+                raise ValueError(f"strengths are {part.strengths}: 0 comes first, then one or more that rise")
         if len(set(self.seeds)) < len(self.seeds) or abs(sum(self.shares) - 1) > 1e-9:
             raise ValueError(f"Preset {self.name!r}: its seeds repeat, or its shares do not sum to 1")
 
@@ -86,6 +90,7 @@ _OPEN_SOURCES = {  # one's own photographs first, then people's labels before a 
     "emotion": ("manifest", "cremad", "lfw"),
     "attractive": ("manifest", "celeba", "lfw"),
 }
+DATA_SETS = set(PAPER.values()).union(*_OPEN_SOURCES.values())
 # The budget of the default run, eight minutes on two cores, sets these: fewer steps, smaller batches than above.
 _DEMO = {"strengths": (0.0, 0.1, 0.3, 1.0, 3.0), "rounds": 6, "per_class": 12}
 _TINY = {"strengths": (0.0, 1.0), "hidden": 16, "rounds": 2, "head_steps": 15, "identities": 8, "per_class": 8}
@@ -227,4 +232,6 @@ def _replaced(settings, values: dict[str, object], prefix: str = ""):
         first = error.errors()[0]
         place = f"setting {prefix}{first['loc'][0]}" if first["loc"] else "settings"
         problem = first["msg"].removeprefix("Value error, ")
-        raise InputError(place, problem, "see its range in blindlib/settings.py") from None
+        raise InputError(
+            place, problem, f"see its range in blindlib/{'settings' if prefix else 'presets'}.py"
+        ) from None

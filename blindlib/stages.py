@@ -87,6 +87,10 @@ def _execute(notebook: Path, running: Path, parameters: dict[str, object]) -> No
 
     for name, value in _KERNEL_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    folders = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        str(Path(folder).resolve()) for folder in folders
+    )  # of one's own erasers
     with tempfile.TemporaryDirectory(prefix="blindlib-") as sockets:
         pm.execute_notebook(
             notebook,
@@ -144,6 +148,15 @@ def _cells(notebook: Path) -> list[tuple[str, str]]:
     return [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
 
 
+def _module_of_one_s_own(name: str) -> Path:
+    """The file of a module that holds an eraser from outside."""
+    try:
+        return Path(find_spec(name).origin)
+    except (ImportError, ValueError, AttributeError, TypeError):
+        remedy = "put its folder on PYTHONPATH"
+        raise InputError("erasers", f"there is no module {name!r}", remedy) from None
+
+
 def write_inputs(preset: Preset, data: str) -> None:
     """Write down what every stage depends on, by content; a file is rewritten only when something in it has changed.
 
@@ -151,13 +164,18 @@ def write_inputs(preset: Preset, data: str) -> None:
     ----------
     data : str
         Which data the first notebook would read, and the weights: text that changes when they do.
+
+    Raises
+    ------
+    InputError
+        If the module of an eraser from outside is not found.
     """
-    own_erasers = [find_spec(name.partition(":")[0]) for name in preset.erasers if ":" in name]
-    erasers = "".join(f"{sha256(Path(spec.origin))}  {spec.name}\n" for spec in own_erasers if spec)
+    own = sorted({name.partition(":")[0] for name in preset.erasers if ":" in name})
+    erasers = "".join(f"{sha256(_module_of_one_s_own(module))}  {module}\n" for module in own)
     for number, notebook in enumerate(sorted((ROOT / "notebooks").glob("0*.ipynb"))):
         lines = [f"{digest(*_cells(notebook))}  {notebook.name}"]
         lines += [f"{sha256(file)}  {file.relative_to(ROOT)}" for file in modules_used(notebook)]
-        text = "\n".join(lines) + "\n" + erasers
+        text = "\n".join(lines) + "\n" + (erasers if notebook.stem[:2] >= "05" else "")
         if number == 0:
             text += f"{sha256(ROOT / 'requirements.lock')}  requirements.lock\n{data}"
         path = build_dir(preset.name) / f"{notebook.stem}.inputs"

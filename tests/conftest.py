@@ -1,6 +1,7 @@
 """Shared fixtures: a tiny LFW of noise, and where the real photographs are."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,6 +32,7 @@ def once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Path], obje
     with FileLock(base / f"{name}.lock"):
         folder = base / name
         if not (base / f"{name}.done").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a first try that failed
             folder.mkdir()
             fill(folder)
             (base / f"{name}.done").touch()

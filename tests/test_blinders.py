@@ -118,7 +118,7 @@ def test_lntl_serves_demographics_where_they_are_given(world):
     blinder = LNTL(0.3, task="demographic", settings=SHORT_LN, device="cpu")
     assert blinder.fit(x, emotion, identity=who, demographic=groups).transform(x).shape == x.shape
     assert blinder.name == "LNTL demographic"
-    with pytest.raises(ValueError, match="no group"):
+    with pytest.raises(ValueError, match="needs fit"):
         blinder.fit(x, emotion, identity=who)
 
 

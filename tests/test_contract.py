@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from functools import cache
 from itertools import chain, pairwise
 
 import nbformat
@@ -31,7 +32,12 @@ def room(path):
     return path.relative_to(ROOT / "blindlib").with_suffix("").parts[0]
 
 
+@cache
 def edges():
+    return list(_edges())
+
+
+def _edges():
     for path in MODULES:
         for name in imports_of(path.read_text(encoding="utf-8")):
             target = module_file(name)
@@ -94,7 +100,7 @@ def test_every_raise_of_a_documented_function_s_own_is_documented():
                     for n in ast.walk(node)
                     if isinstance(n, ast.Raise) and isinstance(n.exc, ast.Call) and isinstance(n.exc.func, ast.Name)
                 }
-                assert not raised or re.search("[Rr]aises", ast.get_docstring(node)), (
+                assert not raised or re.search("[Rr]aise", ast.get_docstring(node)), (
                     f"{path.stem}.{node.name}: {raised}"
                 )
 

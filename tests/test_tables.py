@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from report_rows import TASKS, result_rows, study_rows
 
-from blindlib import report
 from blindlib.data.facetable import make_facetable
 from blindlib.metrics import diff, interval
 from blindlib.report import audit, paper, tables
@@ -141,9 +140,3 @@ def test_the_sweep_has_a_point_for_each_representation_and_bias():
     ]
     assert points["gap"].tolist() == pytest.approx([2.2, 17.2, -0.8, 4.2]), "the gap keeps its sign"
     assert list(tables.sweep_points(pd.DataFrame())) == list(points)
-
-
-def test_the_room_hands_out_its_names():
-    assert all(callable(getattr(report, name)) for name in report.__all__)
-    with pytest.raises(AttributeError, match="no_such_name"):
-        _ = report.no_such_name

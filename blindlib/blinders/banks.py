@@ -11,6 +11,7 @@ from blindlib.blinders.lntl import LNTL
 from blindlib.blinders.representation import Representation
 from blindlib.blinders.sensitivenets import SensitiveNets
 from blindlib.blinders.training import TrainingSet, pick_device
+from blindlib.common.errors import InputError
 
 
 def fit_bank(blinder: HeadBlinder, study) -> tuple[HeadBlinder | None, pd.DataFrame, pd.DataFrame]:
@@ -45,13 +46,17 @@ def representations(study, banks: dict[str, HeadBlinder], *, variants: bool = Tr
     """Every φ(x) of a study; none without banks.
 
     Each blinder at the λ that was chosen in each split, then the preset's erasers; with `variants` also LNTL by its
-    other task and the heads without penalty (λ = 0).
+    other task and the heads without penalty (λ = 0). Raises InputError where two have one name.
     """
     x = study.embedded[0].x
     chosen = [bank.representation(x) for bank in banks.values() if variants or bank.task == "identity"]
     erased = [eraser_representation(name, study) for name in study.preset.erasers if banks]
     unpenalised = [banks[name].representation(x, 0.0) for name in ("SN", "LNTL") if variants and banks]
-    return [*chosen, *erased, *unpenalised]
+    every = [*chosen, *erased, *unpenalised]
+    names = ["x", "pixels", *(z.name for z in every)]
+    if len(set(names)) < len(names):
+        raise InputError("erasers", f"two representations have one name: {', '.join(names)}", "rename one's own eraser")
+    return every
 
 
 def sweep(study, banks: dict[str, HeadBlinder]) -> Iterator[Representation]:

@@ -154,9 +154,14 @@ class HeadBlinder(Blinder):
         Raises
         ------
         ValueError
-            If lengths differ, X is not finite, y has fewer than two classes, or the task has no labels.
+            If lengths differ, X is not finite, y has fewer than two classes, the task has no labels, or `validation`
+            comes without `identity`.
         """
         X, codes, classes = self._check(X, y, identity=identity, demographic=demographic, validation=validation)
+        if validation is not None and identity is None:
+            raise ValueError("validation needs identity: verification asks who is shown")
+        if self.task == "demographic" and demographic is None:
+            raise ValueError("task 'demographic' needs fit(..., demographic=labels)")
         held = np.zeros(len(X), bool) if validation is None else np.asarray(validation, bool)
         data = TrainingSet(
             x=torch.tensor(X, device=pick_device(self.device)),
@@ -185,12 +190,12 @@ class HeadBlinder(Blinder):
         settings, seed = self.settings or self._settings(), (self.random_state, *self._key)
         strengths = strengths or list(settings.strengths)
         training = Training(data, settings, strengths, self.task, seed)
-        look = ValidationProbes(training, derive_seed(*seed, "judge")) if validate else lambda number: {}
-        history = _history_rows(training, 0, look(0))
+        probes = ValidationProbes(training, derive_seed(*seed, "judge")) if validate else lambda number: {}
+        history = _history_rows(training, 0, probes(0))
         title = f"{type(self).__name__} ({self.task})"
         for number, losses in enumerate(track(self._rounds(training), title, total=settings.rounds, unit="round"), 1):
             losses = {name: value.detach().cpu().numpy() for name, value in losses.items()}
-            history += _history_rows(training, number, losses | look(number))
+            history += _history_rows(training, number, losses | probes(number))
         self.heads_, self.history_ = training.heads.pick(slice(None)), history
         self.strengths_, self.chosen_, self.classes_ = strengths, strengths[-1:] * len(data.head), list(data.classes)
         self.n_features_in_ = data.x.shape[1]

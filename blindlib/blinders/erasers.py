@@ -3,6 +3,7 @@
 import importlib
 from functools import cache
 
+import numpy as np
 from sklearn.utils.validation import has_fit_parameter
 
 from blindlib.blinders.leace import LEACE
@@ -43,5 +44,13 @@ def eraser_representation(name: str, study) -> Representation:
         who = {"identity": identity[rows]} if has_fit_parameter(eraser, "identity") else {}
         return eraser().fit(x[rows], emotion[rows], **who)
 
-    shown = getattr(eraser, "name", eraser.__name__)
-    return Representation(shown, lambda split, rows: fitted(split).transform(x[rows]), shown, 0.0, len(study.splits))
+    def erased(split: int, rows: np.ndarray) -> np.ndarray:
+        z = np.asarray(fitted(split).transform(x[rows]), np.float32)
+        if z.shape != (len(rows), x.shape[1]):
+            problem = f"{name} gives {z.shape} for {(len(rows), x.shape[1])}"
+            raise InputError("erasers", problem, "let its transform keep the shape")
+        return z
+
+    shown = getattr(eraser, "name", "")
+    shown = shown if isinstance(shown, str) and shown else eraser.__name__
+    return Representation(shown, erased, shown, 0.0, len(study.splits))

@@ -1,8 +1,8 @@
 """Learning Not to Learn (arXiv 1812.10352): a head serves a task while a predictor of emotion is unlearnt.
 
-f = φ is the head, g a classifier of the task y, h a predictor of the attribute b that is to be hidden. The authors take
-the entropy step and the adversarial step in turn; we add their gradients in one step, the same to first order under
-plain gradient descent (**decision**).
+f = φ is the head, g a classifier of the task y, h a predictor of the attribute b that is to be hidden. The authors
+take the entropy step and the adversarial step in turn; we add their gradients in one step (**decision**: under plain
+gradient descent the two are the same to first order; the optimiser here is AdamW).
 """
 
 from collections.abc import Iterator

@@ -59,5 +59,5 @@ class GroupSampler:
         table = self.index.gather(1, chosen[..., None].expand(-1, -1, width))  # (S, P, W)
         count = self.count.gather(1, chosen)[..., None].clamp_min(1)  # (S, P, 1)
         order = torch.rand(table.shape, generator=generator, device=device).masked_fill(table < 0, 2).argsort(-1)
-        turn = torch.arange(members, device=device) % count  # (S, P, K): wraps round a small group
-        return table.gather(-1, order.gather(-1, turn)).flatten(1)
+        place = torch.arange(members, device=device) % count  # (S, P, K): wraps round a small group
+        return table.gather(-1, order.gather(-1, place)).flatten(1)

@@ -135,8 +135,8 @@ def for_faces(preset: Preset, faces: FaceTable) -> Preset:
     if not here:
         return preset
     target = preset.sensitivenets.target
-    if target not in here or len(here & set(preset.emotions)) < 2:
-        wanted = f"two or more of {', '.join(preset.emotions)}, and {target}, are needed"
+    if target not in (None, *here) or len(here & set(preset.emotions)) < 2:
+        wanted = f"two or more of {', '.join(preset.emotions)}" + (f", and {target}, are needed" if target else "")
         remedy = "label more of them, or take that data set away: the next in DATA.md's order is used"
         raise InputError(f"emotions of {faces.name}", f"are {', '.join(sorted(here))}: {wanted}", remedy)
     emotions, blinded = (tuple(e for e in names if e in here) for names in (preset.emotions, preset.blinded))

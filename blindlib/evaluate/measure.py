@@ -30,7 +30,7 @@ def relative_distances(representation: Representation, study) -> dict[int, np.nd
 
     The distance is by a head that has not seen the pair's people. Heads of different rotations have scales of their
     own; in units of a threshold that the pair's own fold did not set, their distances can stand in one ROC. Empty
-    without pairs.
+    without pairs. Raises ValueError if a fold has no head that its people did not train.
     """
     pairs, splits, trained = study.pairs, study.splits, representation.trained
     representation.serves(len(splits))
@@ -48,6 +48,8 @@ def relative_distances(representation: Representation, study) -> dict[int, np.nd
         distance = np.stack([by_head[n] for n in of_fold])  # (folds, pairs)
         people = [np.unique(identity[splits[n].head]) for n in of_fold]
         seen = np.stack([np.isin(identity[ends], known).any(axis=1) & trained for known in people])
+        if seen[fold, np.arange(len(pairs))].any():
+            raise ValueError(f"{representation.name}: a head would verify people who trained it; set `crossed`")
         threshold = fold_thresholds(distance, same, fold, seen)
         tested = distance[fold, np.arange(len(pairs))]  # each pair by the head of its own fold
         by_seed[seed] = tested / np.maximum(threshold, 1e-12)[fold]  # a constant φ has threshold 0
