@@ -132,10 +132,8 @@ def inputs(preset: PresetName = "smoke", changes: Changes = ()) -> None:
     from blindlib.presets import DATA_SETS
     from blindlib.stages import write_inputs
 
-    wanted, read = _preset(preset, changes), set()
-    for names in (wanted.sources or {}).values():
-        read |= set(names)
-    for name in sorted(DATA_SETS - read):
+    wanted = _preset(preset, changes)
+    for name in sorted(DATA_SETS.difference(*(wanted.sources or {}).values())):
         if os.environ.get(f"BLINDLIB_{name.upper()}"):
             typer.echo(f"note: {name} was named, but preset {preset} does not read it", err=True)
     if wanted.synth is not None:  # all of it is in the repository: there is no need to load PyTorch

@@ -160,15 +160,8 @@ def _module_of_one_s_own(name: str) -> Path:
 def write_inputs(preset: Preset, data: str) -> None:
     """Write down what every stage depends on, by content; a file is rewritten only when something in it has changed.
 
-    Parameters
-    ----------
-    data : str
-        Which data the first notebook would read, and the weights: text that changes when they do.
-
-    Raises
-    ------
-    InputError
-        If the module of an eraser from outside is not found.
+    `data` is text that changes when the data that the first notebook would read, or the weights, do. Raises InputError if
+    the module of an eraser from outside is not found.
     """
     own = sorted({name.partition(":")[0] for name in preset.erasers if ":" in name})
     erasers = "".join(f"{sha256(_module_of_one_s_own(module))}  {module}\n" for module in own)

@@ -89,7 +89,7 @@ def test_what_a_stage_depends_on_is_written_by_content(tmp_path):
 
 
 def test_a_run_with_other_settings_has_folders_of_its_own_and_takes_up_an_eraser_from_outside(own_copy, monkeypatch):
-    """By make, as the README says; the run goes on from a copy of the stages before: only what the eraser changes runs."""
+    """By make, as the README says; it goes on from a copy of the stages before: only what the eraser changes runs."""
     monkeypatch.setenv("PYTHONPATH", "tests/fixtures")
     changes = "erasers=['LEACE', 'mean_erasure:MeanErasure']"
     preset, before = get_preset("smoke", changes), tables(own_copy)

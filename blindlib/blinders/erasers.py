@@ -33,7 +33,10 @@ def find_eraser(name: str) -> type:
 
 
 def eraser_representation(name: str, study) -> Representation:
-    """φ by an eraser that is fitted, when it is first asked for, on every split's head-training people."""
+    """φ by an eraser that is fitted, when it is first asked for, on every split's head-training people.
+
+    Raises InputError if there is no such eraser, or it changes the shape.
+    """
     eraser, x = find_eraser(name), study.embedded[0].x
     emotion, identity = study.hidden, study.faces.frame["identity"].to_numpy()
 
