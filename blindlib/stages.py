@@ -153,15 +153,14 @@ def _module_of_one_s_own(name: str) -> Path:
     try:
         return Path(find_spec(name).origin)
     except (ImportError, ValueError, AttributeError, TypeError):
-        remedy = "put its folder on PYTHONPATH"
-        raise InputError("erasers", f"there is no module {name!r}", remedy) from None
+        raise InputError("erasers", f"there is no module {name!r}", "put its folder on PYTHONPATH") from None
 
 
 def write_inputs(preset: Preset, data: str) -> None:
     """Write down what every stage depends on, by content; a file is rewritten only when something in it has changed.
 
-    `data` is text that changes when the data that the first notebook would read, or the weights, do. Raises InputError if
-    the module of an eraser from outside is not found.
+    `data` is text that changes when the data that the first notebook would read, or the weights, do. Raises InputError
+    if the module of an eraser from outside is not found.
     """
     own = sorted({name.partition(":")[0] for name in preset.erasers if ":" in name})
     erasers = "".join(f"{sha256(_module_of_one_s_own(module))}  {module}\n" for module in own)

@@ -106,15 +106,8 @@ def measure_collapse(representation: Representation, splits: list[Split]) -> lis
 def measure(representation: Representation, study, *, quick: bool = False) -> pd.DataFrame:
     """All result rows of one representation.
 
-    Parameters
-    ----------
-    quick : bool
-        Only verification and the NN probe of protocol B on emotion: for points of a frontier.
-
-    Raises
-    ------
-    ValueError
-        If the representation has another number of heads than there are splits.
+    With `quick` only verification and the NN probe of protocol B on emotion: for points of a frontier. Raises
+    ValueError if the representation has another number of heads than there are splits.
     """
     faces, preset, trained = study.faces, study.preset, representation.trained
     identity = faces.frame["identity"].to_numpy()
