@@ -66,6 +66,6 @@ class Study:
 
     @property
     def hidden(self) -> np.ndarray:
-        """The emotion of every image, None where it is not known or the blinders do not tell it apart: (N,)."""
+        """The emotion of every image, missing where it is not known or the blinders do not tell it apart: (N,)."""
         emotion = self.faces.frame["emotion"]
         return emotion.where(emotion.isin(self.preset.blinded), None).to_numpy()

@@ -4,6 +4,7 @@ import importlib
 from functools import cache
 
 import numpy as np
+import pandas as pd
 from sklearn.utils.validation import has_fit_parameter
 
 from blindlib.blinders.leace import LEACE
@@ -43,7 +44,7 @@ def eraser_representation(name: str, study) -> Representation:
     @cache
     def fitted(split: int):
         rows = study.splits[split].head
-        rows = rows[[label is not None for label in emotion[rows]]]
+        rows = rows[pd.notna(emotion[rows])]
         who = {"identity": identity[rows]} if has_fit_parameter(eraser, "identity") else {}
         return eraser().fit(x[rows], emotion[rows], **who)
 
