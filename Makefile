@@ -65,9 +65,9 @@ lint: $(STAMP)  ## ruff on code and notebooks
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
 
 # Two processes on two cores: more threads would only wait for each other.
-TESTS = OMP_NUM_THREADS=1 $(PY) -m pytest -q -n auto --maxprocesses 4 --dist loadgroup
+TESTS = OMP_NUM_THREADS=1 $(PY) -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
-unit: $(STAMP)  ## the unit tests alone, under a minute
+unit: $(STAMP)  ## the unit tests alone, two minutes
 	@$(TESTS) -m "not slow and not realdata and not external" tests
 
 test: $(STAMP)  ## lint and all tests: units, whole smoke runs, kills, nbval on every notebook

@@ -134,10 +134,6 @@ def miniatures(tmp_path_factory) -> Path:
     return once(tmp_path_factory, "miniatures", lambda folder: write_miniatures(folder / "data", people=2)) / "data"
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
-    """Whole runs first, each wherever there is room; the tests of another file stay together and share its fixtures."""
+    """The files with whole runs first, so that pytest's processes end at about the same time."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
-    for item in items:
-        if item.path.stem != "test_stages":
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
