@@ -168,7 +168,7 @@ def training_curves(history: pd.DataFrame, losses: dict[str, str]) -> Figure:
 
 @blank_without_data
 def selection(table: pd.DataFrame, budget: float) -> Figure:
-    """Validation people only: what each λ costs and hides, and how often it was chosen. Columns of `fit_bank`'s selection."""
+    """Validation people only: what each λ costs and hides, and how often it was chosen (the columns of `choose`)."""
     figure, (left, right) = new_figure(2, height=2.6, width_ratios=(3, 2))
     by = table.groupby("strength")
     mean, spread, picks = by[["diff", "emotion"]].mean(), by[["diff", "emotion"]].std(), by["chosen"].sum()
