@@ -65,7 +65,7 @@ lint: $(STAMP)  ## ruff on code and notebooks
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
 
 # Two processes on two cores: more threads would only wait for each other.
-TESTS = OMP_NUM_THREADS=1 $(PY) -m pytest -q -n auto --maxprocesses 4 --dist loadfile
+TESTS = OMP_NUM_THREADS=1 $(PY) -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 unit: $(STAMP)  ## the unit tests alone, two minutes
 	@$(TESTS) -m "not slow and not realdata and not external" tests

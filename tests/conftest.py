@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -135,5 +136,6 @@ def miniatures(tmp_path_factory) -> Path:
 
 
 def pytest_collection_modifyitems(items):
-    """The files with whole runs first, so that pytest's processes end at about the same time."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """The files with the most whole runs first, so that pytest's processes end at about the same time."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
