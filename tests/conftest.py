@@ -18,6 +18,8 @@ from blindlib.common.files import ROOT, dataset_dir, sha256
 from blindlib.data.facetable import FaceTable, make_facetable
 from blindlib.data.readers.lfw import FOLDERS
 
+NAMES = ("01_data_prep", "02_baseline", "03_sensitivenets", "04_lntl", "05_probes", "06_celeba_fairness")
+
 
 @pytest.fixture(autouse=True)
 def _own_build(tmp_path, monkeypatch):
@@ -56,6 +58,21 @@ def make(folder: Path, *words: str, check: bool = True) -> subprocess.CompletedP
     )
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+def ran(done: subprocess.CompletedProcess) -> list[str]:
+    return [name for name in NAMES if f"{name} (smoke)" in done.stderr]
+
+
+def tables(folder: Path) -> dict[str, bytes]:
+    files = [*(folder / "figures" / "smoke").glob("*.csv"), *(folder / "build" / "smoke").glob("*.csv")]
+    return {file.name: file.read_bytes() for file in files}
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory) -> Path:
+    """One smoke run, shared by all tests that look at it; they copy what they change."""
+    return once(tmp_path_factory, "undisturbed", lambda folder: (folder / "log").write_text(make(folder).stderr))
 
 
 def save_noise(path: Path, seed: int, side: int = 40) -> None:

@@ -1,10 +1,9 @@
-"""Whole runs in other processes: make's graph, kills, failing cells, other settings, a plug-in, nbval that can fail."""
+"""Whole runs in other processes: make's graph, failing cells, other settings, a plug-in, nbval that can fail."""
 
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
-from conftest import environment, make, once
+from conftest import NAMES, environment, make, ran, tables
 
 from blindlib import stages
 from blindlib.common.errors import InputError
@@ -21,22 +20,6 @@ from blindlib.common.files import ROOT
 from blindlib.presets import get_preset
 
 pytestmark = pytest.mark.slow
-NAMES = ("01_data_prep", "02_baseline", "03_sensitivenets", "04_lntl", "05_probes", "06_celeba_fairness")
-
-
-def ran(done: subprocess.CompletedProcess) -> list[str]:
-    return [name for name in NAMES if f"{name} (smoke)" in done.stderr]
-
-
-def tables(folder: Path) -> dict[str, bytes]:
-    files = [*(folder / "figures" / "smoke").glob("*.csv"), *(folder / "build" / "smoke").glob("*.csv")]
-    return {file.name: file.read_bytes() for file in files}
-
-
-@pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory) -> Path:
-    """One smoke run, shared by all tests that look at it; they copy what they change."""
-    return once(tmp_path_factory, "undisturbed", lambda folder: (folder / "log").write_text(make(folder).stderr))
 
 
 @pytest.fixture
@@ -106,52 +89,6 @@ def test_a_run_with_other_settings_has_folders_of_its_own_and_takes_up_an_eraser
     record = json.loads((figures / "run.json").read_text())
     assert record["preset"] == "smoke" and record["settings"] == preset.changed
     assert tables(own_copy) == before, "no preset's tables are overwritten"
-
-
-def wait_for(condition, process: subprocess.Popen, seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, "make ended before it could be killed"
-        assert time.monotonic() < end, "the moment to kill never came"
-        time.sleep(0.005)
-
-
-def cell_is_running(folder: Path, name: str, tag: str) -> bool:
-    """Whether papermill has marked the tagged cell as running."""
-    try:
-        cells = json.loads((folder / "build" / "smoke" / f"{name}.running.ipynb").read_text())["cells"]
-    except (OSError, ValueError):
-        return False
-    return any(
-        tag in cell["metadata"].get("tags", []) and cell["metadata"]["papermill"]["status"] == "running"
-        for cell in cells
-    )
-
-
-def test_killed_in_extraction_and_in_training_it_ends_with_the_same_tables(undisturbed, tmp_path):
-    moments = [
-        lambda: list((tmp_path / "build" / "embeddings").glob("*.partial")),
-        lambda: cell_is_running(tmp_path, "03_sensitivenets", "train"),
-        lambda: cell_is_running(tmp_path, "05_probes", "measure"),
-    ]
-    for moment in moments:
-        process = subprocess.Popen(
-            ["make", "paper", "PRESET=smoke", f"PY={sys.executable}"],
-            cwd=ROOT,
-            env=environment(tmp_path),
-            start_new_session=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        wait_for(moment, process)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        assert not (tmp_path / "figures" / "smoke" / "run.json").exists()
-    done = make(tmp_path)
-    assert ran(done) == ["05_probes", "06_celeba_fairness"], "only the stage that was running is lost"
-    assert tables(tmp_path) == tables(undisturbed)
-    leftovers = [p for p in (tmp_path / "build").rglob("*") if p.name.endswith((".partial", ".running.ipynb"))]
-    assert not leftovers
 
 
 def test_executed_copies_show_what_the_committed_notebooks_promise(undisturbed, notebooks):
