@@ -16,7 +16,7 @@ from blindlib.presets import PRESETS
 from blindlib.settings import COMPOUND_EMOTIONS, EMOTIONS, SynthSettings
 from blindlib.synthfaces import expressions, fields, geometry, light, sensor
 from blindlib.synthfaces.factors import FACTORS, GROUPS, IDENTITY, UNITS
-from blindlib.synthfaces.render import render
+from blindlib.synthfaces.render import FACE_WINDOW, render
 from blindlib.synthfaces.roles import make_pairs, make_roles, make_sheet, make_training_people
 
 SMALL = SynthSettings(
@@ -45,6 +45,15 @@ def test_the_same_factors_are_the_same_bytes_whatever_stands_beside_them(album):
     for n in (0, 4, 8):
         np.testing.assert_array_equal(render(rows.iloc[[n]])[0], together[n])
     assert len({frame.tobytes() for frame in together}) == 9
+
+
+@pytest.mark.parametrize("window", [FACE_WINDOW, (0, 48, 64), (64, 0, 16)])
+def test_a_window_is_that_part_of_the_frame(album, window):
+    rows = album.iloc[[0, 130, 300, 400, 500, 900, 910, 920, 930]].assign(blur=1.1, noise=3.0, jpeg=60.0)
+    top, left, side = window
+    whole, part = render(rows)[:, top : top + side, left : left + side], render(rows, window=window)
+    assert np.abs(part.astype(int) - whole).max() <= 1
+    np.testing.assert_array_equal(render(rows.iloc[[4]], window=window)[0], part[4])
 
 
 def test_a_seed_is_a_population(album):
@@ -86,6 +95,9 @@ def test_size_and_columns_are_checked(album):
         render(album.head(1), size=100)
     with pytest.raises(InputError, match="lack the columns"):
         render(album.head(1).drop(columns="yaw"))
+    for window in ((32, 20, 64), (56, 24, 64), (-8, 0, 64), (0, 0, 0)):
+        with pytest.raises(InputError, match="within a frame"):
+            render(album.head(1), window=window)
 
 
 @pytest.mark.slow

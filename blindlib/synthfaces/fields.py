@@ -41,12 +41,23 @@ def lattice(seed: torch.Tensor, side: int, channels: int) -> torch.Tensor:
     return grain(seed, channels, side, side, 0)
 
 
-def grain(seed: torch.Tensor, channels: int, height: int, width: int, salt: int = 0x5BD1E995) -> torch.Tensor:
+def grain(
+    seed: torch.Tensor,
+    channels: int,
+    height: int,
+    width: int,
+    salt: int = 0x5BD1E995,
+    window: tuple[int, int, int] | None = None,
+) -> torch.Tensor:
     """Noise independent in every cell and channel: seed (B,) int64 -> (B, channels, height, width).
 
-    About standard normal: the sum of a hash's four bytes, centred and scaled. Another `salt` is other noise.
+    About standard normal: the sum of a hash's four bytes, centred and scaled. Another `salt` is other noise. With a
+    `window` (top, left, side) only these cells come back, the same as in the whole: (B, channels, side, side).
     """
     cell = torch.arange(channels * height * width, device=seed.device).view(1, channels, height, width)
+    if window is not None:
+        top, left, side = window
+        cell = cell[:, :, top : top + side, left : left + side]
     bits = scramble((cell + scramble(seed.view(-1, 1, 1, 1) ^ salt)) & _MASK)
     total = (bits & 255) + ((bits >> 8) & 255) + ((bits >> 16) & 255) + (bits >> 24)
     return (total.float() - 510) / 147.8  # variance of four uniform bytes: 4 (256² − 1) / 12

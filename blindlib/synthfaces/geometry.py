@@ -15,10 +15,15 @@ from blindlib.synthfaces.fields import bell, edge, hump
 HALF_VIEW = 1.98  # units from the image's centre to its border
 
 
-def camera(f: dict, size: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Camera coordinates p, q of every pixel, shift, scale and roll undone: (B, size, size) each."""
+def camera(
+    f: dict, size: int, device: torch.device, rows: slice = slice(None), columns: slice = slice(None)
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Camera coordinates p, q of a frame's pixels, shift, scale and roll undone: (B, H, W) each, H = W = `size`.
+
+    With `rows` and `columns`, only of those.
+    """
     line = ((torch.arange(size, device=device) + 0.5) / size * 2 - 1) * HALF_VIEW
-    u, v = line.view(1, 1, -1) - f["shift_x"], -line.view(1, -1, 1) - f["shift_y"]
+    u, v = line[columns].view(1, 1, -1) - f["shift_x"], -line[rows].view(1, -1, 1) - f["shift_y"]
     c, s = torch.cos(f["roll"] * math.pi / 180) / f["scale"], torch.sin(f["roll"] * math.pi / 180) / f["scale"]
     return u * c + v * s, v * c - u * s
 

@@ -15,10 +15,15 @@ from blindlib.synthfaces.fields import edge, lattice
 
 RENDERER_VERSION = 1  # raised whenever the same factors would give another picture
 SIZE = 112  # pixels; a multiple of 8
+FACE_WINDOW = (32, 24, 64)  # top, left, side: from the brows to the chin; on JPEG's 8 x 8 grid
+_MARGIN = 3  # pixels around a window: normals need one, the blur two
+Window = tuple[int, int, int]
 _CHUNK = {"cpu": 8, "compiled": 32, "cuda": 512}  # images at a time; on a CPU what stays in its caches
 
 
-def compose(vector: torch.Tensor, person: torch.Tensor, shot: torch.Tensor, size: int) -> torch.Tensor:
+def compose(
+    vector: torch.Tensor, person: torch.Tensor, shot: torch.Tensor, size: int, window: Window | None = None
+) -> torch.Tensor:
     """Photographs as float grey levels, 0 to 255.
 
     Parameters
@@ -28,13 +33,18 @@ def compose(vector: torch.Tensor, person: torch.Tensor, shot: torch.Tensor, size
     person, shot : Tensor (B,), int64
         Seeds below 2³² of the person's skin and hair, and of the photograph's background and noise.
 
+    window : (top, left, side) or None
+        The part of the frame that is wanted, in pixels, all multiples of 8; None is the whole frame.
+
     Returns
     -------
-    Tensor (B, 3, size, size)
+    Tensor (B, 3, side, side)
+        The side is the frame's `size` or the window's.
     """
+    rows, columns, kept_rows, kept_columns = _slices(size, window)
     f = {name: vector[:, n].view(-1, 1, 1) for n, name in enumerate(FACTORS)}
     f["jaw_drop"] = f["au26"]
-    p, q = geometry.camera(f, size, vector.device)
+    p, q = geometry.camera(f, size, vector.device, rows, columns)
     hit = geometry.meet(f, p, q)
     noise = lattice(person, 48, 3)
     behind, front = scene.hair_masks(f, p, q, hit["X"], hit["Y"], hit["head"])
@@ -49,7 +59,18 @@ def compose(vector: torch.Tensor, person: torch.Tensor, shot: torch.Tensor, size
     image = image + (hair * 0.8 - image) * before_ears[:, None]
     image = image + (face - image) * hit["head"][:, None]
     image = image + (hair - image) * front[:, None]
-    return sensor.photograph(image, f, shot)
+    return sensor.photograph(image, f, shot, size, kept_rows, kept_columns, window)
+
+
+def _slices(size: int, window: Window | None) -> tuple[slice, slice, slice, slice]:
+    """Rows and columns to draw, the window with its margin, and where the window lies in what was drawn."""
+    if window is None:
+        return (slice(None),) * 4
+    top, left, side = window
+    first = [max(0, start - _MARGIN) for start in (top, left)]
+    drawn = [slice(a, min(size, start + side + _MARGIN)) for a, start in zip(first, (top, left), strict=True)]
+    kept = [slice(start - a, start - a + side) for a, start in zip(first, (top, left), strict=True)]
+    return *drawn, *kept
 
 
 def _face(f: dict, hit: dict, noise: torch.Tensor, hair: torch.Tensor, step: float) -> torch.Tensor:
@@ -78,6 +99,7 @@ def render(
     factors: pd.DataFrame,
     *,
     size: int = SIZE,
+    window: Window | None = None,
     device: str = "cpu",
     compiled: bool = False,
     done: Callable[[int], object] = lambda count: None,
@@ -90,6 +112,9 @@ def render(
         Columns `FACTORS`, and the seeds `person` and `shot`, below 2³².
     size : int
         Side in pixels, a multiple of 8.
+    window : (top, left, side) or None
+        Draw only these pixels of the frame, such as `FACE_WINDOW`: three multiples of 8, for JPEG's blocks. They are
+        the same picture as that part of the whole frame, to a grey level, in less than half the time.
     device : {"cpu", "cuda"}
     compiled : bool
         Fuse the element-wise work with torch.compile: needs a C++ compiler, costs some 20 seconds, then runs about
@@ -99,23 +124,28 @@ def render(
 
     Returns
     -------
-    uint8 array (N, size, size, 3), RGB
+    uint8 array (N, size, size, 3), or (N, side, side, 3) of a window, RGB
         The same rows give the same bytes on the same machine, whatever stands beside them; compiled or not, and on
         another device, they differ by a grey level at most.
 
     Raises
     ------
     InputError
-        If `size` is not a positive multiple of 8 or a column is missing.
+        If `size` is not a positive multiple of 8, the window is off that grid or the frame, or a column is missing.
     """
     if size <= 0 or size % 8:
         raise InputError("size", f"is {size}", "use a positive multiple of 8: JPEG works on blocks of 8 x 8")
+    if window is not None and (any(v % 8 or v < 0 for v in window) or not 0 < window[2] <= size - max(window[:2])):
+        raise InputError(
+            "window", f"is {window}", f"use multiples of 8 (top, left, side) within a frame of {size} pixels"
+        )
     missing = [name for name in (*FACTORS, "person", "shot") if name not in factors]
     if missing:
         raise InputError("factors", f"lack the columns {missing[:5]}", "make them with blindlib.synthfaces.roles")
     vectors = torch.tensor(factors[list(FACTORS)].to_numpy(np.float32))
     seeds = torch.tensor(factors[["person", "shot"]].to_numpy(np.int64))
-    out = np.empty((len(vectors), size, size, 3), np.uint8)
+    side = size if window is None else window[2]
+    out = np.empty((len(vectors), side, side, 3), np.uint8)
     where = torch.device(device)
     chunk = _CHUNK["compiled" if compiled and where.type == "cpu" else where.type]
     paint = _compiled() if compiled else compose
@@ -124,7 +154,7 @@ def render(
         rows = torch.arange(start, start + chunk).clamp_max(len(vectors) - 1)  # always whole chunks: the same kernels
         kept = min(chunk, len(vectors) - start)
         with torch.inference_mode():
-            image = paint(vectors[rows].to(where), *seeds[rows].to(where).unbind(1), size)
+            image = paint(vectors[rows].to(where), *seeds[rows].to(where).unbind(1), size, window)
             out[start : start + kept] = image[:kept].round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
         done(kept)
 

@@ -73,9 +73,28 @@ def jpeg(image: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
     return torch.stack([red, (y - 0.299 * red - 0.114 * blue) / 0.587, blue], 1)
 
 
-def photograph(linear: torch.Tensor, f: dict, seed: torch.Tensor) -> torch.Tensor:
-    """Linear light (B, 3, H, W) -> float grey levels 0 to 255 as a camera stores them."""
-    height, width = linear.shape[2:]
-    image = blur(expose(linear, f), f["blur"] * (height / 112))
-    image = image + grain(seed, 3, height, width) * f["noise"][:, None]
+def photograph(
+    linear: torch.Tensor,
+    f: dict,
+    seed: torch.Tensor,
+    size: int,
+    rows: slice = slice(None),
+    columns: slice = slice(None),
+    window: tuple[int, int, int] | None = None,
+) -> torch.Tensor:
+    """Linear light -> float grey levels 0 to 255 as a camera stores them.
+
+    Parameters
+    ----------
+    linear : Tensor (B, 3, H, W)
+    seed : Tensor (B,), int64
+    size : int
+        Side of the whole frame; H and W unless there is a window.
+    rows, columns : slice
+        Where in `linear` the window lies: its margin feeds the blur and is cut before noise and JPEG.
+    window : (top, left, side) or None
+        Where in the frame the window lies, on JPEG's grid.
+    """
+    image = blur(expose(linear, f), f["blur"] * (size / 112))[:, :, rows, columns]
+    image = image + grain(seed, 3, size, size, window=window) * f["noise"][:, None]
     return jpeg(image, f["jpeg"]).clamp(0, 255)
