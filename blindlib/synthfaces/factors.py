@@ -23,40 +23,40 @@ class Trait:
 
 
 TRAITS = {
-    "head_width": Trait(0.98, 0.06, 0.3, (0.0, 0.5, -0.2)),
+    "head_width": Trait(0.98, 0.06, 0.3, (0.0, 0.8, -0.3)),
     "skull": Trait(1.42, 0.05),
     "chin_y": Trait(-1.42, 0.09, -0.5),
     "jaw": Trait(0.0, 0.062, 0.8),
-    "cheekbone": Trait(0.0, 0.035, -0.2, (0.0, 0.6, 0.0)),
+    "cheekbone": Trait(0.0, 0.035, -0.2, (0.0, 0.9, 0.0)),
     "chin_width": Trait(0.24, 0.06, 0.5),
     "chin_depth": Trait(0.07, 0.03, 0.4),
     "cheek_fullness": Trait(0.05, 0.03, -0.3),
     "eye_x": Trait(0.415, 0.035),
     "eye_y": Trait(0.13, 0.05),
-    "eye_size": Trait(0.215, 0.021, -0.4),
-    "eye_open": Trait(0.34, 0.05, -0.3, (0.3, -0.9, 0.3)),
-    "eye_tilt": Trait(0.06, 0.07, -0.1, (-0.2, 0.7, 0.0)),
-    "eye_depth": Trait(0.11, 0.03, 0.4, (0.4, -0.9, 0.2)),
-    "lid_crease": Trait(0.6, 0.25, -0.2, (0.4, -1.0, 0.3)),
+    "eye_size": Trait(0.215, 0.021, -0.5),
+    "eye_open": Trait(0.36, 0.05, -0.4, (0.5, -1.3, 0.5)),
+    "eye_tilt": Trait(0.03, 0.06, -0.2, (-0.3, 1.0, 0.0)),
+    "eye_depth": Trait(0.11, 0.03, 0.5, (0.6, -1.4, 0.3)),
+    "lid_crease": Trait(0.6, 0.25, -0.3, (0.6, -1.5, 0.5)),
     "iris_melanin": Trait(0.55, 0.28, 0.0, (-1.0, 0.9, 0.9)),
     "iris_green": Trait(0.4, 0.25),
-    "brow_y": Trait(0.345, 0.045, -0.5),
-    "brow_thick": Trait(0.056, 0.019, 0.9),
-    "brow_arch": Trait(0.055, 0.03, -0.6),
-    "brow_tilt": Trait(0.03, 0.04),
+    "brow_y": Trait(0.37, 0.04, -0.6),
+    "brow_thick": Trait(0.056, 0.019, 1.1),
+    "brow_arch": Trait(0.05, 0.025, -0.7),
+    "brow_tilt": Trait(-0.015, 0.03),
     "brow_inner": Trait(0.17, 0.03, -0.2),
     "brow_outer": Trait(0.68, 0.035),
-    "brow_density": Trait(0.72, 0.15, 0.4),
+    "brow_density": Trait(0.72, 0.15, 0.5),
     "nose_y": Trait(-0.36, 0.055, -0.2),
-    "nose_width": Trait(0.185, 0.033, 0.4, (-0.6, 0.0, 0.9)),
-    "nose_bridge": Trait(0.15, 0.04, 0.3, (0.6, -0.7, -0.2)),
-    "nose_tip": Trait(0.23, 0.045, 0.3, (0.3, -0.3, 0.1)),
-    "nose_ridge": Trait(0.105, 0.018, 0.2, (-0.4, 0.2, 0.5)),
+    "nose_width": Trait(0.185, 0.03, 0.5, (-0.9, 0.0, 1.4)),
+    "nose_bridge": Trait(0.15, 0.04, 0.3, (0.9, -1.1, -0.3)),
+    "nose_tip": Trait(0.23, 0.045, 0.3, (0.5, -0.5, 0.2)),
+    "nose_ridge": Trait(0.105, 0.018, 0.2, (-0.6, 0.3, 0.8)),
     "nose_bend": Trait(0.0, 0.022),
     "mouth_y": Trait(-0.765, 0.048, -0.2),
-    "mouth_width": Trait(0.37, 0.04, 0.3),
-    "upper_lip": Trait(0.075, 0.02, -0.5, (-0.6, 0.0, 0.8)),
-    "lower_lip": Trait(0.105, 0.022, -0.4, (-0.5, 0.0, 0.8)),
+    "mouth_width": Trait(0.37, 0.04, 0.4),
+    "upper_lip": Trait(0.075, 0.02, -0.6, (-0.9, 0.0, 1.2)),
+    "lower_lip": Trait(0.105, 0.022, -0.5, (-0.8, 0.0, 1.2)),
     "cupid": Trait(0.3, 0.15),
     "lip_red": Trait(0.5, 0.22, -0.7),
     "melanin": Trait(0.42, 0.17, 0.1, (-1.1, -0.5, 1.4)),
@@ -121,7 +121,7 @@ class Studio:
     strength: tuple[float, float]  # range of an expression's strength
 
 
-POSED = Studio(2.0, 2.0, 1.0, 0.02, 0.10, 0.15, True, (0.55, 1.0))  # CFEE: frontal, one studio light
+POSED = Studio(2.0, 2.0, 1.0, 0.02, 0.10, 0.15, True, (0.7, 1.0))  # CFEE: frontal, one studio light, trained posers
 STREET = Studio(8.5, 5.0, 4.0, 0.05, 0.45, 1.0, False, (0.25, 1.0))  # LFW, CelebA, DiveFace: found photographs
 
 

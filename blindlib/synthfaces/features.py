@@ -19,11 +19,11 @@ def eyes(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> dict[str, to
     side = torch.where(x > 0, 1.0, -1.0)
     size = f["eye_size"]
     lx = (x.abs() - f["eye_x"]) / size
-    ly = (y - f["eye_y"] - side * f["lean_eye"]) / size - f["eye_tilt"] * lx * 1.6
-    squint = 0.30 * f["au06"] + 0.34 * f["au07"] + 0.25 * f["au09"] + 0.16 * f["au04"] + 0.12 * f["au12"]
+    ly = (y - f["eye_y"] - side * f["lean_eye"]) / size - f["eye_tilt"] * lx * 1.4
+    squint = 0.32 * f["au06"] + 0.52 * f["au07"] + 0.46 * f["au09"] + 0.12 * f["au04"] + 0.12 * f["au12"]
     raise_ = 0.34 * f["au05"] + 0.06 * f["au01"] + 0.05 * f["au02"]
     upper = (f["eye_open"] * 1.25 * (1 - 0.55 * squint) + raise_).clamp_min(0.08)
-    lower = (0.30 + 0.05 * f["au05"] - 0.28 * squint).clamp_min(0.02)
+    lower = (0.32 + 0.05 * f["au05"] - 0.30 * squint).clamp_min(0.02)
     dome = (1 - lx * lx).clamp_min(0)
     skew = 1 + 0.18 * lx  # the lid's highest point lies a little outside
     top, bottom = upper * dome.sqrt() * dome.sqrt().sqrt() * skew, -lower * dome
@@ -49,15 +49,19 @@ def eyes(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> dict[str, to
 
 
 def brows(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> torch.Tensor:
-    """Mask of the eyebrows: AU 1 lifts the inner ends, AU 2 the outer, AU 4 lowers them and draws them together."""
+    """Mask of the eyebrows: AU 1 lifts the inner ends, AU 2 the outer, AU 4 lowers them and draws them together.
+
+    With AU 1, AU 4 draws the inner ends together but no longer down: the oblique brows of sadness and fear.
+    """
     side = torch.where(x > 0, 1.0, -1.0)
-    inner = f["brow_inner"] - 0.055 * f["au04"] - 0.03 * f["au09"]
+    inner = f["brow_inner"] - 0.07 * f["au04"] - 0.03 * f["au09"]
     t = (x.abs() - inner) / (f["brow_outer"] - inner)
     s = t.clamp(0, 1)
-    arch = f["brow_arch"] * 4 * s * (1.15 - s) * (1 - 0.45 * f["au04"])
+    arch = f["brow_arch"] * 4 * s * (1.1 - s) * (1 - 0.45 * f["au04"])
     line = f["brow_y"] + f["brow_tilt"] * (s - 0.4) + arch + side * f["lean_brow"] * (1 + 0 * s)
-    line = line + f["au01"] * 0.15 * (1 - s).square() + f["au02"] * 0.13 * s * (1.4 - 0.6 * s)
-    line = line - f["au04"] * (0.13 * (1 - s) + 0.05) - f["au09"] * 0.07 * (1 - 0.6 * s) - f["au06"] * 0.015 * s
+    line = line + f["au01"] * 0.17 * (1 - s).square() + f["au02"] * 0.13 * s * (1.4 - 0.6 * s)
+    line = line - f["au04"] * (0.15 * (1 - s) * (1 - 0.8 * f["au01"].clamp(0, 1)) + 0.06)
+    line = line - f["au09"] * 0.08 * (1 - 0.7 * s) - f["au06"] * 0.015 * s
     half = f["brow_thick"] * (1 - 0.72 * s * s) * (0.75 + 0.25 * edge(s - 0.12, 0.15))
     return edge(half - (y - line).abs(), soft + 0.015) * edge(t + 0.02, 0.07) * edge(1 - t, 0.08)
 
@@ -71,26 +75,28 @@ def mouth(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> dict[str, t
         `lips`, `upper` (1 on the upper lip), `inside`, `teeth`, `gaps` (between teeth), `tongue`, `line` (where closed
         lips meet), `shine` (of the lower lip), `corner` (the dimple), `below` (the lower lip's shadow).
 
-    AU 12 pulls the corners up and out, 15 down, 20 sideways; 10 lifts the upper lip, 17 the lower; 23 and 24 thin and
+    AU 12 pulls the corners up and out, 15 down, 20 sideways; 10 lifts the upper lip off the teeth, 17 the lower; 23 and 24 thin and
     press them; 25 parts them; 26 drops the jaw.
     """
     side = torch.where(x > 0, 1.0, -1.0)
     lean = 1 + side * f["au_lean"]
     smile, droop, stretch = f["au12"] * lean, f["au15"] * lean, f["au20"]
     press = (f["au24"] + 0.6 * f["au23"]).clamp(0, 1.3)
-    width = f["mouth_width"] * (1 + 0.30 * smile + 0.24 * stretch - 0.12 * f["au24"] - 0.10 * f["au23"])
+    width = f["mouth_width"] * (1 + 0.36 * smile + 0.26 * stretch - 0.15 * f["au24"] - 0.10 * f["au23"])
     width = width * (1 - 0.20 * f["jaw_drop"] * (1 - 0.6 * f["au12"].clamp(0, 1))) * (1 - 0.06 * f["au17"])
     mx = x / width
     m2 = mx * mx
     dome = (1 - m2).clamp_min(0)
-    centre = f["mouth_y"] + side * f["lean_mouth"] * mx.abs().clamp(0, 1) + 0.035 * f["au17"] + 0.02 * f["au10"]
-    centre = centre + m2 * (0.155 * smile - 0.145 * droop - 0.05 * stretch - 0.05 * f["au17"] + 0.012)
+    centre = f["mouth_y"] + side * f["lean_mouth"] * mx.abs().clamp(0, 1) + 0.045 * f["au17"]
+    centre = centre + m2 * (0.19 * smile - 0.165 * droop - 0.05 * stretch - 0.05 * f["au17"] + 0.015)
+    snarl = f["au10"] * (1 - m2 * m2).clamp_min(0)  # lifts the lip's middle evenly: a squared mouth
+    centre = centre + 0.05 * snarl
     centre = centre - 0.03 * f["au12"]
-    bite = (0.9 - 0.5 * press - 0.25 * stretch).clamp_min(0.3)
+    bite = (0.95 - 0.62 * press - 0.25 * stretch).clamp_min(0.22)
     gap = (f["au25"] * 0.055 + f["jaw_drop"] * 0.06) * (1 - 0.7 * press).clamp_min(0)
-    gap_up = gap + 0.05 * f["au10"] + 0.03 * f["au12"] * f["au25"]
-    gap_low = gap + 0.36 * f["jaw_drop"] + 0.035 * stretch * f["au25"] + 0.01 * f["au12"] * f["au25"]
-    parted = edge(f["au25"] + 1.5 * f["jaw_drop"] - 0.28, 0.2)
+    gap_up = gap + 0.06 * snarl + 0.02 * f["au12"] * f["au25"]
+    gap_low = gap + 0.36 * f["jaw_drop"] + 0.035 * stretch * f["au25"] + 0.055 * f["au12"] * f["au25"]
+    parted = edge(f["au25"] + 1.5 * f["jaw_drop"] + 0.6 * f["au10"] * (1 - 0.8 * press).clamp_min(0) - 0.28, 0.2)
     shape = dome.sqrt() * (0.35 + 0.65 * dome)
     in_top, in_low = centre + gap_up * parted * dome, centre - gap_low * parted * (0.45 * dome.sqrt() + 0.55 * dome)
     cupid = 1 - f["cupid"] * 0.9 * hump(mx, 0.13)
@@ -100,8 +106,8 @@ def mouth(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> dict[str, t
     inside = edge(in_top - y, soft) * edge(y - in_low, soft) * edge(1 - mx.abs(), 0.08) * parted
     outline = edge(in_top + up - y, soft) * edge(y - in_low + low, soft) * edge(1 - mx.abs(), 0.06)
     upper = edge(y - 0.5 * (in_top + in_low), 0.01 + 0.5 * (in_top - in_low).clamp_min(0))
-    reach = (0.10 + 0.05 * f["au12"] - 0.03 * f["jaw_drop"]) * (0.35 + 0.65 * dome)
-    teeth = edge(y - (in_top - reach), soft) * inside * (0.15 + 0.85 * edge(0.86 - mx.abs(), 0.1))
+    reach = (0.10 + 0.08 * f["au12"] - 0.03 * f["jaw_drop"]) * (0.35 + 0.65 * dome)
+    teeth = edge(y - (in_top - reach), soft) * inside * (0.15 + 0.85 * edge(0.9 - mx.abs(), 0.1))
     low_teeth = edge(in_low + 0.05 + 0.03 * stretch - y, soft) * inside * (0.5 * stretch + 0.15).clamp(0, 0.8)
     return {
         "lips": outline,
@@ -110,9 +116,9 @@ def mouth(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> dict[str, t
         "teeth": (teeth + low_teeth * (1 - teeth)).clamp(0, 1),
         "gaps": band(torch.remainder(mx * 5.5 + 0.5, 1.0) - 0.5, 0.06, 0.07),
         "tongue": bell(mx, y - in_low, 0.5, 0.14) * f["jaw_drop"].clamp(0, 1),
-        "line": hump(y - centre, 0.022 + 0.006 * press) * edge(1.04 - mx.abs(), 0.08) * (1 - parted),
+        "line": hump(y - centre, 0.022 + 0.012 * press) * edge(1.04 - mx.abs(), 0.08) * (1 - parted),
         "shine": bell(mx, y - (in_low - 0.45 * low), 0.45, 0.03),
-        "corner": bell(mx.abs() - 1.04, y - centre, 0.10, 0.05),
+        "corner": bell(mx.abs() - 1.04, y - centre + 0.05 * droop, 0.10, 0.05 + 0.03 * droop.clamp_min(0)),
         "below": bell(mx, y - in_low + low + 0.05, 0.55, 0.05),
     }
 

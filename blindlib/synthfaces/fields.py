@@ -64,6 +64,6 @@ def grain(
 
 
 def look_up(texture: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Texture (B, C, S, S) at coordinates in [−1, 1], bilinear: (B, C, H, W)."""
+    """Texture (B, C, S, S) at coordinates in [−1, 1], bilinear, mirrored beyond: (B, C, H, W)."""
     grid = torch.stack([x.expand_as(y), y.expand_as(x)], -1)
-    return torch.nn.functional.grid_sample(texture, grid, align_corners=True, padding_mode="border")
+    return torch.nn.functional.grid_sample(texture, grid, align_corners=True, padding_mode="reflection")

@@ -92,20 +92,30 @@ def bumps(f: dict, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     balls = 0.075 * bell(ax - f["eye_x"], y - f["eye_y"], 0.17, 0.12)
     brow = 0.05 * bell(ax - 0.36, y - f["brow_y"] - 0.05, 0.3, 0.1)
     lift = 0.10 * f["au12"] + 0.05 * f["au06"]
-    apples = (f["cheek_fullness"] + lift * 0.75) * bell(ax - 0.55, y + 0.36 - 0.6 * lift, 0.26, 0.24 - 0.5 * lift)
-    fold_at = f["nose_width"] + 0.08 + (f["nose_y"] - y).clamp(0, 0.6) * (0.42 + 0.22 * f["au12"])
-    fold_deep = 0.012 + 0.05 * f["au12"] + 0.05 * f["au09"] + 0.035 * f["au10"] + 0.0007 * (f["age"] - 25).clamp_min(0)
-    folds = -fold_deep * hump(ax - fold_at, 0.065) * hump(y - f["nose_y"] + 0.22, 0.24)
+    apples = (f["cheek_fullness"] + lift * 0.9) * bell(ax - 0.55, y + 0.36 - 0.6 * lift, 0.26, 0.24 - 0.5 * lift)
+    fold_deep = 0.012 + 0.055 * nasolabial_pull(f) + 0.0007 * (f["age"] - 25).clamp_min(0)
+    folds = -fold_deep * nasolabial(f, ax, y, 0.065)
     muzzle = 0.07 * bell(x, y - (f["mouth_y"] - 0.1 * f["jaw_drop"]), 0.38, 0.3)
     low, drop = y - f["mouth_y"], 0.2 * f["jaw_drop"]
     upper_lip = 0.04 * bell(x, low - 0.06, f["mouth_width"] * 0.8, 0.05)
     lips = upper_lip + 0.05 * bell(x, low + 0.09 + 0.24 * f["jaw_drop"], f["mouth_width"] * 0.62, 0.07)
     groove = -0.05 * bell(x, low + 0.23 + drop, 0.26, 0.06)
     chin_at = low + 0.42 + drop - 0.05 * f["au17"]
-    chin = (f["chin_depth"] + 0.04 * f["au17"]) * bell(x, chin_at, f["chin_width"] * 0.95, 0.17)
+    chin = (f["chin_depth"] + 0.06 * f["au17"]) * bell(x, chin_at, f["chin_width"] * 0.95, 0.17)
     philtrum = -0.015 * bell(x, low - 0.19, 0.035, 0.08)
     relief = nose + wings + tip + sockets + balls + brow + apples + folds
     return relief + muzzle + lips + groove + chin + philtrum + _wrinkles(f, ax, y)
+
+
+def nasolabial(f: dict, ax: torch.Tensor, y: torch.Tensor, width: float) -> torch.Tensor:
+    """The folds from the nose's wings past the mouth's corners, 1 at their bottom: (B, H, W)."""
+    at = f["nose_width"] + 0.08 + (f["nose_y"] - y).clamp(0, 0.6) * (0.42 + 0.22 * f["au12"])
+    return hump(ax - at, width) * hump(y - f["nose_y"] + 0.22, 0.24)
+
+
+def nasolabial_pull(f: dict) -> torch.Tensor:
+    """How far the units that deepen these folds are drawn, about 0 to 2: (B, 1, 1)."""
+    return f["au12"] + 1.3 * f["au09"] + f["au10"]
 
 
 def _wrinkles(f: dict, ax: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -113,12 +123,12 @@ def _wrinkles(f: dict, ax: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     old = ((f["age"] - 30) / 45).clamp(0, 1)
     fore = (0.5 * old + 0.75 * f["au01"] + 0.5 * f["au02"]) * torch.cos((y - 0.3 * ax * ax) * 48)
     fore = fore * bell(ax, y - f["brow_y"] - 0.34, 0.5, 0.16)
-    frown = -(f["au04"] * 1.2 + 0.3 * old) * bell(ax - 0.075, y - f["brow_y"] - 0.02, 0.022, 0.11)
-    root = f["au09"] * torch.cos((y - 0.35 * ax) * 60) * bell(ax - 0.07, y - 0.12, 0.12, 0.12)
+    frown = -(f["au04"] * 1.8 + 0.3 * old) * bell(ax - 0.075, y - f["brow_y"] + 0.02, 0.032, 0.13)
+    root = f["au09"] * torch.cos((y - 0.35 * ax) * 46) * bell(ax - 0.07, y - 0.08, 0.14, 0.16)
     ex, ey = ax - f["eye_x"], y - f["eye_y"]
     crow = (f["au06"] + 0.4 * old) * torch.cos(ey * 62 + ax * 6) * bell(ex - 0.31, ey + 0.02, 0.08, 0.13)
     bags = -(0.8 * old + 0.5 * f["au06"]) * bell(ex, ey + 0.17 + 0.3 * ex.square(), 0.2, 0.03)
-    return 0.013 * (fore + 1.6 * frown + 0.8 * root + 0.8 * crow + 1.2 * bags)
+    return 0.013 * (fore + 1.6 * frown + 1.9 * root + 0.8 * crow + 1.2 * bags)
 
 
 def normals(depth: torch.Tensor, step: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

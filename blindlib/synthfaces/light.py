@@ -3,6 +3,7 @@
 import torch
 
 from blindlib.synthfaces.fields import bell, edge
+from blindlib.synthfaces.geometry import nasolabial, nasolabial_pull
 from blindlib.synthfaces.skin import rgb
 
 
@@ -39,7 +40,7 @@ def gloss(f: dict, nx, ny, nz, shine: torch.Tensor) -> torch.Tensor:
 
 
 def shadows(f: dict, x: torch.Tensor, y: torch.Tensor, mouth: dict, hair: torch.Tensor) -> torch.Tensor:
-    """Soft shadows as a factor (B, H, W): nose on cheek and lip, brow on lids, lip on chin, fringe on brow."""
+    """Soft shadows as a factor (B, H, W): nose on cheek and lip, brow on lids, lip on chin, fringe on brow, folds."""
     ax = x.abs()
     fall = f["key"] * (0.6 + 0.5 * f["light_y"].clamp_min(0))
     nose = bell(x + 0.30 * f["light_x"], y - f["nose_y"] + 0.13 + 0.1 * f["light_y"], 0.19, 0.075)
@@ -50,4 +51,6 @@ def shadows(f: dict, x: torch.Tensor, y: torch.Tensor, mouth: dict, hair: torch.
     wing = bell(ax - f["nose_width"] * 1.06, y - f["nose_y"] + 0.01, 0.035, 0.07)
     dark = 0.24 * fall * nose + 0.30 * f["light_x"].abs() * wall + 0.22 * depth * socket + 0.16 * depth * inner
     dark = dark + 0.22 * wing + 0.26 * mouth["below"] + 0.30 * mouth["corner"] + 0.10 * edge(-y - 1.15, 0.25)
+    dark = dark + 0.16 * nasolabial_pull(f) * nasolabial(f, ax, y, 0.05)
+    dark = dark + 0.30 * f["au04"] * bell(ax - 0.07, y - f["brow_y"] + 0.02, 0.035, 0.12)
     return (1 - dark).clamp(0.25, 1) * (1 - 0.3 * hair)

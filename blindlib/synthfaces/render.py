@@ -44,6 +44,7 @@ def compose(
     rows, columns, kept_rows, kept_columns = _slices(size, window)
     f = {name: vector[:, n].view(-1, 1, 1) for n, name in enumerate(FACTORS)}
     f["jaw_drop"] = f["au26"]
+    f["nose_y"] = f["nose_y"] + 0.045 * f["au09"] + 0.015 * f["au10"]  # a wrinkled nose is a shorter one
     p, q = geometry.camera(f, size, vector.device, rows, columns)
     hit = geometry.meet(f, p, q)
     noise = lattice(person, 48, 3)

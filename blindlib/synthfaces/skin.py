@@ -91,7 +91,7 @@ def mouth_colour(colour: torch.Tensor, mouth: dict) -> torch.Tensor:
     """The open mouth over the lips: dark, with tongue and teeth: (B, 3, H, W)."""
     device = colour.device
     dark, tongue = rgb(0.030, 0.010, 0.010, device=device), rgb(0.28, 0.085, 0.085, device=device)
-    teeth = rgb(0.62, 0.56, 0.47, device=device) * (1 - 0.22 * mouth["gaps"][:, None])
+    teeth = rgb(0.82, 0.77, 0.69, device=device) * (1 - 0.20 * mouth["gaps"][:, None])
     hole = dark + (tongue - dark) * mouth["tongue"][:, None]
     hole = hole + (teeth - hole) * mouth["teeth"][:, None]
     return colour + (hole - colour) * mouth["inside"][:, None]
