@@ -75,8 +75,8 @@ def mouth(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> dict[str, t
         `lips`, `upper` (1 on the upper lip), `inside`, `teeth`, `gaps` (between teeth), `tongue`, `line` (where closed
         lips meet), `shine` (of the lower lip), `corner` (the dimple), `below` (the lower lip's shadow).
 
-    AU 12 pulls the corners up and out, 15 down, 20 sideways; 10 lifts the upper lip off the teeth, 17 the lower; 23 and 24 thin and
-    press them; 25 parts them; 26 drops the jaw.
+    AU 12 pulls the corners up and out, 15 down, 20 sideways; 10 lifts the upper lip off the teeth, 17 the lower; 23 and
+    24 thin and press them; 25 parts them; 26 drops the jaw.
     """
     side = torch.where(x > 0, 1.0, -1.0)
     lean = 1 + side * f["au_lean"]
