@@ -3,19 +3,21 @@
 import io
 import math
 import shutil
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from blindlib.common.errors import InputError
 from blindlib.evaluate.rendered import recoverability
 from blindlib.presets import PRESETS
-from blindlib.settings import COMPOUND_EMOTIONS, EMOTIONS, SynthSettings
+from blindlib.settings import COMPOUND_EMOTIONS, EMOTIONS, GENDERS, SynthSettings
 from blindlib.synthfaces import expressions, fields, geometry, light, sensor
-from blindlib.synthfaces.factors import FACTORS, GROUPS, IDENTITY, UNITS
+from blindlib.synthfaces.factors import FACTORS, GROUPS, IDENTITY, UNITS, draw_identity
 from blindlib.synthfaces.render import FACE_WINDOW, render
 from blindlib.synthfaces.roles import make_pairs, make_roles, make_sheet, make_training_people
 
@@ -194,6 +196,34 @@ def test_the_hash_is_even_and_independent_of_its_neighbours():
     assert torch.corrcoef(flat).fill_diagonal_(0).abs().max() < 0.07
     shifted = (flat[:, 1:] * flat[:, :-1]).mean().abs()
     assert shifted < 0.02 and not torch.equal(fields.lattice(torch.tensor([7]), 8, 1), noise[:1, :1, :8, :8])
+
+
+def test_texture_goes_on_beyond_its_border():
+    """Held at its border value it would turn into stripes: in hair above and beards below."""
+    noise = fields.lattice(torch.tensor([5]), 48, 1)
+    x, y = torch.meshgrid(torch.linspace(-1, 1, 40), torch.linspace(1.0, 1.4, 40), indexing="xy")
+    down = fields.look_up(noise, x[None], y[None])[0, 0].std(0)
+    assert down.min() > 0.2
+    inside = fields.look_up(noise, x[None], 2 - y[None])[0, 0]
+    torch.testing.assert_close(fields.look_up(noise, x[None], y[None])[0, 0], inside, atol=1e-4, rtol=0)
+
+
+def test_groups_and_genders_are_told_apart_by_shapes_that_a_grey_face_shows():
+    """Linear discriminants of the traits between brows and chin, pairwise; they overlap, but little."""
+    parts = ("eye", "lid", "brow", "nose", "mouth", "upper", "lower", "jaw", "cheekbone", "head", "chin")
+    shape = [name for name in IDENTITY if name.split("_")[0] in parts]
+    rng = np.random.default_rng(0)
+    who = [(gender, group) for gender in GENDERS for group in GROUPS] * 700
+    x = np.array([[draw_identity(rng, *person)[name] for name in shape] for person in who])
+    gender, group = np.array(who).T
+
+    def accuracy(label, kept):
+        train, test = (np.flatnonzero(kept)[part] for part in (slice(None, None, 2), slice(1, None, 2)))
+        return LinearDiscriminantAnalysis().fit(x[train], label[train]).score(x[test], label[test])
+
+    assert 0.98 <= accuracy(gender, group != "") < 1
+    for left, right in combinations(GROUPS, 2):
+        assert 0.97 <= accuracy(group, np.isin(group, [left, right])) < 1
 
 
 def test_irradiance_is_the_clamped_cosine_in_second_order():

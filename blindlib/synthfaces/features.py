@@ -31,7 +31,7 @@ def eyes(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> dict[str, to
     opened = edge(top - ly, soft) * edge(ly - bottom, soft) * edge(1 - lx.abs(), soft)
     ix, iy = lx * side - f["gaze_x"] * 1.5, ly - 0.05 - f["gaze_y"]
     radius = torch.sqrt(ix * ix + iy * iy + 1e-6)
-    lash = hump(ly - top - 0.02, 0.075 + 0.03 * lx.clamp(-1, 1)) * edge(1.08 - lx.abs(), 0.12)
+    lash = hump(ly - top - 0.02, 0.09 + 0.03 * lx.clamp(-1, 1)) * edge(1.08 - lx.abs(), 0.12)
     under = 0.35 * hump(ly - bottom, 0.06) * edge(1.0 - lx.abs(), 0.15)
     rise = top + 0.17 + 0.10 * f["lid_crease"] + 0.1 * raise_
     crease = hump(ly - rise, 0.07) * edge(1.1 - lx.abs(), 0.25)
@@ -41,7 +41,7 @@ def eyes(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> dict[str, to
         "pupil": edge(0.19 - radius, soft),
         "ring": hump(radius - 0.44, 0.07),
         "glint": bell(ix - 0.14 - 0.2 * f["light_x"], iy - 0.17, 0.075, 0.075),
-        "lash": (lash * 0.9 + under).clamp(0, 1),
+        "lash": (lash + under).clamp(0, 1),
         "crease": crease * f["lid_crease"].clamp(0, 1),
         "shade": edge(ly - top + 0.17, 0.2),
         "corner": bell(lx + 0.93, ly, 0.13, 0.16),
@@ -62,6 +62,7 @@ def brows(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> torch.Tenso
     line = line + f["au01"] * 0.17 * (1 - s).square() + f["au02"] * 0.13 * s * (1.4 - 0.6 * s)
     line = line - f["au04"] * (0.15 * (1 - s) * (1 - 0.8 * f["au01"].clamp(0, 1)) + 0.06)
     line = line - f["au09"] * 0.08 * (1 - 0.7 * s) - f["au06"] * 0.015 * s
+    line = torch.maximum(line, f["eye_y"] + 0.05 + 0.6 * f["brow_thick"])  # brows stay above the lids
     half = f["brow_thick"] * (1 - 0.72 * s * s) * (0.75 + 0.25 * edge(s - 0.12, 0.15))
     return edge(half - (y - line).abs(), soft + 0.015) * edge(t + 0.02, 0.07) * edge(1 - t, 0.08)
 
@@ -107,7 +108,7 @@ def mouth(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> dict[str, t
     outline = edge(in_top + up - y, soft) * edge(y - in_low + low, soft) * edge(1 - mx.abs(), 0.06)
     upper = edge(y - 0.5 * (in_top + in_low), 0.01 + 0.5 * (in_top - in_low).clamp_min(0))
     reach = (0.10 + 0.08 * f["au12"] - 0.03 * f["jaw_drop"]) * (0.35 + 0.65 * dome)
-    teeth = edge(y - (in_top - reach), soft) * inside * (0.15 + 0.85 * edge(0.9 - mx.abs(), 0.1))
+    teeth = edge(y - (in_top - reach), soft) * inside * (0.1 + 0.9 * edge(0.8 - mx.abs(), 0.2))
     low_teeth = edge(in_low + 0.05 + 0.03 * stretch - y, soft) * inside * (0.5 * stretch + 0.15).clamp(0, 0.8)
     return {
         "lips": outline,
@@ -118,7 +119,8 @@ def mouth(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> dict[str, t
         "tongue": bell(mx, y - in_low, 0.5, 0.14) * f["jaw_drop"].clamp(0, 1),
         "line": hump(y - centre, 0.022 + 0.012 * press) * edge(1.04 - mx.abs(), 0.08) * (1 - parted),
         "shine": bell(mx, y - (in_low - 0.45 * low), 0.45, 0.03),
-        "corner": bell(mx.abs() - 1.04, y - centre + 0.05 * droop, 0.10, 0.05 + 0.03 * droop.clamp_min(0)),
+        "corner": bell(mx.abs() - 1.04, y - centre + 0.05 * droop, 0.10, 0.05 + 0.03 * droop.clamp_min(0))
+        * (0.3 + smile + droop).clamp(0, 1.3),
         "below": bell(mx, y - in_low + low + 0.05, 0.55, 0.05),
     }
 

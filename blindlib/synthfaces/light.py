@@ -47,9 +47,9 @@ def shadows(f: dict, x: torch.Tensor, y: torch.Tensor, mouth: dict, hair: torch.
     wall = bell(x + f["light_x"].sign() * (0.15 + f["nose_width"] * 0.4), y - f["nose_y"] - 0.15, 0.11, 0.25)
     socket = bell(ax - f["eye_x"] * 0.93, y - f["eye_y"] - 0.10, 0.24, 0.085)
     inner = bell(ax - f["eye_x"] * 0.5, y - f["eye_y"] - 0.02, 0.09, 0.14)
-    depth = (f["eye_depth"] / 0.11).clamp(0.2, 1.8)
+    depth = (f["eye_depth"] / 0.11).clamp(0.35, 1.8)
     wing = bell(ax - f["nose_width"] * 1.06, y - f["nose_y"] + 0.01, 0.035, 0.07)
-    dark = 0.24 * fall * nose + 0.30 * f["light_x"].abs() * wall + 0.22 * depth * socket + 0.16 * depth * inner
+    dark = 0.24 * fall * nose + 0.30 * f["light_x"].abs() * wall + 0.32 * depth * socket + 0.14 * depth * inner
     dark = dark + 0.22 * wing + 0.26 * mouth["below"] + 0.30 * mouth["corner"] + 0.10 * edge(-y - 1.15, 0.25)
     dark = dark + 0.16 * nasolabial_pull(f) * nasolabial(f, ax, y, 0.05)
     dark = dark + 0.30 * f["au04"] * bell(ax - 0.07, y - f["brow_y"] + 0.02, 0.035, 0.12)

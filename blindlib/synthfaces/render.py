@@ -13,7 +13,7 @@ from blindlib.synthfaces import features, geometry, light, scene, sensor, skin
 from blindlib.synthfaces.factors import FACTORS
 from blindlib.synthfaces.fields import edge, lattice
 
-RENDERER_VERSION = 1  # raised whenever the same factors would give another picture
+RENDERER_VERSION = 2  # raised whenever the same factors would give another picture
 SIZE = 112  # pixels; a multiple of 8
 FACE_WINDOW = (32, 24, 64)  # top, left, side: from the brows to the chin; on JPEG's 8 x 8 grid
 _MARGIN = 3  # pixels around a window: normals need one, the blur two
@@ -81,7 +81,7 @@ def _face(f: dict, hit: dict, noise: torch.Tensor, hair: torch.Tensor, step: flo
     brow, stubble = features.brows(f, x, y, 0.7 * step), skin.stubble(f, x, y)
     colour = skin.skin_colour(f, x, y, skin.skin_texture(noise, x, y), brow, stubble)
     colour = skin.mouth_colour(skin.lip_colour(f, colour, lips), lips)
-    colour = colour * (1 - 0.85 * features.nostrils(f, x, y) - 0.75 * lips["line"])[:, None].clamp(0.08, 1)
+    colour = colour * (1 - 0.85 * features.nostrils(f, x, y) - 0.6 * lips["line"])[:, None].clamp(0.08, 1)
     colour = skin.eye_colour(f, colour, eye)
     colour = colour * (1 - (0.88 * eye["lash"] + 0.30 * eye["crease"] * (1 - eye["open"])).clamp(0, 0.95))[:, None]
     nx, ny, nz = geometry.normals(hit["depth"], step)

@@ -20,13 +20,13 @@ def rgb(*values: float, device) -> torch.Tensor:
     return torch.tensor(values, device=device).view(1, 3, 1, 1)
 
 
-def hair_colour(f: dict) -> torch.Tensor:
-    """Linear colour of the hair, grey with age: (B, 3, 1, 1)."""
+def hair_colour(f: dict, late: float = 0.0) -> torch.Tensor:
+    """Linear colour of the hair, grey with age, or some years later as brows are: (B, 3, 1, 1)."""
     device = f["hair_melanin"].device
     blond, black, red = (rgb(*c, device=device) for c in (_BLOND, _BLACK, _RED))
     dark = f["hair_melanin"][:, None].clamp(0, 1.15)
     colour = torch.exp(-(blond + (black - blond) * dark + red * f["hair_red"][:, None].clamp(0, 1)))
-    grey = ((f["age"][:, None] - 46) / 26).clamp(0, 0.9)
+    grey = ((f["age"][:, None] - 46 - late) / 26).clamp(0, 0.9)
     return colour + (rgb(0.42, 0.42, 0.44, device=device) - colour) * grey
 
 
@@ -49,7 +49,7 @@ def skin_colour(f: dict, x, y, texture: torch.Tensor, brow: torch.Tensor, beard:
     blush = blush + 0.12 * bell(x, y + 1.2, 0.3, 0.2) - 0.10 * bell(x, y - 0.75, 0.6, 0.25)
     spots = edge(fine + 0.6 * middle - 1.7, 0.5) * f["freckles"].clamp(0, 1.2)
     spots = spots * bell(ax - 0.25, y + 0.15, 0.45, 0.35)
-    eyelid = 0.12 * bell(ax - f["eye_x"], y - f["eye_y"], 0.26, 0.2)
+    eyelid = 0.20 * bell(ax - f["eye_x"], y - f["eye_y"] - 0.02, 0.30, 0.19)  # thin skin looks darker
     old = ((f["age"] - 35) / 40).clamp(0, 1)
     melanin = f["melanin"].clamp(0.06, 0.85) + f["mottle"] * (0.6 * coarse + 0.4 * middle) + 0.35 * spots + eyelid
     melanin = melanin + 0.06 * old * edge(middle + coarse - 1.2, 0.4)
@@ -62,8 +62,8 @@ def skin_colour(f: dict, x, y, texture: torch.Tensor, brow: torch.Tensor, beard:
     )
     colour = torch.exp(-density)
     hair, strand = hair_colour(f), (0.85 + 0.25 * fine).clamp(0.3, 1.5)[:, None]
-    cover = (brow * f["brow_density"].clamp(0.3, 0.95))[:, None]
-    colour = colour + (hair * 0.75 * strand - colour) * cover
+    cover = (brow * f["brow_density"].clamp(0.45, 0.97))[:, None]
+    colour = colour + (hair_colour(f, 14.0) * 0.45 * strand - colour) * cover
     shade = (beard * (0.75 + 0.25 * fine).clamp(0.2, 1))[:, None]
     return colour + (hair * 0.9 + 0.012 - colour) * shade
 
@@ -82,7 +82,7 @@ def stubble(f: dict, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 def lip_colour(f: dict, skin: torch.Tensor, mouth: dict) -> torch.Tensor:
     """Lips over skin: redder, the upper one darker: (B, 3, H, W)."""
     red = (f["lip_red"].clamp(0, 1.1) * 0.75 + 0.25)[:, None]
-    deeper = (0.10 * mouth["upper"] + 0.16)[:, None]
+    deeper = (0.14 * mouth["upper"] + 0.26)[:, None]
     lips = skin * torch.exp(-red * rgb(*_LIP, device=skin.device) * 0.8 - deeper)
     return skin + (lips - skin) * (mouth["lips"] * 0.92)[:, None]
 
@@ -91,7 +91,7 @@ def mouth_colour(colour: torch.Tensor, mouth: dict) -> torch.Tensor:
     """The open mouth over the lips: dark, with tongue and teeth: (B, 3, H, W)."""
     device = colour.device
     dark, tongue = rgb(0.030, 0.010, 0.010, device=device), rgb(0.28, 0.085, 0.085, device=device)
-    teeth = rgb(0.82, 0.77, 0.69, device=device) * (1 - 0.20 * mouth["gaps"][:, None])
+    teeth = rgb(0.70, 0.66, 0.59, device=device) * (1 - 0.20 * mouth["gaps"][:, None])
     hole = dark + (tongue - dark) * mouth["tongue"][:, None]
     hole = hole + (teeth - hole) * mouth["teeth"][:, None]
     return colour + (hole - colour) * mouth["inside"][:, None]
@@ -103,11 +103,11 @@ def eye_colour(f: dict, colour: torch.Tensor, eye: dict) -> torch.Tensor:
     blue, green, brown = (rgb(*c, device=device) for c in (_BLUE, _GREEN, _BROWN))
     light = blue + (green - blue) * f["iris_green"][:, None].clamp(0, 1)
     iris = light + (brown - light) * f["iris_melanin"][:, None].clamp(0.01, 1) ** 0.6
-    white = rgb(0.60, 0.56, 0.53, device=device) - rgb(0.0, 0.16, 0.16, device=device) * eye["corner"][:, None]
+    white = rgb(0.46, 0.43, 0.41, device=device) - rgb(0.0, 0.16, 0.16, device=device) * eye["corner"][:, None]
     ball = white + (iris - white) * eye["iris"][:, None]
     ball = ball * (1 - 0.6 * (eye["ring"] * eye["iris"]))[:, None]
     ball = ball * (1 - 0.96 * eye["pupil"])[:, None]
-    ball = ball * (1 - 0.55 * eye["shade"])[:, None]
+    ball = ball * (1 - 0.62 * eye["shade"])[:, None]
     return colour + (ball - colour) * eye["open"][:, None]
 
 
