@@ -3,6 +3,7 @@
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,13 +11,17 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from blindlib.backbones.compactnet import DIM, WEIGHTS, CompactNet, load_compactnet, to_input
+from blindlib.backbones.compactnet import LABEL_WEIGHTS, WEIGHTS, CompactNet, LabelNet, load_compactnet, to_input
 from blindlib.backbones.registry import embed_frames
+from blindlib.blinders.training import encode
 from blindlib.common.files import atomic_path, sha256, write_text
 from blindlib.common.work import derive_seed, track
 from blindlib.settings import SynthSettings
-from blindlib.synthfaces.render import render
+from blindlib.synthfaces.render import FACE_WINDOW, render
 from blindlib.synthfaces.roles import make_pairs, make_roles, make_training_people
+
+
+WIDER = (FACE_WINDOW[0] - 8, FACE_WINDOW[1] - 8, FACE_WINDOW[2] + 16)  # room to move the crop in training
 
 
 @dataclass(frozen=True)
@@ -32,55 +37,65 @@ class Recipe:
     seed: int = 20200904  # the day the paper appeared on arXiv, so that no preset's seed meets it
 
 
-def train(images: torch.Tensor, people: torch.Tensor, recipe: Recipe) -> CompactNet:
-    """Train on photographs (N, 3, S, S) of people (N,) by softmax over people; the last of each is held out to watch.
+def train(network: CompactNet, images: torch.Tensor, labels: torch.Tensor, recipe: Recipe) -> CompactNet:
+    """Train on photographs (N, 3, S, S) by softmax over each column of labels (N, L), int64.
 
-    All draws come from the recipe's seed; the global random state is left as it was.
+    Of every person the last photograph is held out to watch. Rare classes count as much as common ones. All draws come
+    from the recipe's seed; the global random state is left as it was.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     generator = torch.Generator().manual_seed(derive_seed(recipe.seed, "backbone"))
+    counts = [column.bincount() for column in labels.unbind(1)]
     with torch.random.fork_rng():  # the initial weights are drawn from the global state
         torch.default_generator.manual_seed(derive_seed(recipe.seed, "start"))
-        network, classifier = CompactNet(), nn.Linear(DIM, int(people.max()) + 1)
-    network, classifier = network.to(device, memory_format=torch.channels_last), classifier.to(device)
-    parameters = [*network.parameters(), *classifier.parameters()]
+        network = type(network)()
+        classifiers = nn.ModuleList(nn.Linear(network.widths[-1], len(count)) for count in counts)
+    network, classifiers = network.to(device, memory_format=torch.channels_last), classifiers.to(device)
+    losses = [nn.CrossEntropyLoss((len(labels) / len(count) / count).to(device)) for count in counts]
+    parameters = [*network.parameters(), *classifiers.parameters()]
     optimiser = torch.optim.SGD(parameters, recipe.rate, 0.9, weight_decay=recipe.decay, nesterov=True)
-    held = torch.arange(len(people)) % recipe.images == recipe.images - 1
-    rows = torch.arange(len(people))[~held]
+    held = torch.arange(len(labels)) % recipe.images == recipe.images - 1
+    rows = torch.arange(len(labels))[~held]
     steps = len(rows) // recipe.batch
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, recipe.epochs * steps, pct_start=0.2)
+
+    def answers(index: torch.Tensor, shift: tuple[int, int] = (0, 0)) -> list[torch.Tensor]:
+        batch = to_input(images[index].to(device), shift).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=network.training):
+            features = network.maps(batch)[1].mean((2, 3))
+        return [classifier(features.float()) for classifier in classifiers]
+
     for epoch in range(recipe.epochs):
         network.train()
         order = rows[torch.randperm(len(rows), generator=generator)]
         for step in track(range(steps), f"epoch {epoch + 1}/{recipe.epochs}", unit="batch"):
             index = order[step * recipe.batch : (step + 1) * recipe.batch]
-            shift = tuple(torch.randint(-4, 5, (2,), generator=generator).tolist())
-            batch = to_input(images[index].to(device), shift).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(device.type, torch.bfloat16):
-                features = network(batch)
-            loss = nn.functional.cross_entropy(classifier(features.float()), people[index].to(device))
+            answer = answers(index, tuple(torch.randint(-4, 5, (2,), generator=generator).tolist()))
+            truth = labels[index].to(device).unbind(1)
+            loss = sum(of(a, t) for of, a, t in zip(losses, answer, truth, strict=True))
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
             schedule.step()
         network.eval()
         with torch.no_grad():
-            guess = [classifier(network(to_input(p.to(device)))).argmax(1).cpu() for p in images[held].split(256)]
-        accuracy = 100 * (torch.cat(guess) == people[held]).float().mean().item()
-        print(f"epoch {epoch + 1}: loss {loss.item():.2f}, held-out photographs {accuracy:.1f} %", flush=True)
+            parts = [answers(index) for index in torch.arange(len(labels))[held].split(256)]
+        guess = torch.stack([torch.cat(column).argmax(1).cpu() for column in zip(*parts, strict=True)], 1)
+        accuracy = 100 * (guess == labels[held]).float().mean(0)
+        print(f"epoch {epoch + 1}: loss {loss.item():.2f}, held-out photographs", accuracy.tolist(), flush=True)
     return network.eval().cpu()
 
 
-def _render(album: pd.DataFrame, what: str) -> np.ndarray:
+def _render(album: pd.DataFrame, what: str, window: tuple[int, int, int]) -> np.ndarray:
     with track((), f"rendering {what}", total=len(album), unit="face") as bar:
-        return render(album, done=bar.update)
+        return render(album, window=window, done=bar.update)
 
 
 def verify(network: CompactNet, *, seed: int = 1) -> tuple[float, float]:
     """LFW's protocol on people of another population than the presets': mean and s.d. over folds, in percent."""
     config = SynthSettings()
     album = make_roles(config, seed).query("role == 'verification'").reset_index(drop=True)
-    frames = _render(album, "the verification people")
+    frames = _render(album, "the verification people", FACE_WINDOW)
     x = np.concatenate([embed_frames(network, part) for part in np.array_split(frames, 10)]).astype(np.float64)
     pairs = make_pairs(album, config.folds, config.fold_pairs, seed)
     distance = np.linalg.norm(x[pairs["left"]] - x[pairs["right"]], axis=1)
@@ -118,16 +133,23 @@ Written by `make backbone`, with the weights beside it.
 """
 
 
+def _save(network: CompactNet, path: Path) -> None:
+    """Write a network's weights as safetensors, in half precision."""
+    with atomic_path(path) as temporary:
+        arrays = network.to(torch.float16).state_dict()
+        save_file({name: value.contiguous() for name, value in arrays.items()}, temporary)
+        temporary.chmod(0o644)
+
+
 def main() -> None:
-    """Render, train, verify; write the weights as safetensors (half precision) and the card beside them."""
+    """Render, train, verify; write both networks' weights and the card beside them."""
     recipe, start = Recipe(), time.monotonic()
     album = make_training_people(recipe.people, recipe.images, recipe.seed)
-    images = torch.as_tensor(_render(album, "the backbone's people")).permute(0, 3, 1, 2)
-    people = np.unique(album["identity"], return_inverse=True)[1]
-    network = train(images, torch.as_tensor(people), recipe).to(torch.float16)
-    with atomic_path(WEIGHTS) as temporary:
-        save_file({name: value.contiguous() for name, value in network.state_dict().items()}, temporary)
-        temporary.chmod(0o644)
+    images = torch.as_tensor(_render(album, "the backbone's people", WIDER)).permute(0, 3, 1, 2)
+    codes = {name: encode(album[name])[0] for name in ("identity", "gender", "ethnicity", "emotion")}
+    people, *told = (torch.as_tensor(code)[:, None] for code in codes.values())
+    _save(train(CompactNet(), images, people, recipe), WEIGHTS)
+    _save(train(LabelNet(), images, torch.cat(told, 1), recipe), LABEL_WEIGHTS)
     minutes = (time.monotonic() - start) / 60
     print(write_text(WEIGHTS.with_suffix(".md"), _card(recipe, *verify(load_compactnet()), minutes)))
 

@@ -1,4 +1,9 @@
-"""The default backbone: a compact ResNet for 64 x 64 faces, trained on SynthFaces people whom no preset shows."""
+"""The default backbone: a compact ResNet for 64 x 64 faces, trained on SynthFaces people whom no preset shows.
+
+x has two parts: the last map, pooled over the whole face, as the paper takes its 2048 numbers, and the map below it,
+pooled over parts of the face. The last one alone knows little but who it is; the paper's x gives away nearly all of
+gender, ethnicity and emotion, and so must ours (**decision**; the card has what was tried).
+"""
 
 from itertools import pairwise
 from pathlib import Path
@@ -11,10 +16,11 @@ from torch import nn
 from blindlib.common.errors import InputError
 
 WEIGHTS = Path(__file__).parent / "weights" / "compactnet.safetensors"
+LABEL_WEIGHTS = WEIGHTS.with_name("labelnet.safetensors")
 WIDTHS = (32, 64, 128, 256)
-DIM = WIDTHS[-1]
+GRID, SHARE = 2, 0.5  # of the map below the last: its parts along a side, and its weight in x
+DIM = WIDTHS[-1] + WIDTHS[-2] * GRID**2
 INPUT = 64  # pixels
-CROP, LOWER = 0.56, 0.09  # shares of the frame's side: of the crop from brows to chin, and how far below the middle
 
 
 class _Block(nn.Module):
@@ -37,40 +43,61 @@ class _Block(nn.Module):
 
 
 def to_input(images: torch.Tensor, shift: tuple[int, int] = (0, 0)) -> torch.Tensor:
-    """uint8 frames (B, 3, S, S) -> the network's input (B, 1, 64, 64).
+    """uint8 pictures (B, 3, S, S), S ≥ 64 -> the network's input (B, 1, 64, 64): the middle, moved by `shift` pixels.
 
-    The crop from the brows to the chin, moved by `shift` pixels, grey, to zero mean and unit deviation: no hair and no
-    colour of the skin, so that the network must use the features of the face (**decision**).
+    Grey, to zero mean and unit deviation. Given the window from the brows to the chin there is no hair and no colour of
+    the skin in it, so that the network must use the features of the face (**decision**).
     """
-    side = images.shape[-1]
-    crop = round(CROP * side)
-    top, left = (side - crop) // 2 + round(LOWER * side) + shift[0], (side - crop) // 2 + shift[1]
-    cut = images[..., top : top + crop, left : left + crop].float()
+    top, left = ((images.shape[-1] - INPUT) // 2 + by for by in shift)
+    cut = images[..., top : top + INPUT, left : left + INPUT].float()
     grey = (cut * torch.tensor([0.299, 0.587, 0.114], device=cut.device).view(3, 1, 1)).sum(1, keepdim=True)
-    scaled = nn.functional.interpolate(grey, (INPUT, INPUT), mode="bilinear", antialias=True, align_corners=False)
-    mean, sd = scaled.mean((2, 3), keepdim=True), scaled.std((2, 3), keepdim=True)
-    return (scaled - mean) / (sd + 1)
+    mean, sd = grey.mean((2, 3), keepdim=True), grey.std((2, 3), keepdim=True)
+    return (grey - mean) / (sd + 1)
 
 
 class CompactNet(nn.Module):
-    """Ten-layer ResNet: (B, 1, 64, 64) -> the pooled last map (B, 256), the layer that the paper takes x from."""
+    """Ten-layer ResNet: (B, 1, 64, 64) -> x (B, 768), of unit norm."""
 
+    widths = WIDTHS
     prepare = staticmethod(to_input)
 
     def __init__(self):
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(1, WIDTHS[0], 5, 2, 2, bias=False), nn.BatchNorm2d(WIDTHS[0]), nn.ReLU())
-        sizes = (WIDTHS[0], *WIDTHS)
+        first = self.widths[0]
+        self.stem = nn.Sequential(nn.Conv2d(1, first, 5, 2, 2, bias=False), nn.BatchNorm2d(first), nn.ReLU())
+        sizes = (first, *self.widths)
         self.stages = nn.Sequential(*(_Block(a, b, 1 if n == 0 else 2) for n, (a, b) in enumerate(pairwise(sizes))))
 
+    def maps(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Faces (B, 1, 64, 64) of `to_input` -> the last two maps, (B, 128, 8, 8) and (B, 256, 4, 4), not negative."""
+        below = self.stages[:-1](self.stem(x))
+        return below, self.stages[-1](below)
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Faces (B, 1, 64, 64) of `to_input` -> features (B, 256), not negative."""
-        return self.stages(self.stem(x)).mean((2, 3))
+        """Faces (B, 1, 64, 64) of `to_input` -> x: both maps pooled, each to unit norm and weighted."""
+        below, last = self.maps(x)
+        parts = nn.functional.adaptive_avg_pool2d(below, GRID).flatten(1)  # (B, 512)
+        whole = last.mean((2, 3))  # (B, 256)
+        unit = nn.functional.normalize
+        return unit(torch.cat([unit(whole), SHARE * unit(parts)], 1))
 
 
-def load_compactnet(path: Path = WEIGHTS) -> CompactNet:
-    """The trained network, frozen; raises InputError if the file is absent, damaged or of another shape."""
-    network = CompactNet()
+class LabelNet(CompactNet):
+    """The ceiling beside x: a narrower network that was trained on gender, group and emotion, not on people.
+
+    (B, 1, 64, 64) -> its last map, pooled (B, 128): what there is to read in a face when one may train on the labels.
+    """
+
+    widths = tuple(width // 2 for width in WIDTHS)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Faces (B, 1, 64, 64) of `to_input` -> the last map, pooled (B, 128)."""
+        return self.maps(x)[1].mean((2, 3))
+
+
+def load_compactnet(path: Path = WEIGHTS, network: type[CompactNet] = CompactNet) -> CompactNet:
+    """A trained network, frozen; raises InputError if the file is absent, damaged or of another shape."""
+    network = network()
     try:
         network.load_state_dict({name: value.float() for name, value in load_file(path).items()})
     except (OSError, SafetensorError, RuntimeError) as error:
