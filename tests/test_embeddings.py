@@ -130,7 +130,7 @@ def test_a_network_sees_batches_of_one_shard_on_one_thread_each():
     aligned = dataclasses.replace(PIXELS, alignment=dlib_alignment(16), encode=encode)
     x = store._encode(aligned, chips)
     np.testing.assert_array_equal(x[:, 0], np.arange(70))
-    assert sorted(seen) == [(6, 1), (32, 1), (32, 1)] and torch.get_num_threads() == threads
+    assert sorted(seen) == [(6, 1)] + [(16, 1)] * 4 and torch.get_num_threads() == threads
     seen.clear()
     store._encode(dataclasses.replace(aligned, alignment=None), chips)
     assert sorted(seen) == [(6, 1)] + [(8, 1)] * 8

@@ -23,7 +23,7 @@ from blindlib.synthfaces.render import render
 EXTRACTOR_VERSION = 1  # raised whenever the same image would give another embedding
 SHARD = 256  # images
 _CHUNK = 8  # images that a worker takes at a time
-_BATCH = 32  # aligned faces that a network takes at a time: a shard's batches keep eight cores, or a GPU, busy
+_BATCH = 16  # aligned faces that a network takes at a time: a core's caches do no better with more
 
 
 @dataclass(frozen=True)
