@@ -28,6 +28,7 @@ class Backbone:
     weights: Callable[[], str]  # () -> what identifies the weights; raises InputError where they are absent
     source: str
     licence: str
+    window: tuple[int, int, int] | None = None  # without alignment: what it takes of a frame of `alignment.FRAME`
     in_worker: bool = False  # whether `encode` runs in the processes that align, one core each, or after, in batches
 
 
