@@ -152,22 +152,24 @@ def _render(faces: FaceTable, backbones: list[Backbone], plans: list[list[Shard]
     window = windows.pop() if len(windows) == 1 else None
     todo = [shards for shards in zip(*plans, strict=True) if not all(shard.path.exists() for shard in shards)]
 
-    def begin(shards: tuple[Shard, ...]) -> tuple[tuple[Shard, ...], Future]:
+    def begin(shards: tuple[Shard, ...]) -> Future:
         rows, options = album.iloc[shards[0].rows], {} if window is None else {"window": window}
-        return shards, pool.submit(render, rows, done=bar.update, **options)
+        return pool.submit(render, rows, done=bar.update, **options)
 
     total, left = _images(plans[0]), _images([shards[0] for shards in todo])
     with (
         track((), "rendering and embedding", total=total, initial=total - left, unit="face", shown=shown) as bar,
         worker_pool(1, processes=False) as pool,
     ):
-        for (shards, frames), _ in pairwise(chain(map(begin, todo), [None])):  # the next is begun before one is used
+        renderings = map(begin, todo)  # each begun when it is asked for
+        ahead = next(renderings, None)
+        for shards in todo:
+            frames, ahead = ahead.result(), next(renderings, None)
             for shard, backbone in zip(shards, backbones, strict=True):
                 cut = backbone.window if window is None else None
-                rows = np.zeros(len(shard.rows), _row_type(backbone))
+                rows = np.zeros(len(frames), _row_type(backbone))
                 rows["box"] = np.nan
-                chips = np.stack([shrink(frame, backbone.size, cut) for frame in frames.result()])
-                rows["x"] = backbone.encode(chips)
+                rows["x"] = backbone.encode(np.stack([shrink(frame, backbone.size, cut) for frame in frames]))
                 shard.save(rows, backbone)
 
 
