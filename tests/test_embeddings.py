@@ -40,6 +40,7 @@ from blindlib.backbones.store import embed, embedding_key
 from blindlib.common.errors import InputError
 from blindlib.common.files import ROOT, store_dir
 from blindlib.data.readers.lfw import load_lfw
+from blindlib.synthfaces.render import SIZE
 
 PIXELS = get_backbone("pixels16")
 WINDOW = dataclasses.replace(PIXELS, name="window", size=64, dim=4096, window=(32, 24, 64))
@@ -80,6 +81,7 @@ def test_a_window_is_cut_from_a_file_s_frame_and_is_part_of_the_key(faces):
     top, left, side = WINDOW.window
     cut = frame.crop((left, top, left + side, top + side))
     np.testing.assert_array_equal(x[3], WINDOW.encode(np.asarray(cut)[None])[0])
+    assert SIZE == FRAME, "a window of a file is that of a rendered frame"
     keys = {embedding_key(faces, dataclasses.replace(WINDOW, window=w)) for w in (None, WINDOW.window, (24, 32, 64))}
     assert len(keys) == 3
 
