@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,6 +15,7 @@ from functools import partial
 import dlib
 import numpy as np
 import onnx
+import pandas as pd
 import pytest
 import torch
 import torchvision
@@ -22,15 +24,26 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from blindlib.backbones import store
-from blindlib.backbones.alignment import _detector, align, arcface_alignment, decode, detect, dlib_alignment
+from blindlib.backbones.alignment import (
+    FRAME,
+    _detector,
+    align,
+    arcface_alignment,
+    decode,
+    detect,
+    dlib_alignment,
+    shrink,
+)
 from blindlib.backbones.extraction import worker_pool
 from blindlib.backbones.registry import BACKBONES, encode_onnx, get_backbone
 from blindlib.backbones.store import embed, embedding_key
 from blindlib.common.errors import InputError
 from blindlib.common.files import ROOT, store_dir
 from blindlib.data.readers.lfw import load_lfw
+from blindlib.synthfaces.render import SIZE
 
 PIXELS = get_backbone("pixels16")
+WINDOW = dataclasses.replace(PIXELS, name="window", size=64, dim=4096, window=(32, 24, 64))
 
 
 @pytest.fixture
@@ -60,6 +73,70 @@ def test_the_key_speaks_of_bytes_backbone_and_weights(faces):
     assert key != embedding_key(faces, dataclasses.replace(PIXELS, weights=lambda: "others"))
     frame = faces.frame.assign(sha256=faces.frame["sha256"].iloc[::-1].to_numpy())
     assert key != embedding_key(dataclasses.replace(faces, frame=frame), PIXELS)
+
+
+def test_a_window_is_cut_from_a_file_s_frame_and_is_part_of_the_key(faces):
+    x = embed(faces, WINDOW).x
+    frame = Image.open(faces.files[3]).convert("RGB").resize((112, 112), Image.Resampling.BILINEAR)
+    top, left, side = WINDOW.window
+    cut = frame.crop((left, top, left + side, top + side))
+    np.testing.assert_array_equal(x[3], WINDOW.encode(np.asarray(cut)[None])[0])
+    assert SIZE == FRAME, "a window of a file is that of a rendered frame"
+    keys = {embedding_key(faces, dataclasses.replace(WINDOW, window=w)) for w in (None, WINDOW.window, (24, 32, 64))}
+    assert len(keys) == 3
+
+
+def embed_rendered(tmp_path, monkeypatch, backbones, render):
+    """Embeddings of 40 faces in three shards, by a renderer that takes the album's rows, numbered from 0."""
+    monkeypatch.setattr(store, "SHARD", 16)
+    monkeypatch.setattr(store, "render", render)
+    monkeypatch.setattr(store, "read_album", lambda faces: pd.DataFrame(index=range(len(faces))))
+    faces = dataclasses.replace(many_faces(tmp_path, 40), source="synthfaces")
+    return [z.x for z in store.embed_all(faces, backbones)]
+
+
+def rendered(tmp_path, monkeypatch, backbones):
+    """Frames of noise, some backbones' embeddings of them, and the options of each call of the renderer."""
+    calls, whole = [], np.random.default_rng(0).integers(0, 256, (40, FRAME, FRAME, 3), np.uint8)
+
+    def render(rows, *, done, **options):
+        calls.append(options)
+        top, left, side = options.get("window", (0, 0, FRAME))
+        done(len(rows))
+        return whole[rows.index, top : top + side, left : left + side]
+
+    return whole, embed_rendered(tmp_path, monkeypatch, backbones, render), calls
+
+
+def test_the_window_alone_is_rendered_where_every_backbone_takes_it(tmp_path, monkeypatch):
+    small = dataclasses.replace(WINDOW, name="small", size=16, dim=256)  # brought to 16 pixels after the cut
+    whole, (x, y), calls = rendered(tmp_path, monkeypatch, [WINDOW, small])
+    assert calls == [{"window": WINDOW.window}] * 3
+    np.testing.assert_array_equal(x, WINDOW.encode(whole[:, 32:96, 24:88]))
+    np.testing.assert_array_equal(y[7], PIXELS.encode(shrink(whole[7, 32:96, 24:88], 16)[None])[0])
+
+
+def test_the_whole_frame_is_rendered_and_cut_where_backbones_differ(tmp_path, monkeypatch):
+    whole, (x, y), calls = rendered(tmp_path, monkeypatch, [WINDOW, PIXELS])
+    assert calls == [{}] * 3
+    np.testing.assert_array_equal(x, WINDOW.encode(whole[:, 32:96, 24:88]))
+    np.testing.assert_array_equal(y[7], PIXELS.encode(shrink(whole[7], 16)[None])[0])
+
+
+def test_the_next_shard_is_rendered_while_one_is_embedded(tmp_path, monkeypatch):
+    second, waited = threading.Event(), []
+
+    def encode(frames):
+        waited.append(second.wait(30))
+        return PIXELS.encode(frames)
+
+    def render(rows, *, done):
+        if 16 in rows.index:
+            second.set()
+        return np.zeros((len(rows), FRAME, FRAME, 3), np.uint8)
+
+    embed_rendered(tmp_path, monkeypatch, [dataclasses.replace(PIXELS, encode=encode)], render)
+    assert waited == [True] * 3
 
 
 def test_an_interrupted_extraction_goes_on_where_it_stopped(faces, monkeypatch):
@@ -130,7 +207,7 @@ def test_a_network_sees_batches_of_one_shard_on_one_thread_each():
     aligned = dataclasses.replace(PIXELS, alignment=dlib_alignment(16), encode=encode)
     x = store._encode(aligned, chips)
     np.testing.assert_array_equal(x[:, 0], np.arange(70))
-    assert sorted(seen) == [(6, 1), (32, 1), (32, 1)] and torch.get_num_threads() == threads
+    assert sorted(seen) == [(6, 1)] + [(16, 1)] * 4 and torch.get_num_threads() == threads
     seen.clear()
     store._encode(dataclasses.replace(aligned, alignment=None), chips)
     assert sorted(seen) == [(6, 1)] + [(8, 1)] * 8
@@ -195,17 +272,22 @@ def test_a_worker_process_names_the_changed_image_too(faces):
         embed(faces, get_backbone("dlib"))
 
 
-def test_a_script_without_a_main_guard_gets_its_work_done(tmp_path):
+def test_a_script_without_a_main_guard_gets_its_work_done(faces, tmp_path):
+    table = faces.save(tmp_path / "faces.parquet")
     (tmp_path / "script.py").write_text(
-        "from blindlib.backbones.extraction import worker_pool\n"
+        "from pathlib import Path\n"
+        "from blindlib.backbones.registry import get_backbone\n"
+        "from blindlib.backbones.store import embed_all\n"
+        "from blindlib.data.facetable import load_facetable\n"
         "print('begun')\n"
-        "with worker_pool(1) as pool:\n"
-        "    print(pool.submit(abs, -3).result())\n"
+        f"faces = load_facetable(Path({str(table)!r}))\n"
+        "sets = embed_all(faces, [get_backbone('dlib'), get_backbone('pixels16')])\n"
+        "print([z.x.shape for z in sets])\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, tmp_path / "script.py"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.stdout == "begun\n3\n", done.stderr
+    assert done.stdout == f"begun\n[({len(faces)}, 128), ({len(faces)}, 256)]\n", done.stderr
 
 
 def test_a_worker_that_is_ended_from_outside_is_told_in_one_line():

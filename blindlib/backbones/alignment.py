@@ -14,6 +14,7 @@ _MEAN_FACE_X = (0.8595674595992, 0.6460604764104, 0.1205750620789, 0.33408506137
 _MEAN_FACE_Y = (0.2134981538014, 0.2289674387677, 0.2137274526848, 0.2290642403242, 0.6277975316475)
 _MEAN_FACE = np.column_stack([_MEAN_FACE_X, _MEAN_FACE_Y])  # (5, 2)
 _PADDING = 0.2  # of each side, edge pixels repeated: the detector needs room around a tight crop
+FRAME = 112  # side of the frame in which windows are given, pixels: the renderer's
 DLIB_NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
 TYPICAL_BOX = (0.19, 0.26, 0.80, 0.87)  # left, top, right, bottom in the padded frame; median over LFW's tight crops
 
@@ -73,8 +74,14 @@ def decode(file: Path | BinaryIO) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
-def shrink(image: np.ndarray, size: int) -> np.ndarray:
-    """A whole RGB image, without alignment, as uint8 (size, size, 3)."""
+def shrink(image: np.ndarray, size: int, window: tuple[int, int, int] | None = None) -> np.ndarray:
+    """A whole RGB image, without alignment, as uint8 (size, size, 3); or a window of it (top, left, side).
+
+    The window is in pixels of the image brought to `FRAME` x `FRAME`.
+    """
+    if window is not None:
+        top, left, side = window
+        image = shrink(image, FRAME)[top : top + side, left : left + side]
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
 
 

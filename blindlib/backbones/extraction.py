@@ -63,12 +63,18 @@ def worker_pool(count: int, *, processes: bool = True) -> Iterator[Executor]:
 
 
 def align_files(
-    files: list[tuple[str, str]], size: int, alignment: Alignment | None, box: tuple | None, encode: Callable | None
+    files: list[tuple[str, str]],
+    size: int,
+    window: tuple | None,
+    alignment: Alignment | None,
+    box: tuple | None,
+    encode: Callable | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Align the faces of N image files (without `alignment`: take whole images), or embed them too by `encode`.
+    """Align the faces of N image files, or embed them too by `encode`.
 
-    Each file is a path and the SHA-256 that it must have. Returns the boxes (N, 4) as in `align`, NaN where no face was
-    found or looked for, and of the n faces found the aligned ones (n, size, size, 3), or what `encode` gives for them.
+    Each file is a path and the SHA-256 that it must have; without `alignment` it is taken whole, or its window. Returns
+    the boxes (N, 4) as in `align`, NaN where no face was found or looked for, and of the n faces found the aligned ones
+    (n, size, size, 3), or what `encode` gives for them.
 
     Raises
     ------
@@ -83,7 +89,7 @@ def align_files(
             raise InputError(path, "is gone or has changed since notebook 01", remedy)
         image = decode(BytesIO(content))
         if alignment is None:
-            chips.append(shrink(image, size))
+            chips.append(shrink(image, size, window))
             continue
         chip, used = align(image, alignment, box)
         if chip is not None:

@@ -23,7 +23,7 @@ from blindlib.synthfaces.render import render
 EXTRACTOR_VERSION = 1  # raised whenever the same image would give another embedding
 SHARD = 256  # images
 _CHUNK = 8  # images that a worker takes at a time
-_BATCH = 32  # aligned faces that a network takes at a time: a shard's batches keep eight cores, or a GPU, busy
+_BATCH = 16  # aligned faces that a network takes at a time: a core's caches do no better with more
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ def embedding_key(faces: FaceTable, backbone: Backbone) -> str:
     """What an extraction depends on, as 32 hex digits."""
     images = faces.frame[["image", "sha256"]].to_numpy().tolist()
     alignment = backbone.alignment and [backbone.alignment.size, backbone.alignment.points]
-    return digest(images, backbone.name, backbone.size, alignment, backbone.weights(), EXTRACTOR_VERSION)[:32]
+    view = [backbone.size] if backbone.window is None else [backbone.size, *backbone.window]
+    return digest(images, backbone.name, *view, alignment, backbone.weights(), EXTRACTOR_VERSION)[:32]
 
 
 def embed(faces: FaceTable, backbone: Backbone) -> EmbeddingSet:
@@ -143,18 +144,32 @@ def fill(faces: FaceTable, sets: dict[Path, Backbone], rank: int = 0, world: int
 
 
 def _render(faces: FaceTable, backbones: list[Backbone], plans: list[list[Shard]], shown: bool) -> None:
-    """Render each shard's faces once, write no picture, and embed them by every backbone."""
-    album = read_album(faces)
-    with track((), "rendering and embedding", total=_images(plans[0]), unit="face", shown=shown) as bar:
-        for shards in zip(*plans, strict=True):
-            if all(shard.path.exists() for shard in shards):
-                bar.update(len(shards[0].rows))
-                continue
-            frames = render(album.iloc[shards[0].rows], done=bar.update)
+    """Render each shard's faces once, write no picture, and embed them by every backbone.
+
+    The next shard is rendered while one is embedded. Where all backbones take the same window, no more is rendered.
+    """
+    album, windows = read_album(faces), {backbone.window for backbone in backbones}
+    window = windows.pop() if len(windows) == 1 else None
+    todo = [shards for shards in zip(*plans, strict=True) if not all(shard.path.exists() for shard in shards)]
+
+    def begin(shards: tuple[Shard, ...]) -> Future:
+        rows, options = album.iloc[shards[0].rows], {} if window is None else {"window": window}
+        return pool.submit(render, rows, done=bar.update, **options)
+
+    total, left = _images(plans[0]), _images([shards[0] for shards in todo])
+    with (
+        track((), "rendering and embedding", total=total, initial=total - left, unit="face", shown=shown) as bar,
+        worker_pool(1, processes=False) as pool,
+    ):
+        renderings = map(begin, todo)  # each begun when it is asked for
+        ahead = next(renderings, None)
+        for shards in todo:
+            frames, ahead = ahead.result(), next(renderings, None)
             for shard, backbone in zip(shards, backbones, strict=True):
+                cut = backbone.window if window is None else None
                 rows = np.zeros(len(frames), _row_type(backbone))
                 rows["box"] = np.nan
-                rows["x"] = backbone.encode(np.stack([shrink(frame, backbone.size) for frame in frames]))
+                rows["x"] = backbone.encode(np.stack([shrink(frame, backbone.size, cut) for frame in frames]))
                 shard.save(rows, backbone)
 
 
@@ -168,7 +183,7 @@ def _extract(
     """
     files = list(zip(map(str, faces.files), faces.frame["sha256"], strict=True))
     todo = [shard for shard in plan if not shard.path.exists()]
-    work = backbone.size, backbone.alignment, box, backbone.encode if backbone.in_worker else None
+    work = backbone.size, backbone.window, backbone.alignment, box, backbone.encode if backbone.in_worker else None
 
     def begin(shard: Shard) -> tuple[Shard, list[Future]]:
         parts = np.split(shard.rows, range(_CHUNK, len(shard.rows), _CHUNK))
