@@ -13,6 +13,7 @@ against. Both report balanced accuracy on test people; conclusions rest on B.
 Source of A: github.com/BiDAlab/FairCVtest at 20b274a, `FairCV.py`.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +23,7 @@ import torch
 from joblib import Parallel, delayed
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from blindlib.blinders.heads import Classifiers
 from blindlib.blinders.losses import cross_entropy
@@ -112,10 +114,11 @@ def _score(task: Task, split: Split, guess: np.ndarray, identity: np.ndarray) ->
 def support_vectors() -> type:
     """scikit-learn's `SVC`, or Intel's faster one with the same answers, where scikit-learn-intelex is installed."""
     try:
-        from sklearnex.svm import SVC
+        from sklearnex.svm import SVC as faster
     except ImportError:
-        from sklearn.svm import SVC
-    return SVC
+        return SVC
+    warnings.filterwarnings("ignore", "'Threading' parallel backend")  # that it takes all cores is as it should be
+    return faster
 
 
 def _candidates(settings: ProbeSettings, kind: str, protocol: str, seed: int) -> list:
