@@ -35,7 +35,6 @@ _PACKAGES = (
     "numpy",
     "pandas",
     "dlib-bin",
-    "fairlearn",
     "concept-erasure",
     "papermill",
     "matplotlib",

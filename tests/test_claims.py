@@ -55,7 +55,7 @@ def test_each_claim_can_hold_and_can_fail(study):
         row = verdicts(change).loc[claim]
         assert row["verdict"] == "not replicated", claim
     flat = study.assign(gap=1.0, acc=np.where(study["representation"] == "SN", 60.0, 70.0))
-    assert set(verdicts(study=flat).loc[["C5", "C6", "C7"], "verdict"]) == {"not replicated"}
+    assert set(verdicts(study=flat).loc[["C5", "C5b", "C6", "C7"], "verdict"]) == {"not replicated"}
 
 
 def test_a_claim_reports_the_worst_of_its_cells_with_its_interval():
@@ -67,6 +67,19 @@ def test_a_claim_reports_the_worst_of_its_cells_with_its_interval():
     assert row["estimate"] == pytest.approx(diff(90, 40 + 50 * 0.67 + 0.2, 40))
 
 
+def test_the_opening_keeps_the_sign_that_the_paper_s_rule_drops():
+    """A gap that the unbiased set has the other way round: it opens by the whole distance."""
+    table = verdicts(study=study_rows({"x": (-6.0, 9.0), "SN": (0.0, 0.0), "LNTL": (0.0, 0.0)}))
+    assert table.loc["C5b", "estimate"] == pytest.approx(15) and table.loc["C5b", "verdict"] == "replicated"
+    assert table.loc["C5", "estimate"] == pytest.approx(9.2 - 2 * 5.8) and table.loc["C5", "verdict"] != "replicated"
+
+
+def test_a_rotation_s_number_is_the_mean_of_its_draws_with_their_signs(study):
+    noisy = pd.concat([study.assign(draw=draw, gap=study["gap"] + move) for draw, move in ((0, 30.0), (1, -30.0))])
+    assert verdicts(study=noisy)["estimate"].to_numpy() == pytest.approx(verdicts(study=study)["estimate"].to_numpy())
+    assert verdicts(study=noisy)["low"].to_numpy() == pytest.approx(verdicts(study=study)["low"].to_numpy())
+
+
 def test_blindness_by_collapse_is_refused(study):
     row = verdicts(rank=1.0).loc["C3"]
     assert row["verdict"] == "not replicated" and "collapsed" in row["evidence"]
@@ -76,7 +89,7 @@ def test_blindness_by_collapse_is_refused(study):
 
 def test_without_data_a_claim_is_not_testable():
     table = verdicts()
-    assert (table.loc[["C5", "C6", "C7"], "verdict"] == "not testable").all()
+    assert (table.loc[["C5", "C5b", "C6", "C7"], "verdict"] == "not testable").all()
     rows = result_rows(PAPER)
     no_gender = judge_claims(rows[rows["task"] != "gender"], pd.DataFrame(), 0.7).set_index("id")
     assert no_gender.loc["C2", "verdict"] == "not testable" and pd.isna(no_gender.loc["C2", "estimate"])

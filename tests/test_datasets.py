@@ -208,13 +208,30 @@ def test_only_complete_and_published_sets_count_as_the_paper_s(data, monkeypatch
     assert load_source(PRESETS["open"])[0].provenance_of("emotion") == "substitute", "whatever it is, it is not CFEE"
 
 
+def test_gender_alone_fills_the_demographic_role_where_no_set_has_both(data):
+    """LFW with people's gender labels and without the machine's scores, and nothing else."""
+    for name in set(LOADERS) - {"lfw"}:
+        shutil.rmtree(data / name)
+    (data / "lfw/lfw_attributes.txt").unlink()
+    names = sorted(path.name for path in (data / "lfw/lfw").glob("*/*.jpg"))
+    for file, part in (("male_names.txt", names[::2]), ("female_names.txt", names[1::2])):
+        (data / "lfw" / file).write_text("\r\n".join(part))
+    before = source_state(PRESETS["open"])
+    faces, _ = load_source(PRESETS["open"])
+    assert faces.notes["roles"]["demographics"] == "lfw" and faces.has("gender") and not faces.has("ethnicity")
+    assert faces.frame["gender"].value_counts().to_dict() == {"male": len(names[::2]), "female": len(names[1::2])}
+    (data / "lfw/male_names.txt").write_text(names[0])
+    assert source_state(PRESETS["open"]) != before, "other labels are other inputs"
+
+
 def test_data_that_fill_no_role_stop_and_idle_ones_are_named(data, monkeypatch):
     table = pd.read_csv(data / "manifest/faces.csv")
     table[["image", "identity", "gender"]].to_csv(data / "manifest/faces.csv", index=False)
     faces, _ = load_source(PRESETS["open"])
-    assert faces.notes["roles"]["here, but not used"] == "manifest", "gender without ethnicity"
+    assert faces.notes["roles"]["here, but not used"] == "manifest", "gender without ethnicity, which others have"
     for name in set(LOADERS) - {"manifest"}:
         shutil.rmtree(data / name)
+    table[["image", "identity"]].to_csv(data / "manifest/faces.csv", index=False)
     with pytest.raises(InputError, match="the labels of no role"):
         load_source(PRESETS["open"])
 

@@ -1,20 +1,27 @@
 """The bias design, the study on features whose content is known."""
 
 import dataclasses
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from fairlearn.metrics import MetricFrame, true_positive_rate
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from blindlib.blinders.representation import Representation
 from blindlib.data.facetable import make_facetable
 from blindlib.data.splits import Split
-from blindlib.evaluate.fairness import capacity, draw_samples, measure_fairness, sample
+from blindlib.evaluate.fairness import capacity, draw_samples, fit_classifiers, measure_fairness, sample
 from blindlib.report import tables
 from blindlib.settings import UNBIASED, FairnessSettings
 
-SETTINGS = FairnessSettings(train=600, biases=(0.5, 0.7, 0.9))
+SETTINGS = FairnessSettings(train=600, biases=(0.5, 0.7, 0.9), draws=3, sweep_draws=2)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +77,16 @@ def test_the_rarest_kind_sets_how_many_can_be_drawn(dealt):
     assert len(chosen) == 100 and (attractive[chosen] & smiling[chosen]).sum() == 35
 
 
+def test_draws_of_a_split_share_its_test_images_and_differ_in_training(dealt):
+    faces, splits = dealt
+    samples = draw_samples(faces, splits[0], SETTINGS)
+    assert {bias: len(rows) for bias, rows in samples.train.items()} == {0.5: 3, 0.7: 3, 0.9: 2}
+    for part in (samples.train, samples.validation):
+        for rows in part.values():
+            assert len({tuple(draw) for draw in rows}) == len(rows) and all(len(set(d)) == len(d) for d in rows)
+    assert samples.test.ndim == 1
+
+
 def test_every_bias_trains_on_as_many_images_and_nobody_stands_in_two_sets(dealt):
     faces, splits = dealt
     attractive, smiling = truth(faces)
@@ -77,12 +94,9 @@ def test_every_bias_trains_on_as_many_images_and_nobody_stands_in_two_sets(dealt
     tested = []
     for split in splits:
         samples = draw_samples(faces, split, SETTINGS)
-        assert (
-            len({len(rows) for rows in samples.train.values()})
-            == len({len(r) for r in samples.validation.values()})
-            == 1
-        )
-        parts = [set(identity[np.concatenate(list(part.values()))]) for part in (samples.train, samples.validation)]
+        images = [{rows.shape[1] for rows in part.values()} for part in (samples.train, samples.validation)]
+        assert [len(sizes) for sizes in images] == [1, 1]
+        parts = [set(identity[np.concatenate([*part.values()])].flat) for part in (samples.train, samples.validation)]
         parts.append(set(identity[samples.test]))
         assert all(parts) and sum(map(len, parts)) == len(set.union(*parts))
         kinds = pd.Series(attractive[samples.test] * 2 + smiling[samples.test]).value_counts()
@@ -94,7 +108,7 @@ def test_every_bias_trains_on_as_many_images_and_nobody_stands_in_two_sets(dealt
 def test_people_of_a_head_take_no_part_and_without_labels_there_is_no_study(dealt):
     faces, splits = dealt
     samples = draw_samples(faces, splits[0], SETTINGS)
-    assert set(samples.test) <= set(splits[0].test) and set(samples.train[0.7]) <= set(splits[0].probe)
+    assert set(samples.test) <= set(splits[0].test) and set(samples.train[0.7].flat) <= set(splits[0].probe)
     bare = dataclasses.replace(faces, frame=faces.frame.assign(attractive=pd.array([pd.NA] * 2400, "boolean")))
     assert draw_samples(bare, splits[0], SETTINGS) is None
     assert measured({"x": np.zeros((2400, 2))}, bare, splits, SETTINGS).empty
@@ -119,15 +133,48 @@ def test_bias_opens_a_gap_where_the_smile_can_be_read_and_only_there(rows):
     assert gap["SN", 0.9]["eq_opp"] < 6 and gap["LNTL", 0.7]["eq_opp"] < gap["x", 0.7]["eq_opp"]
 
 
-def test_fairlearn_s_rates_are_the_counted_ones(dealt):
-    """One split by hand: a representation that is the smile and nothing else."""
+def test_a_row_is_what_scikit_learn_and_fairlearn_make_of_its_draw(dealt):
+    """One split by hand: the chosen penalty, the classifier, the rates."""
     faces, splits = dealt
-    _, smiling = truth(faces)
-    z = np.stack([smiling.astype(float), np.zeros(len(faces))], 1)
-    settings = dataclasses.replace(SETTINGS, bias=0.9, biases=(0.9,))
-    row = measured({"x": z}, faces, splits[:1], settings).query("bias == 0.9").iloc[0]
-    assert row["tpr_smiling"] == 100 and row["tpr_not_smiling"] == 0 and row["gap"] == 100
-    assert row["acc"] == pytest.approx(50)
+    attractive, smiling = truth(faces)
+    noise = np.random.default_rng(3).normal(size=(len(faces), 5))
+    z = noise + np.stack([attractive, smiling, *4 * [np.zeros(len(faces))]], 1)[:, :5]
+    rows, samples = measured({"x": z}, faces, splits[:1], SETTINGS), draw_samples(faces, splits[0], SETTINGS)
+    for _, row in rows.iterrows():
+        train, validation = (part[row["bias"]][row["draw"]] for part in (samples.train, samples.validation))
+        models = [
+            make_pipeline(StandardScaler(), LogisticRegression(C=c, tol=1e-8)).fit(z[train], attractive[train])
+            for c in SETTINGS.inverse_penalties
+        ]
+        scores = [balanced_accuracy_score(attractive[validation], m.predict(z[validation])) for m in models]
+        assert row["penalty"] == SETTINGS.inverse_penalties[int(np.argmax(scores))]
+        rates = MetricFrame(
+            metrics={"tpr": true_positive_rate, "acc": accuracy_score},
+            y_true=attractive[samples.test],
+            y_pred=models[int(np.argmax(scores))].predict(z[samples.test]),
+            sensitive_features=smiling[samples.test],
+        )
+        expected = [rates.overall["acc"], rates.by_group["tpr"][True], rates.by_group["tpr"][False]]
+        got = row[["acc", "tpr_smiling", "tpr_not_smiling"]].to_numpy(float)
+        assert got == pytest.approx(100 * np.array(expected), abs=1e-9)
+        assert row["gap"] == pytest.approx(row["tpr_smiling"] - row["tpr_not_smiling"])
+    assert len(rows) == 3 + 3 + 2
+
+
+def test_the_classifiers_are_scikit_learn_s_also_where_a_feature_is_constant_or_all_are():
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(300, 40)) * rng.uniform(0.01, 3, 40) + rng.normal(size=40)
+    x[:, 7] = 5.0
+    truth = x[:, 0] / x[:, 0].std() + rng.normal(size=300) > 0
+    draws, penalties = [rng.permutation(300)[:200] for _ in range(3)], (0.003, 0.1, 3.0)
+    share = np.stack([np.isin(np.arange(300), rows) / 200 for rows in draws], 1)
+    weight, intercept = fit_classifiers(x.astype(np.float32), truth, share, penalties)
+    for (b, rows), (k, c) in product(enumerate(draws), enumerate(penalties)):
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=c, tol=1e-10, max_iter=5000))
+        expected = model.fit(x[rows], truth[rows]).predict_proba(x)[:, 1]
+        assert np.abs(expit(x @ weight[:, b, k] + intercept[b, k]) - expected).max() < 1e-4
+    dead, intercept = fit_classifiers(np.full((300, 4), 0.1, np.float32), truth, share, penalties)
+    assert np.abs(dead).max() < 1e-6 and np.isfinite(intercept).all(), "a collapsed representation tells nothing"
 
 
 def test_unbiased_is_always_measured(rows):

@@ -66,6 +66,25 @@ def test_the_public_legend_may_name_images_of_a_subset(lfw, monkeypatch):
     assert load_lfw(lfw).notes["expressions"]["rows for absent images"] == 1
 
 
+def write_genders(root: Path) -> None:
+    """People's gender labels as published: CRLF; one image in both lists, a name that is not here, one without .jpg."""
+    (root / "male_names.txt").write_bytes(b"Ann_A_0001.jpg\r\nBob_B_0001.jpg\r\nZed_Z_0001.jpg\r\nDi_D_0001.jpg\r\n")
+    (root / "female_names.txt").write_bytes(b"Di_D_0001.jpg\r\nDi_D_0002\r\n\r\n")
+
+
+def test_people_s_gender_labels_take_the_place_of_a_machine_s(lfw):
+    write_genders(lfw)
+    faces = load_lfw(lfw)
+    by = faces.frame.set_index("image")["gender"]
+    assert by["Ann_A/Ann_A_0001.jpg"] == "male", "the scores say female"
+    assert by["Bob_B/Bob_B_0001.jpg"] == "male" and by["Di_D/Di_D_0002.jpg"] == "female"
+    assert pd.isna(by["Di_D/Di_D_0001.jpg"]), "in both lists"
+    assert pd.isna(by["Ann_A/Ann_A_0002.jpg"]), "no one labelled it, though a machine did"
+    counts = {"names": 6, "names of absent images": 1, "images in both lists": 1, "images labelled": 3}
+    assert faces.notes["gender"] == counts
+    assert faces.has("ethnicity") and faces.notes["attributes"]["rows"] == 4, "the scores still tell the rest"
+
+
 def _truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:300])
 
@@ -95,6 +114,19 @@ BAD = {
         "does not read as a table",
     ),
     "legend: not UTF-8": (lambda r: (r / "legend.csv").write_bytes(b"\xff\xfe\xfa"), "legend.csv", "not UTF-8"),
+    "gender: one list alone": (lambda r: _genders(r, "female_names.txt", None), "female_names.txt", "not found"),
+    "gender: not a file name": (
+        lambda r: _genders(r, "male_names.txt", b"Ann_A_0001.jpg\r\n\r\nBob B\r\n"),
+        "male_names.txt:3",
+        "expected Name_0001.jpg, got 'Bob B'",
+    ),
+    "gender: blank": (lambda r: _genders(r, "male_names.txt", b"\r\n"), "male_names.txt", "gender list is blank"),
+    "gender: not UTF-8": (lambda r: _genders(r, "male_names.txt", b"\xff\xfe"), "male_names.txt", "not UTF-8"),
+    "gender: another data set's": (
+        lambda r: [_genders(r, name, b"Zed_Z_0001.jpg\r\n") for name in ("male_names.txt", "female_names.txt")],
+        "male_names.txt",
+        "names no image of this folder",
+    ),
     "attributes: no header": (
         lambda r: (r / "lfw_attributes.txt").write_text("x\ty\n"),
         "lfw_attributes.txt:1",
@@ -111,6 +143,12 @@ BAD = {
         "lacks the columns",
     ),
 }
+
+
+def _genders(root: Path, name: str, content: bytes | None) -> None:
+    if not (root / "male_names.txt").exists():
+        write_genders(root)
+    (root / name).unlink() if content is None else (root / name).write_bytes(content)
 
 
 def _append(root: Path, name: str, line: str) -> None:

@@ -1,18 +1,22 @@
 """Probes: chance on noise, near 100 on what is plain, subject-disjoint, and a collapsed probe is seen."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+import torch
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.svm import SVC
 
 from blindlib.blinders.representation import Representation
 from blindlib.data.splits import Split
-from blindlib.evaluate.probes import Task, run_probes
+from blindlib.evaluate import probes
+from blindlib.evaluate.probes import Task, run_probes, support_vectors
 from blindlib.metrics import balanced_accuracy
 from blindlib.settings import ProbeSettings
 
-SETTINGS = ProbeSettings(nn_hidden=(16,), nn_epochs=300, svm_c=(0.3, 3.0), rf_trees=60, rf_leaf=(1, 5))
+SETTINGS = ProbeSettings(nn_hidden=(16, (16, 8)), nn_epochs=300, svm_c=(0.3, 3.0), rf_trees=60, rf_leaf=(1, 5))
 
 
 def world(signal, n=600, classes=3, seed=0):
@@ -110,3 +114,70 @@ def test_balanced_accuracy_is_scikit_learn_s():
     rng = np.random.default_rng(0)
     truth, guess = rng.integers(0, 4, 99), rng.integers(0, 4, 99)
     assert balanced_accuracy(truth, guess) == pytest.approx(100 * balanced_accuracy_score(truth, guess))
+
+
+def test_a_split_stops_by_keras_rule_whatever_the_others_do():
+    """Slow oracle: `patience` epochs in a row that are no better than the best before them end a run."""
+    scores = np.random.default_rng(3).integers(0, 30, (60, 4)).astype(float)
+    stopping = probes._Stopping(4, patience=5)
+    better = np.array([stopping.look(now) for now in scores])
+    for split, column in enumerate(scores.T):
+        best, waited, expected = -np.inf, 0, []
+        for score in column:
+            expected.append(waited < 5 and score > best)
+            waited = 0 if expected[-1] else waited + 1 if waited < 5 else waited
+            best = max(best, score) if expected[-1] else best
+        assert better[:, split].tolist() == expected and stopping.best[split] == best
+        assert stopping.running[split] == (waited < 5)
+    assert not stopping.running.all(), "the example stops some"
+
+
+def test_protocol_a_s_network_stops_by_itself_and_is_scored_as_it_stands(monkeypatch):
+    """On noise the test loss soon rises: a higher ceiling trains no longer and changes no guess."""
+    x, task, splits, _ = world(0.0)
+    splits = [probes._move(split, lambda rows: rows[task.codes[rows] >= 0]) for split in splits]
+    seen = []
+    monkeypatch.setattr(probes._Stopping, "look", _recorded(probes._Stopping.look, seen))
+    bank = (torch.tensor(x)[None], task, splits)
+    once = probes._as_published(*bank, 600)
+    losses, last = -np.array(seen), len(seen)
+    assert last < 600, "it stopped"
+    stops = [int(np.flatnonzero(_unhelped(column) >= 10)[0]) for column in losses.T]
+    assert max(stops) == last - 1 and min(stops) < max(stops)
+    again = probes._as_published(*bank, 900)
+    assert all((a == b).all() for a, b in zip(once, again, strict=True))
+    cuts = [probes._as_published(*bank, stop + 1)[s] for s, stop in enumerate(stops)]
+    assert all((a == b).all() for a, b in zip(once, cuts, strict=True))
+    best = [probes._as_published(*bank, stop - 9)[s] for s, stop in enumerate(stops)]
+    assert any((a != b).any() for a, b in zip(once, best, strict=True)), (
+        "the weights of the best epoch do not come back"
+    )
+
+
+def _recorded(look, seen):
+    def wrapped(self, scores):
+        seen.append(scores)
+        return look(self, scores)
+
+    return wrapped
+
+
+def _unhelped(losses: np.ndarray) -> np.ndarray:
+    """After every epoch, how many there have been since the smallest loss so far."""
+    return np.array([n - int(np.argmin(losses[: n + 1])) for n in range(len(losses))])
+
+
+def test_two_hidden_layers_are_a_shape_like_any_other():
+    x, task, splits, identity = world(6.0)
+    deep = dataclasses.replace(SETTINGS, nn_hidden=((16, 8),))
+    rows = run_probes(Representation.of("x", x), task, splits, deep, kinds=("NN",), protocols="B", identity=identity)
+    assert min(row["balanced_accuracy"] for row in rows) > 88
+
+
+def test_intel_s_svm_answers_as_scikit_learn_s():
+    pytest.importorskip("sklearnex", reason="scikit-learn-intelex is not installed")
+    x, task, splits, _ = world(0.7)
+    train, test = (part[task.codes[part] >= 0] for part in (splits[0].probe, splits[0].test))
+    fast, plain = (model(kernel="rbf").fit(x[train], task.codes[train]) for model in (support_vectors(), SVC))
+    assert support_vectors() is not SVC
+    assert (fast.predict(x[test]) == plain.predict(x[test])).mean() > 0.99

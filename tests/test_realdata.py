@@ -1,13 +1,15 @@
 """On the real photographs, where they are: dlib's network recognises, and finds the faces."""
 
 import dataclasses
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from blindlib.backbones.registry import get_backbone
 from blindlib.backbones.store import embed
-from blindlib.data.readers.lfw import load_lfw, read_pairs
+from blindlib.data.readers.lfw import _GENDER, load_lfw, read_pairs
 from blindlib.evaluate.verification import best_threshold
 
 pytestmark = pytest.mark.realdata
@@ -34,3 +36,24 @@ def test_the_label_file_s_quirks_are_counted(real_lfw):
     notes = load_lfw(real_lfw).notes["expressions"]
     assert notes["rows"] == 13690 and notes["foreign rows"] == 925
     assert notes["images labelled"] + notes["conflicting images"] <= notes["rows"]
+
+
+def test_people_s_gender_labels_of_the_real_images(real_lfw, tmp_path):
+    """The two public lists lie in the folder, or in another that BLINDLIB_LFW_GENDER names; the counts are theirs."""
+    lists = Path(os.environ.get("BLINDLIB_LFW_GENDER", real_lfw))
+    if not all((lists / name).exists() for name in _GENDER.values()):
+        pytest.skip(f"no {' and '.join(_GENDER.values())} in {lists}: set BLINDLIB_LFW_GENDER")
+    for path in (*real_lfw.iterdir(), *(lists / name for name in _GENDER.values())):
+        if not (tmp_path / path.name).exists():
+            (tmp_path / path.name).symlink_to(path)
+    faces = load_lfw(tmp_path)
+    notes, gender = faces.notes["gender"], faces.frame["gender"]
+    assert notes["names"] == 13_234
+    assert (
+        notes["images labelled"]
+        == gender.notna().sum()
+        == notes["names"] - notes["names of absent images"] - (2 * notes["images in both lists"])
+    )
+    assert gender.notna().mean() > 0.999 and 0.15 < (gender == "female").mean() < 0.3
+    if len(faces) == 5838:  # the public subset
+        assert notes["images labelled"] == 5836 and (gender == "female").sum() == 1333

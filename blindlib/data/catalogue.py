@@ -32,7 +32,7 @@ class Entry:
 CATALOGUE = {
     "lfw": Entry(
         "LFW",
-        "identity, verification; emotion, gender, ethnicity, attractiveness by machines",
+        "identity, verification; emotion, gender, ethnicity, attractiveness by machines; gender by people",
         ("lfw*/", "pairs.txt"),
         "research use; photographs of named people",
         "https://ndownloader.figshare.com/files/5976018 (its own site is gone since 2025)",

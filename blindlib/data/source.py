@@ -40,16 +40,24 @@ def load_source(preset: Preset) -> tuple[FaceTable, pd.DataFrame]:
     for name in _present(preset):
         options = {"everything": preset.everything} if name in ("diveface", "cfee") else {}
         tables[name] = LOADERS[name](dataset_dir(name), **options)
-    chosen = {  # the first that is here and carries all of the role's labels (verification asks for none)
-        role: next((name for name in names if name in tables and tables[name].has(*DATA_ROLES[role])), None)
-        for role, names in preset.sources.items()
-    }
+    chosen = {role: _choose(role, names, tables) for role, names in preset.sources.items()}
     if not any(chosen.values()):
         raise InputError(data_dir(), f"{', '.join(tables)} carry the labels of no role", "see the roles in DATA.md")
     pairs = _pairs_of(tables, chosen)
     faces = _combine(tables, chosen, len(pairs))
     for_faces(preset, faces)  # stops here, not two notebooks later, where the emotions do not suffice
     return faces, pairs
+
+
+def _choose(role: str, names: tuple[str, ...], tables: dict[str, FaceTable]) -> str | None:
+    """The first data set that is here and carries all of the role's labels (verification asks for none).
+
+    Where none does, for demographics the first that carries gender or ethnicity: each has a row of its own.
+    """
+    here = [name for name in names if name in tables]
+    whole = [name for name in here if tables[name].has(*DATA_ROLES[role])]
+    some = [name for name in here if role == "demographics" and any(map(tables[name].has, DATA_ROLES[role]))]
+    return next(iter(whole + some), None)
 
 
 def _combine(tables: dict[str, FaceTable], chosen: dict[str, str | None], pairs: int) -> FaceTable:

@@ -3,24 +3,24 @@
 The poster's design: as many attractive as unattractive training images; under bias b, a share b of the attractive smile
 and a share b of the unattractive do not. The classifier is trained on a frozen representation and tested on a set
 without that bias.
+
+Which images a training set happens to hold moves the gap as much as who is tested does (**decision**): each rotation
+draws several training sets at each bias, all tested on the same images, and a rotation's number is the mean over its
+draws. Gaps are averaged with their sign, since the absolute value of a noisy gap is too large on average.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from fairlearn.metrics import MetricFrame, true_positive_rate
-from joblib import Parallel, delayed
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+import torch
+from scipy.optimize import minimize
+from torch.nn.functional import softplus
 
 from blindlib.blinders.representation import Representation
-from blindlib.common.work import derive_seed
+from blindlib.common.work import derive_seed, on_all_cores
 from blindlib.data.facetable import FaceTable
 from blindlib.data.splits import Split
-from blindlib.metrics import balanced_accuracy
 from blindlib.settings import UNBIASED, FairnessSettings
 
 _FEWEST = 12  # images of a sample: below it there is nothing to train or to count
@@ -30,8 +30,8 @@ _FEWEST = 12  # images of a sample: below it there is nothing to train or to cou
 class Samples:
     """The images of one split, people disjoint: row numbers of the face table."""
 
-    train: dict[float, np.ndarray]  # by bias
-    validation: dict[float, np.ndarray]  # by bias
+    train: dict[float, np.ndarray]  # by bias, (draws, images)
+    validation: dict[float, np.ndarray]  # by bias, (draws, images)
     test: np.ndarray  # as many of each of the four kinds, attractive or not, smiling or not
 
 
@@ -71,7 +71,7 @@ def draw_samples(faces: FaceTable, split: Split, settings: FairnessSettings) -> 
     disjoint and whom the split's head was not trained on.
 
     Every bias gets the same number of images: `settings.train`, or what the rarest kind at the strongest bias allows.
-    None where too few images are labelled with both attributes.
+    Biases that stand in the sweep alone get fewer draws. None where too few images are labelled with both attributes.
     """
     known = faces.frame[["attractive", "smiling"]].notna().all(axis=1).to_numpy()
     attractive, smiling = _labels(faces)
@@ -83,8 +83,9 @@ def draw_samples(faces: FaceTable, split: Split, settings: FairnessSettings) -> 
     tested = capacity(test, attractive, smiling, UNBIASED)
     if min(*counts, tested) < _FEWEST:
         return None
+    times = {b: settings.draws if b in (UNBIASED, settings.bias) else settings.sweep_draws for b in biases}
     draws = [
-        {b: sample(rows, attractive, smiling, n, b, rng) for b in biases}
+        {b: np.stack([sample(rows, attractive, smiling, n, b, rng) for _ in range(times[b])]) for b in biases}
         for rows, n in zip((train, validation), counts, strict=True)
     ]
     return Samples(*draws, sample(test, attractive, smiling, tested, UNBIASED, rng))
@@ -98,7 +99,7 @@ def _labels(faces: FaceTable) -> tuple[np.ndarray, np.ndarray]:
 def measure_fairness(
     representations: list[Representation], study, samples: list[Samples | None], settings: FairnessSettings
 ) -> pd.DataFrame:
-    """Train and test the classifier on every representation, split and bias.
+    """Train and test the classifier on every representation, split, bias and draw.
 
     Parameters
     ----------
@@ -110,49 +111,117 @@ def measure_fairness(
     Returns
     -------
     DataFrame
-        `representation`, `bias`, `rotation`, `seed`, `acc`, `tpr_smiling`, `tpr_not_smiling`, `gap` (their difference;
-        its absolute value is Eq. Opp.), all in percent, `penalty` (the chosen C), and counts of people and images.
-        Empty where the labels are missing.
+        `representation`, `bias`, `draw`, `rotation`, `seed`, `acc`, `tpr_smiling`, `tpr_not_smiling`, `gap` (their
+        difference), all in percent, `penalty` (the chosen C), and counts of people and images. Empty where the labels
+        are missing.
     """
     jobs = [
-        delayed(_train_and_test)(z, number, study.faces, split, drawn, bias, settings)
+        (z, number, split, drawn)
         for number, (split, drawn) in enumerate(zip(study.splits, samples, strict=True))
         if drawn is not None
         for z in representations
-        for bias in drawn.train
     ]
-    return pd.DataFrame(Parallel(n_jobs=-1, prefer="threads")(jobs))
+    tables = on_all_cores(lambda job: _train_and_test(*job, study.faces, settings), jobs)
+    return pd.DataFrame([row for rows in tables for row in rows])
 
 
-def _train_and_test(z: Representation, number: int, faces, split, samples: Samples, bias: float, settings) -> dict:
+def _train_and_test(z: Representation, number: int, split: Split, samples: Samples, faces, settings) -> list[dict]:
+    """The rows of one representation and split."""
     (attractive, smiling), identity = _labels(faces), faces.frame["identity"].to_numpy()
-    train, validation, test = samples.train[bias], samples.validation[bias], samples.test
-    x_train, x_validation = z.rows(number, train), z.rows(number, validation)
-    models = [
-        make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=500)).fit(x_train, attractive[train])
-        for c in settings.inverse_penalties
-    ]
-    truth = attractive[validation]
-    best = int(np.argmax([balanced_accuracy(truth, model.predict(x_validation)) for model in models]))
-    rates = MetricFrame(
-        metrics={"tpr": true_positive_rate, "acc": accuracy_score},
-        y_true=attractive[test],
-        y_pred=models[best].predict(z.rows(number, test)),
-        sensitive_features=np.where(smiling[test], "smiling", "not smiling"),
-    )
-    tpr = 100 * rates.by_group["tpr"]
-    return {
-        "representation": z.name,
-        "bias": bias,
-        "rotation": split.rotation,
-        "seed": split.seed,
-        "acc": 100 * rates.overall["acc"],
-        "tpr_smiling": tpr["smiling"],
-        "tpr_not_smiling": tpr["not smiling"],
-        "gap": tpr["smiling"] - tpr["not smiling"],
-        "penalty": settings.inverse_penalties[best],
-        "n_train": len(train),
-        "n_train_subjects": len(np.unique(identity[train])),
-        "n_test": len(test),
-        "n_test_subjects": len(np.unique(identity[test])),
+    draws = [(bias, draw) for bias, rows in samples.train.items() for draw in range(len(rows))]
+    trained, validated = ([part[bias][draw] for bias, draw in draws] for part in (samples.train, samples.validation))
+    rows, share = _pooled(trained)
+    weight, intercept = fit_classifiers(z.rows(number, rows), attractive[rows], share, settings.inverse_penalties)
+
+    def right(rows: np.ndarray) -> np.ndarray:  # (M, B, C)
+        scores = np.tensordot(z.rows(number, rows).astype(float), weight, 1) + intercept
+        return (scores > 0) == attractive[rows, None, None]
+
+    rows, share = _pooled(validated)
+    best = ((share > 0)[..., None] & right(rows)).sum(0).argmax(1)  # by accuracy: half of a draw is attractive
+    test = samples.test
+    hits = 100.0 * np.take_along_axis(right(test), best[None, :, None], 2)[..., 0]  # (T, B)
+    rates = {
+        "acc": hits.mean(0),
+        "tpr_smiling": hits[attractive[test] & smiling[test]].mean(0),
+        "tpr_not_smiling": hits[attractive[test] & ~smiling[test]].mean(0),
     }
+    rates["gap"] = rates["tpr_smiling"] - rates["tpr_not_smiling"]
+    return [
+        {
+            "representation": z.name,
+            "bias": bias,
+            "draw": draw,
+            "rotation": split.rotation,
+            "seed": split.seed,
+            **{name: values[b] for name, values in rates.items()},
+            "penalty": settings.inverse_penalties[best[b]],
+            "n_train": len(trained[b]),
+            "n_train_subjects": len(np.unique(identity[trained[b]])),
+            "n_test": len(test),
+            "n_test_subjects": len(np.unique(identity[test])),
+        }
+        for b, (bias, draw) in enumerate(draws)
+    ]
+
+
+def _pooled(draws: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that stand in any of B draws (M,), and the share that each has of each draw: float (M, B)."""
+    rows = np.unique(np.concatenate(draws))
+    return rows, np.stack([np.isin(rows, draw) / len(draw) for draw in draws], 1)
+
+
+def fit_classifiers(
+    x: np.ndarray, truth: np.ndarray, share: np.ndarray, inverse_penalties: tuple[float, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit logistic regressions on standardised features, for B training sets of the same pool and every C at once.
+
+    They are scikit-learn's `StandardScaler` and `LogisticRegression(C=...)`; one product with the pool serves all.
+
+    Parameters
+    ----------
+    x : float array (M, D), truth : bool array (M,)
+        Of the pool.
+    share : float array (M, B)
+        1 / n for the n images of a training set, 0 for the others.
+    inverse_penalties : tuple of float
+        The values of C.
+
+    Returns
+    -------
+    weight : float64 array (D, B, C), intercept : float64 array (B, C)
+        For features as they come.
+    """
+    x, truth, share = (torch.as_tensor(value, dtype=torch.float64) for value in (x, truth, share))
+    sets, grid = share.shape[1], len(inverse_penalties)
+    origin, size = x.mean(0), x.abs().max()
+    x = x - origin
+    centre = x.T @ share  # (D, B)
+    scale = (x.square().T @ share - centre.square()).clamp_min(0).sqrt()
+    scale = torch.where(scale > 1e-7 * size, scale, 1)  # what does not vary stays as it is, as in scikit-learn
+    penalty = share.amax(0)[:, None] / torch.tensor(inverse_penalties)  # (B, C): 1 / (n C)
+    # in these coordinates the loss bends alike in all directions, so that few steps suffice
+    spread, axes = torch.linalg.eigh(torch.cov((x / scale.mean(1)).T))
+    stretch = (spread.clamp_min(0)[:, None, None] / 4 + penalty).rsqrt()  # (D, B, C)
+
+    def terms(point: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        inner, intercept = torch.from_numpy(point).split([stretch.numel(), sets * grid])
+        weight = stretch * inner.view_as(stretch)  # for standardised features, along the axes
+        slope = (axes @ weight.flatten(1)).view_as(weight) / scale[..., None]
+        return weight, slope, intercept.view(sets, grid) - (slope * centre[..., None]).sum(0)
+
+    def loss(point: np.ndarray) -> tuple[float, np.ndarray]:
+        weight, slope, offset = terms(point)
+        score = (x @ slope.flatten(1)).view(-1, sets, grid) + offset  # (M, B, C)
+        missed = (share[..., None] * (softplus(score) - truth[:, None, None] * score)).sum()
+        residual = share[..., None] * (score.sigmoid() - truth[:, None, None])
+        total = residual.sum(0)
+        back = (x.T @ residual.flatten(1)).view_as(weight) - centre[..., None] * total
+        back = (axes.T @ (back / scale[..., None]).flatten(1)).view_as(weight) + penalty * weight
+        gradient = torch.cat([(stretch * back).flatten(), total.flatten()])
+        return float(missed + (penalty * weight.square()).sum() / 2), gradient.numpy()
+
+    options = {"gtol": 1e-6, "ftol": 0, "maxcor": 20, "maxiter": 500}
+    found = minimize(loss, np.zeros(stretch.numel() + sets * grid), jac=True, method="L-BFGS-B", options=options)
+    _, slope, offset = terms(found.x)
+    return slope.numpy(), (offset - (slope * origin[:, None, None]).sum(0)).numpy()

@@ -119,7 +119,7 @@ def readable(table: pd.DataFrame, protocol: str = "B") -> pd.DataFrame:
 
 
 def of_cell(rows: pd.DataFrame, representation: str, bias: float) -> pd.DataFrame:
-    """The study's rows of one representation and bias, by rotation and seed."""
+    """The study's rows of one representation and bias, by rotation and seed, each with its draws."""
     if rows.empty:
         return rows
     kept = rows[(rows["representation"] == representation) & np.isclose(rows["bias"], bias)]
@@ -127,7 +127,7 @@ def of_cell(rows: pd.DataFrame, representation: str, bias: float) -> pd.DataFram
 
 
 def _means(rows: pd.DataFrame, *columns: str) -> dict[str, float]:
-    """Mean and half-width (`…_hw`, 95 % t-interval) over rotations, each of other people and the mean of its seeds."""
+    """Mean and half-width (`…_hw`, 95 % t-interval) over rotations, each the mean of its seeds and draws."""
     rotations, means = rows.groupby("rotation")[list(columns)].mean(), {}
     for name in columns:
         means[name], means[f"{name}_hw"] = interval(rotations[name])

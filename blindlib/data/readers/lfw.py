@@ -1,4 +1,4 @@
-"""Labeled Faces in the Wild: images, the pairs of View 2, and the two public label files (both a machine's work)."""
+"""Labeled Faces in the Wild: images, the pairs of View 2, and the public label files, two of them a machine's work."""
 
 import re
 from pathlib import Path
@@ -16,6 +16,7 @@ FOLDERS = ("lfw", "lfw_funneled", "lfw-deepfunneled")
 # The public legend.csv names thousands of images that a subset of LFW lacks; only that very file may do so.
 PUBLIC_LEGEND = "a4be0fc5afa10e44fdc717bf2fe5b3e2c916c07335aec254111c74b40ec75eb0"
 _SCORES = ["Male", "Asian", "White", "Black", "Indian", "Smiling", "Attractive Man", "Attractive Woman"]
+_GENDER = {"male": "male_names.txt", "female": "female_names.txt"}
 _FETCH = (
     "fetch it: `.venv/bin/blindlib data fetch lfw`; or name a copy that holds lfw/, pairs.txt and legend.csv: "
     "`make paper LFW=/path/to/it`; or run without data: `make paper`"
@@ -26,9 +27,11 @@ def load_lfw(root: Path) -> FaceTable:
     """Load LFW's images with whatever label files lie beside them. Raises InputError without images.
 
     `emotion` of `legend.csv` (most likely a machine's labels); `gender`, `ethnicity`, `smiling` and `attractive` of
-    `lfw_attributes.txt` (a machine's scores, not labels). `notes` says what the label readers ignored.
+    `lfw_attributes.txt` (a machine's scores, not labels). Where `male_names.txt` and `female_names.txt` are here,
+    `gender` is theirs alone: people looked at the images. `notes` says what the label readers ignored.
 
-    Source: Huang et al. 2007 (images); Kumar et al. 2009 (attributes); muxspace/facial_expressions (emotions).
+    Source: Huang et al. 2007 (images); Kumar et al. 2009 (attributes); muxspace/facial_expressions (emotions);
+    Afifi & Abdelhamed, arXiv 1706.04277 (gender).
     """
     folder = next((root / name for name in FOLDERS if (root / name).is_dir()), None)
     if folder is None:
@@ -46,6 +49,9 @@ def load_lfw(root: Path) -> FaceTable:
         if (root / file).exists():
             labels, notes[what] = read(root / file, frame["image"])
             frame = frame.join(labels, on="image")
+    if any((root / file).exists() for file in _GENDER.values()):
+        labels, notes["gender"] = _read_gender(root, frame["image"])
+        frame = frame.drop(columns="gender", errors="ignore").join(labels, on="image")
     return make_facetable(frame, folder, name="LFW", provenance="real", notes=notes)
 
 
@@ -119,6 +125,32 @@ def _read_attributes(path: Path, images: pd.Series) -> tuple[pd.DataFrame, dict]
         "attractive": here["Attractive Man"].where(male, here["Attractive Woman"]) > 0,
     }
     return pd.DataFrame(labels), {"rows": len(table), "rows for absent images": len(table) - len(here)}
+
+
+def _read_gender(root: Path, images: pd.Series) -> tuple[pd.DataFrame, dict]:
+    """Gender by image of two lists of file names, and counts. An image that stands in both lists gets none.
+
+    Source: Afifi & Abdelhamed, arXiv 1706.04277: annotators' words for how people look.
+    """
+    remedy, named = "lay both lists into the folder as published, or neither; see DATA.md", []
+    for gender, file in _GENDER.items():
+        listing = read_lines(root / file, "gender list", remedy)
+        name = listing.rows["text"].str.removesuffix(".jpg") + ".jpg"  # as published, one lacks it
+        listing.refuse(~name.str.fullmatch(r".+_\d{4}\.jpg"), "expected Name_0001.jpg, got {text!r:.60}")
+        named.append(pd.DataFrame({"name": name.unique(), "gender": gender}))
+    rows = pd.concat(named)
+    here = rows.assign(image=rows["name"].map({Path(image).name: image for image in images})).dropna()
+    if here.empty:
+        raise InputError(root / _GENDER["male"], "names no image of this folder", remedy)
+    both = here["image"].duplicated(keep=False)
+    labels = here[~both].set_index("image")[["gender"]]
+    notes = {
+        "names": len(rows),
+        "names of absent images": len(rows) - len(here),
+        "images in both lists": here.loc[both, "image"].nunique(),
+        "images labelled": len(labels),
+    }
+    return labels, notes
 
 
 def read_pairs(path: Path, faces: FaceTable) -> pd.DataFrame:
