@@ -91,15 +91,14 @@ _OPEN_SOURCES = {  # one's own photographs first, then people's labels before a 
     "attractive": ("manifest", "celeba", "lfw"),
 }
 DATA_SETS = set(PAPER.values()).union(*_OPEN_SOURCES.values())
-# The budget of the default run, eight minutes on two cores, sets these: fewer steps, smaller batches than above.
-_DEMO = {"strengths": (0.0, 0.1, 0.3, 1.0, 3.0), "rounds": 6, "per_class": 12}
 _TINY = {"strengths": (0.0, 1.0), "hidden": 16, "rounds": 2, "head_steps": 15, "identities": 8, "per_class": 8}
+_DEMO = {"strengths": (0.0, 0.1, 0.3, 1.0, 3.0)}
 _SMOKE = {
-    "ceiling": "pixels16",
+    "ceiling": "labelnet",
     "rotations": 2,
     "seeds": (0, 1),
-    "sensitivenets": SensitiveNetsSettings(target="neutral", detector=(16,), detector_steps=30, **_TINY),
-    "lntl": LNTLSettings(predictor=(16,), **_TINY),
+    "sensitivenets": SensitiveNetsSettings(target="neutral", detector=(16,), **_TINY),
+    "lntl": LNTLSettings(detector=(16,), **_TINY),
     "probes": ProbeSettings(nn_hidden=(16,), nn_epochs=150, svm_c=(1.0,), rf_trees=30, rf_leaf=(1,)),
     "fairness": FairnessSettings(biases=(0.5, 0.7), train=80, inverse_penalties=(0.01,)),
 }
@@ -124,11 +123,10 @@ PRESETS = {
         Preset(
             "demo",
             "compactnet",
-            ceiling="pixels16",
+            ceiling="labelnet",
             sensitivenets=SensitiveNetsSettings(target="neutral", **_DEMO),
-            # of the rates 3e-4 and 1e-3 the one whose curves are flat after 5 rounds
-            lntl=LNTLSettings(**_DEMO | {"rounds": 5, "rate": 1e-3}),
-            probes=ProbeSettings(nn_hidden=(64,), nn_epochs=60, svm_c=(1.0, 3.0), rf_trees=100),
+            lntl=LNTLSettings(**_DEMO),
+            probes=ProbeSettings(svm_c=(1.0, 3.0), rf_trees=100),
             synth=SynthSettings(),
         ),
         Preset(

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from blindlib.backbones.compactnet import LABEL_WEIGHTS, WEIGHTS, CompactNet, LabelNet, load_compactnet, to_input
+from blindlib.backbones.compactnet import DIM, LABEL_WEIGHTS, WEIGHTS, CompactNet, LabelNet, load_compactnet, to_input
 from blindlib.backbones.registry import embed_frames
 from blindlib.blinders.training import encode
 from blindlib.common.files import atomic_path, sha256, write_text
@@ -19,7 +19,6 @@ from blindlib.common.work import derive_seed, track
 from blindlib.settings import SynthSettings
 from blindlib.synthfaces.render import FACE_WINDOW, render
 from blindlib.synthfaces.roles import make_pairs, make_roles, make_training_people
-
 
 WIDER = (FACE_WINDOW[0] - 8, FACE_WINDOW[1] - 8, FACE_WINDOW[2] + 16)  # room to move the crop in training
 
@@ -86,6 +85,14 @@ def train(network: CompactNet, images: torch.Tensor, labels: torch.Tensor, recip
     return network.eval().cpu()
 
 
+@torch.inference_mode()
+def find_directions(network: CompactNet, images: torch.Tensor) -> None:
+    """Give the network its principal directions: those of photographs (N, 3, S, S) of people without another role."""
+    pooled = torch.cat([network.pooled(to_input(part)) for part in images.split(256)]).double()
+    network.centre.copy_(pooled.mean(0))
+    network.directions.copy_(torch.linalg.eigh(torch.cov(pooled.T))[1].flip(1)[:, :DIM])
+
+
 def _render(album: pd.DataFrame, what: str, window: tuple[int, int, int]) -> np.ndarray:
     with track((), f"rendering {what}", total=len(album), unit="face") as bar:
         return render(album, window=window, done=bar.update)
@@ -148,7 +155,9 @@ def main() -> None:
     images = torch.as_tensor(_render(album, "the backbone's people", WIDER)).permute(0, 3, 1, 2)
     codes = {name: encode(album[name])[0] for name in ("identity", "gender", "ethnicity", "emotion")}
     people, *told = (torch.as_tensor(code)[:, None] for code in codes.values())
-    _save(train(CompactNet(), images, people, recipe), WEIGHTS)
+    network = train(CompactNet(), images, people, recipe)
+    find_directions(network, images[:: recipe.images // 4])
+    _save(network, WEIGHTS)
     _save(train(LabelNet(), images, torch.cat(told, 1), recipe), LABEL_WEIGHTS)
     minutes = (time.monotonic() - start) / 60
     print(write_text(WEIGHTS.with_suffix(".md"), _card(recipe, *verify(load_compactnet()), minutes)))

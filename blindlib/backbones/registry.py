@@ -10,8 +10,9 @@ import torch
 
 from blindlib.backbones import alignment, compactnet
 from blindlib.common.errors import InputError
-from blindlib.common.files import data_dir, digest, sha256
+from blindlib.common.files import data_dir, sha256
 from blindlib.data.catalogue import WEIGHTS
+from blindlib.synthfaces.render import FACE_WINDOW
 
 _RESNET50_VERSION = 2  # raised whenever the same weights would give other embeddings; 2: folded norms, batches of 16
 
@@ -126,12 +127,24 @@ BACKBONES = {
         Backbone(
             "compactnet",
             compactnet.DIM,
-            112,
+            compactnet.INPUT,
             None,
             lambda frames: embed_frames(_loaded(compactnet.load_compactnet, compactnet.WEIGHTS), frames),
-            lambda: digest(sha256(compactnet.WEIGHTS), compactnet.INPUT, compactnet.CROP, compactnet.LOWER),
+            lambda: sha256(compactnet.WEIGHTS),
             "ten-layer ResNet trained on SynthFaces people of its own; card: blindlib/backbones/weights/compactnet.md",
             "MIT",
+            window=FACE_WINDOW,
+        ),
+        Backbone(
+            "labelnet",
+            compactnet.LabelNet.widths[-1],
+            compactnet.INPUT,
+            None,
+            lambda frames: pool_frames(_loaded(compactnet.load_labelnet, compactnet.LABEL_WEIGHTS), frames),
+            lambda: sha256(compactnet.LABEL_WEIGHTS),
+            "the same, narrower, trained on the labels of those people: what there is to read in a face",
+            "MIT",
+            window=FACE_WINDOW,
         ),
         Backbone(
             "dlib",

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from blindlib.blinders.heads import ResidualHeads
 from blindlib.blinders.representation import Representation
 from blindlib.blinders.training import Training, TrainingSet, encode, pick_device
-from blindlib.blinders.validation import ValidationProbes, choose
+from blindlib.blinders.validation import ValidationProbes, choose, settled
 from blindlib.common.errors import InputError
 from blindlib.common.files import atomic_path, write_json
 from blindlib.common.work import derive_seed, track
@@ -129,10 +129,12 @@ class HeadBlinder(Blinder):
     history_ : list of dict
         A row for each round, split and strength: losses, the adversary's accuracy (`detector`, percent), and what the
         validation people tell (`attribute`: what fresh probes read, `identity`: verification; both percent).
+    settled_ : bool
+        Whether training ended because nothing moved any more, by `validation.settled`; else it met its ceiling.
     """
 
     task = "identity"
-    _described = ("strengths", "chosen", "classes", "history")
+    _described = ("strengths", "chosen", "classes", "history", "settled")
 
     def __init__(self, strength: float = 1.0, *, settings=None, random_state: int = 0, device: str = "auto"):
         self.strength, self.settings, self.random_state, self.device = strength, settings, random_state, device
@@ -196,7 +198,10 @@ class HeadBlinder(Blinder):
         for number, losses in enumerate(track(self._rounds(training), title, total=settings.rounds, unit="round"), 1):
             losses = {name: value.detach().cpu().numpy() for name, value in losses.items()}
             history += _history_rows(training, number, losses | probes(number))
-        self.heads_, self.history_ = training.heads.pick(slice(None)), history
+            self.settled_ = settled(history, settings.patience)
+            if self.settled_:
+                break
+        self.heads_, self.history_ = training.average.pick(slice(None)), history
         self.strengths_, self.chosen_, self.classes_ = strengths, strengths[-1:] * len(data.head), list(data.classes)
         self.n_features_in_ = data.x.shape[1]
         return self

@@ -7,10 +7,11 @@ from torch import nn
 
 
 class ResidualHeads(nn.Module):
-    """H blinding heads φ_h(x) = ‖x‖ · u / ‖u‖ with u = x + s · relu(x̃ V_h + c_h) U_h and x̃ = (x − m) / s.
+    """H blinding heads φ_h(x) = ‖x‖ · u / ‖u‖ with u = x + s · a(x̃ V_h + c_h) U_h and x̃ = (x − m) / s.
 
-    U starts at zero, so every head starts as the identity map. The norm of x is kept, so the head cannot blind
-    by shrinking (**decision**; the poster does not say what its heads look like).
+    a is ReLU on the first half of the hidden units and nothing on the others: what leaks is mostly linear, and a linear
+    path takes it out without bending the rest. U starts at zero, so every head starts as the identity map. The norm of
+    x is kept, so the head cannot blind by shrinking (**decision**; the poster does not say what its heads look like).
 
     Parameters
     ----------
@@ -63,7 +64,8 @@ class ResidualHeads(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Blind x (H, B, D) -> (H, B, D), float32."""
-        hidden = torch.baddbmm(self.bias, (x - self.centre) / self.scale, self.down).relu()  # (H, B, M)
+        bent, straight = torch.baddbmm(self.bias, (x - self.centre) / self.scale, self.down).tensor_split(2, -1)
+        hidden = torch.cat([bent.relu(), straight], -1)  # (H, B, M)
         moved = x + self.scale * torch.bmm(hidden, self.up)  # (H, B, D)
         return moved * (x.norm(dim=-1, keepdim=True) / moved.norm(dim=-1, keepdim=True).clamp_min(1e-12))
 

@@ -1,65 +1,68 @@
 """Learning Not to Learn (arXiv 1812.10352): a head serves a task while a predictor of emotion is unlearnt.
 
-f = φ is the head, g a classifier of the task y, h a predictor of the attribute b that is to be hidden. The authors
-take the entropy step and the adversarial step in turn; we add their gradients in one step (**decision**: under plain
-gradient descent the two are the same to first order; the optimiser here is AdamW).
+f = φ is the head, g a classifier of the task y, h a predictor of the attribute b that is to be hidden: the detectors
+that SensitiveNets has too. The authors take the entropy step and the adversarial step in turn; we add their gradients
+in one step, and h takes a step of its own before (**decision**: under plain gradient descent the same to first order).
 """
 
 from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from blindlib.blinders.blinder import HeadBlinder
-from blindlib.blinders.losses import cross_entropy, negative_entropy, reverse_gradient
+from blindlib.blinders.detectors import Detectors
+from blindlib.blinders.heads import Classifiers
+from blindlib.blinders.losses import cross_entropy, negative_entropy
 from blindlib.blinders.training import Training
 from blindlib.settings import LNTLSettings
 
 
 def objective(
-    g: nn.Module, faces: Tensor, y: Tensor, h: nn.Module, shown: Tensor, b: Tensor, strength: Tensor, share: float
-) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
-    """min over f, g of CE(g(f(x)), y) + λ_e E[Σ_b P_h(b|f) log P_h(b|f)], and min over h, max over f of CE(h(f(x)), b).
+    task: Tensor, y: Tensor, answers: list[Tensor], b: Tensor, strength: Tensor, share: float
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """What f and g minimise: CE(g(f(x)), y) + λ_e E[Σ_b P_h(b|f) log P_h(b|f)] − λ CE(h(f(x)), b).
+
+    The last term is the gradient reversal: h takes its own steps down the same cross-entropy.
 
     Parameters
     ----------
-    g, h : Classifiers
-        Of the task and of the attribute.
-    faces : Tensor (H, B, D), y : Tensor (H, B), int64
-        f(x) of the task's images, and their task label.
-    shown : Tensor (H, B', D), b : Tensor (H, B'), int64
-        f(x) of images of every class of the attribute, and their class.
+    task : Tensor (H, B, classes), y : Tensor (H, B), int64
+        g's logits for f(x) of the task's images, and their task label.
+    answers : list of Tensor (H, B', C), b : Tensor (H, B'), int64
+        The logits of every h for f(x) of images of every class of the attribute, and their class.
     strength : Tensor (H,), share : float
         λ, the scale of the reversal, and λ_e / λ.
 
     Returns
     -------
-    served, game : Tensor (H,), answer : Tensor (H, B', C), terms : dict of Tensor (H,)
-        The two losses, the reversal inside the second; h's logits; the losses by name, to be drawn.
+    objective : Tensor (H,), terms : dict of Tensor (H,)
 
     Source: arXiv 1812.10352, eq. 4 to 6, and its public code. It does not show that the attribute is gone.
     """
-    task = cross_entropy(g(faces), y)  # CE(g(f(x)), y)
-    h.requires_grad_(False)  # the entropy moves f alone
-    entropy = negative_entropy(h(shown))  # Σ_b P_h(b|f) log P_h(b|f): least where h is undecided
-    h.requires_grad_(True)
-    answer = h(reverse_gradient(shown, strength[:, None, None]))  # forward the same, backward times −λ
-    game = cross_entropy(answer, b)  # h learns b, f unlearns it
-    return task + share * strength * entropy, game, answer, {"task": task, "entropy": -entropy}
+    served = cross_entropy(task, y)  # CE(g(f(x)), y)
+    entropy = sum(negative_entropy(h) for h in answers) / len(answers)  # least where h is undecided
+    game = sum(cross_entropy(h, b) for h in answers) / len(answers)  # h learns b, f unlearns it
+    return served + strength * (share * entropy - game), {"task": served, "entropy": -entropy}
 
 
-def step(training: Training, g: nn.Module, h: nn.Module, task: Tensor, optimiser: torch.optim.Optimizer) -> dict:
-    """One step of f, g and h together; returns the terms and h's accuracy, (H,) each. `task` (H, N) labels all rows."""
-    x, heads, share = training.data.x, training.heads, training.settings.entropy_share
+def step(training: Training, g: Classifiers, h: Detectors, task: Tensor, optimiser: torch.optim.Optimizer) -> dict:
+    """One step of h, then one of f and g. `task` (H, N) labels all rows, `optimiser` is g's.
+
+    Returns the terms and the accuracy of h's network, (H,) each.
+    """
+    x, heads = training.data.x, training.heads
     people, shown = training.draw_faces(), training.draw_classes()  # (H, B) rows of the task, (H, B') of every class
     y, b = task.gather(1, people), training.attribute[shown]
-    served, game, answer, terms = objective(g, heads(x[people]), y, h, heads(x[shown]), b, training.strength, share)
+    faces, hidden = heads(x[people]), heads(x[shown])
+    h.learn(hidden.detach(), b)
+    answers = h(hidden)
+    loss, terms = objective(g(faces), y, answers, b, training.strength, training.settings.entropy_share)
     optimiser.zero_grad(set_to_none=True)
-    served.sum().backward(retain_graph=True)  # f and g serve the task, f leaves h undecided
-    game.sum().backward()  # h learns b, and by the reversal f unlearns it
+    training.update(loss)
     optimiser.step()
-    return {**terms, "detector": training.accuracy(answer, shown)}
+    return {**terms, "detector": training.accuracy(answers[0], shown)}
 
 
 class LNTL(HeadBlinder):
@@ -100,16 +103,13 @@ class LNTL(HeadBlinder):
         codes = _task_codes(data.head, training.labels)
         task = training.by_head(training.on_device(codes))  # (H, N)
         g = training.classifiers((), int(codes.max()) + 1)
-        h = training.classifiers(settings.predictor, len(data.classes))
-        f_group = {"params": training.heads.parameters(), "lr": settings.rate, "weight_decay": settings.decay}
-        gh_group = {"params": [*g.parameters(), *h.parameters()], "lr": settings.predictor_rate, "weight_decay": 1e-4}
-        optimiser = torch.optim.AdamW([f_group, gh_group], fused=True)
+        optimiser = torch.optim.AdamW(g.parameters(), lr=settings.detector_rate, weight_decay=1e-4, fused=True)
         for number in range(settings.rounds):
             training.new_tables()
             if number == 0:
-                start = data.x[training.draw_classes(4)]
-                g.standardise(start)
-                h.standardise(start)
+                h = training.detectors()
+                g.standardise(data.x[training.draw_classes(4)])
+            training.measure(h)
             for _ in range(settings.head_steps):
                 losses = step(training, g, h, task, optimiser)
             yield losses

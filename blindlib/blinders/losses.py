@@ -51,13 +51,3 @@ def cross_entropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Mean cross-entropy of each head: logits (H, B, C), target (H, B) int64 -> (H,), in nats."""
     log_p = torch.log_softmax(logits, -1)
     return -log_p.gather(-1, target[..., None])[..., 0].mean(-1)
-
-
-def reverse_gradient(x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """The identity forward; backward the gradient times −scale. x has to carry a gradient.
-
-    Source: Ganin & Lempitsky 2015, as used by Learning Not to Learn (scale 0.1 in its public code).
-    """
-    same = x.view_as(x)
-    same.register_hook(lambda gradient: -scale * gradient)
-    return same

@@ -1,23 +1,25 @@
 """SensitiveNets (arXiv 1902.00334): a head keeps people apart while a detector of emotion is led to one fixed answer.
 
-Detector and head are trained in turn. The detector is new in every round, so it is never one that the head has already
-fooled (**decision**; the poster does not say).
+Detector and head learn in the same steps, so that the detector is always strong. With detectors that begin anew in
+every round and are frozen while the head learns (`anew`, an ablation) the head needs a few steps to lead each of them
+astray, by a direction that fresh probes do not care for; from then on the penalty teaches nothing.
 """
 
 from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from blindlib.blinders.blinder import HeadBlinder
+from blindlib.blinders.detectors import Detectors
 from blindlib.blinders.losses import sensitivity, triplet
 from blindlib.blinders.training import Training
 from blindlib.settings import SensitiveNetsSettings
 
 
 def objective(
-    faces: Tensor, identity: Tensor, answer: Tensor, target: int, strength: Tensor, margin: float
+    faces: Tensor, identity: Tensor, answers: list[Tensor], target: int, strength: Tensor, margin: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """What a head minimises: triplet(φ_A, φ_P, φ_N) + λ · log(1 + |0.9 − P(target | φ(x); w_det)|).
 
@@ -25,8 +27,8 @@ def objective(
     ----------
     faces : Tensor (H, B, D), identity : Tensor (H, B), int64
         φ of several people's images, and who they show.
-    answer : Tensor (H, B', C)
-        The frozen detector's logits for φ of images of every class.
+    answers : list of Tensor (H, B', C)
+        Each detector's logits for φ of images of every class; the penalty is their mean.
     target : int
         The one class that the penalty asks for.
     strength : Tensor (H,), margin : float
@@ -37,27 +39,29 @@ def objective(
     objective : Tensor (H,), terms : dict of Tensor (H,)
 
     Source: arXiv 1902.00334, its sensitivity term. It does not show that the attribute is gone: the penalty speaks of
-    the detector that gave the answer; fresh probes decide.
+    the detectors that gave the answers; fresh probes decide.
     """
     keep = triplet(faces, identity, margin)  # max(0, ‖φ_A − φ_P‖² − ‖φ_A − φ_N‖² + α)
-    probability = answer.softmax(-1)[..., target]  # P(target | φ(x); w_det)
-    hide = sensitivity(probability)  # Δ = log(1 + |0.9 − P|)
+    probabilities = [answer.softmax(-1)[..., target] for answer in answers]  # P(target | φ(x); w_det)
+    hide = sum(sensitivity(p) for p in probabilities) / len(answers)  # Δ = log(1 + |0.9 − P|)
     return keep + strength * hide, {"triplet": keep, "penalty": hide}
 
 
-def step(training: Training, detector: nn.Module, optimiser: torch.optim.Optimizer, target: int) -> dict:
-    """One step of the heads against the frozen detector; returns the terms and the detector's accuracy, (H,) each."""
-    x, heads = training.data.x, training.heads
+def step(training: Training, detectors: Detectors, target: int) -> dict:
+    """One step of the detectors, unless they are frozen, and one of the heads against them.
+
+    Returns the terms and the detector network's accuracy, (H,) each.
+    """
+    x, heads, settings = training.data.x, training.heads, training.settings
     people = training.draw_faces()  # (H, P * K) rows: P people with K images each
     shown = training.draw_classes()  # (H, C * K') rows: as many of every class
-    faces = heads(x[people])
-    answer = detector(heads(x[shown]))
-    settings = training.settings
-    loss, terms = objective(faces, training.identity[people], answer, target, training.strength, settings.margin)
-    optimiser.zero_grad(set_to_none=True)
-    loss.sum().backward()
-    optimiser.step()
-    return {**terms, "detector": training.accuracy(answer, shown)}
+    faces, hidden = heads(x[people]), heads(x[shown])
+    if not settings.anew:
+        detectors.learn(hidden.detach(), training.attribute[shown])
+    answers = detectors(hidden)
+    loss, terms = objective(faces, training.identity[people], answers, target, training.strength, settings.margin)
+    training.update(loss)
+    return {**terms, "detector": training.accuracy(answers[0], shown)}
 
 
 class SensitiveNets(HeadBlinder):
@@ -79,15 +83,21 @@ class SensitiveNets(HeadBlinder):
     _settings, _key = SensitiveNetsSettings, ("sn",)
 
     def _rounds(self, training: Training) -> Iterator[dict]:
-        """In each round a new detector on the current φ, then steps of the heads against it."""
-        settings, parameters = training.settings, training.heads.parameters()
+        """Steps of detectors and heads together; or (`anew`) in each round of new detectors, and of heads after."""
+        settings = training.settings
         target = _target(settings.target, training.data.classes, training.data.attribute)
-        optimiser = torch.optim.AdamW(parameters, lr=settings.rate, weight_decay=settings.decay, fused=True)
-        for _ in range(settings.rounds):
+        for number in range(settings.rounds):
             training.new_tables()
-            detector = training.fit_detector(settings.detector, settings.detector_steps, training.draw_classes)
+            if number == 0 or settings.anew:
+                detectors = training.detectors()
+            training.measure(detectors)
+            for _ in range(settings.anew):
+                shown = training.draw_classes()
+                with torch.no_grad():
+                    hidden = training.heads(training.data.x[shown])
+                detectors.learn(hidden, training.attribute[shown])
             for _ in range(settings.head_steps):
-                losses = step(training, detector, optimiser, target)
+                losses = step(training, detectors, target)
             yield losses
 
 

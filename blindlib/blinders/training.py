@@ -4,15 +4,16 @@ A bank of heads is trained at once: every split with every strength λ, H = spli
 Every λ of a split sees the same batches, so that their differences are λ's.
 """
 
-from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.covariance import ledoit_wolf
 
+from blindlib.blinders.detectors import Detectors
 from blindlib.blinders.heads import Classifiers, ResidualHeads
-from blindlib.blinders.losses import cross_entropy
 from blindlib.blinders.sampling import GroupSampler
 from blindlib.common.work import derive_seed
 
@@ -62,8 +63,19 @@ class TrainingSet:
         )
 
 
+def _covariance(x: torch.Tensor) -> torch.Tensor:
+    """Covariance of rows (N, D), shrunk as Ledoit & Wolf 2004: (D, D), float32, on the CPU."""
+    return torch.as_tensor(ledoit_wolf(x.cpu().double().numpy())[0], dtype=torch.float32)
+
+
+_MEMORY = 0.99  # of the averaged heads, from step to step
+
+
 class Training:
     """A bank in training: its heads, which start as the identity map, and the batches that they are shown.
+
+    `heads` take the steps; `average` is their running mean, which is what is judged and kept: heads and detectors
+    circle round each other, and the mean stands in the middle.
 
     `strengths` are λ of the heads of each split, and `strength` (H,) is λ of every head. The batches of faces are
     grouped by the labels of the task, `identity` or `demographic`. All draws are derived from the seed.
@@ -81,6 +93,10 @@ class Training:
         scale = torch.stack([x.std(0).mean().clamp_min(1e-12) for x in people]).cpu()  # (S,)
         start = (self.by_head(centre), self.by_head(scale), self.generator)
         self.heads = ResidualHeads(settings.hidden, *start, sharing=len(strengths)).to(self.device)
+        self.average, self._steps = deepcopy(self.heads).requires_grad_(False), 0
+        spread = torch.stack([_covariance(x) for x in people])
+        self._spread = self.by_head(spread / spread.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]).to(self.device)
+        self._optimiser = torch.optim.SGD(self.heads.parameters(), settings.rate, momentum=0.9)
         self.strength = torch.tensor(strengths, device=self.device).repeat(len(data.head))  # (H,)
         self.identity, self.attribute = self.on_device(data.identity), self.on_device(data.attribute)
 
@@ -94,8 +110,25 @@ class Training:
 
     @torch.no_grad()
     def blind(self, index: torch.Tensor) -> torch.Tensor:
-        """φ of the rows index (H, B), each head its own: (H, B, D), without gradient."""
-        return self.heads(self.data.x[index])
+        """φ of the rows index (H, B), each averaged head its own: (H, B, D), without gradient."""
+        return self.average(self.data.x[index])
+
+    def update(self, loss: torch.Tensor) -> None:
+        """One step of the heads down their losses (H,), by plain gradients in the metric of x.
+
+        Not by Adam: it gives every weight a step of one size, and the few that matter drown in the others. And in the
+        metric of x (the gradient of U times the covariance of x): otherwise a head leads its detectors astray by a
+        nudge along a direction in which x hardly varies, and what they read stays where it is.
+        """
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.sum().backward()
+        self.heads.up.grad = torch.bmm(self.heads.up.grad, self._spread)
+        self._optimiser.step()
+        self._steps += 1
+        new = 1 - min(_MEMORY, self._steps / (self._steps + 9))
+        with torch.no_grad():
+            for kept, moved in zip(self.average.parameters(), self.heads.parameters(), strict=True):
+                kept.lerp_(moved, new)
 
     def new_tables(self) -> None:
         """Choose the images that this round's batches are drawn from."""
@@ -120,22 +153,16 @@ class Training:
         shape = (len(self.strength), self.data.x.shape[1], widths, classes)
         return Classifiers(*shape, generator or self.generator, sharing=len(self.strengths)).to(self.device)
 
-    def fit_detector(self, widths: tuple[int, ...], steps: int, draw: Callable, generator=None) -> Classifiers:
-        """New classifiers of the attribute, trained on what the heads give now, and frozen.
+    def detectors(self) -> Detectors:
+        """New adversaries of the heads, by the statistics of what the heads give now."""
+        network = self.classifiers(self.settings.detector, len(self.data.classes))
+        with torch.no_grad():
+            network.standardise(self.heads(self.data.x[self.draw_classes(4)]))
+        return Detectors(network, self.settings.detector_rate)
 
-        By cross-entropy (AdamW, cosine schedule) on the rows (H, B) that `draw()` gives at every step.
-        """
-        detector = self.classifiers(widths, len(self.data.classes), generator)
-        detector.standardise(self.blind(torch.cat([draw() for _ in range(4)], 1)))
-        optimiser = torch.optim.AdamW(detector.parameters(), lr=3e-3, weight_decay=1e-4, fused=True)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-        for _ in range(steps):
-            index = draw()
-            optimiser.zero_grad(set_to_none=True)
-            cross_entropy(detector(self.blind(index)), self.attribute[index]).sum().backward()
-            optimiser.step()
-            schedule.step()
-        return detector.requires_grad_(False)
+    def measure(self, detectors: Detectors) -> None:
+        """Let the detectors take the metric of what the heads give now of images of every class."""
+        detectors.measure(self.blind(self.draw_classes(16)))
 
     def accuracy(self, answer: torch.Tensor, shown: torch.Tensor) -> torch.Tensor:
         """Accuracy (H,), in percent, of an adversary's answer (H, B, C) to the rows `shown` (H, B)."""

@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import torch
 
+from blindlib.blinders.losses import cross_entropy
 from blindlib.blinders.sampling import GroupSampler
 from blindlib.blinders.training import Training
 from blindlib.common.work import derive_seed
 from blindlib.metrics import balanced_accuracy
 
 _PROBE_STEPS = 150
+_FLAT = {"attribute": 1.0, "identity": 0.2}  # points: what is less than that is the noise of fresh probes
 _IMAGES = 10  # of a person, at most
 
 
@@ -64,14 +66,28 @@ class ValidationProbes:
         return {"attribute": np.mean(probes, axis=0), "identity": self._verify()}
 
     def _probe(self, half: int, number: int) -> np.ndarray:
-        training, tests = self.training, self.tests[half]
+        """A new network, trained on what the heads give of one half, tested on the other: (H,)."""
+        training, tests, sampler = self.training, self.tests[half], self.samplers[half]
         start = torch.Generator().manual_seed(derive_seed(self.seed, "probe", number, half))
         draws = torch.Generator(training.device).manual_seed(derive_seed(self.seed, "probe draws", number, half))
-        sampler, images = self.samplers[half], training.settings.per_class
-        probe = training.fit_detector(
-            (64,), _PROBE_STEPS, lambda: training.by_head(sampler.draw(None, images, draws)), start
-        )
-        guess = probe(training.blind(self._padded(tests))).argmax(-1)
+        trained = self._padded(self.tests[1 - half])  # the heads are applied once, not in every step
+        place = torch.zeros(trained.shape[0], len(self.data.attribute), dtype=torch.int64, device=training.device)
+        place.scatter_(1, trained, torch.arange(trained.shape[1], device=training.device).expand_as(trained))
+        z = training.blind(trained)
+        probe = training.classifiers((64,), len(self.data.classes), start)
+        probe.standardise(z)
+        optimiser = torch.optim.AdamW(probe.parameters(), lr=3e-3, weight_decay=1e-2, fused=True)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _PROBE_STEPS)
+        heads = torch.arange(len(z), device=training.device)[:, None]
+        for _ in range(_PROBE_STEPS):
+            index = training.by_head(sampler.draw(None, training.settings.per_class, draws))
+            optimiser.zero_grad(set_to_none=True)
+            answer = probe(z[heads, place.gather(1, index)])
+            cross_entropy(answer, training.attribute[index]).sum().backward()
+            optimiser.step()
+            schedule.step()
+        with torch.no_grad():
+            guess = probe(training.blind(self._padded(tests))).argmax(-1)
         return self._scores(balanced_accuracy, [self.data.attribute[rows] for rows in tests], guess)
 
     def _verify(self) -> np.ndarray:
@@ -103,6 +119,22 @@ def _best_accuracy(same: np.ndarray, distance: np.ndarray) -> float:
     """Share of pairs, in percent, that the best threshold of all gets right."""
     hits = np.cumsum(np.where(same[np.argsort(distance, kind="stable")], 1, -1))
     return 100 * max(int(hits.max()), 0) / len(same) + 100 * float((~same).mean())
+
+
+def settled(history: list[dict], patience: int) -> bool:
+    """Whether training is done: validation people tell the same of the last rounds as of as many before.
+
+    For every strength, what fresh probes read (mean over splits and `patience` rounds) has moved by one point at most,
+    and verification by 0.2. False while there are fewer than twice `patience` rounds.
+    """
+    frame = pd.DataFrame(history)
+    last = frame["round"].max()
+    if last < 2 * patience or "attribute" not in frame:
+        return False
+    late = frame[frame["round"] > last - patience]
+    before = frame[frame["round"].between(last - 2 * patience + 1, last - patience)]
+    moved = (late.groupby("strength")[list(_FLAT)].mean() - before.groupby("strength")[list(_FLAT)].mean()).abs()
+    return bool((moved <= pd.Series(_FLAT)).all(axis=None))
 
 
 def choose(history: list[dict], budget: float) -> pd.DataFrame:

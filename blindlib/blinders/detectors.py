@@ -1,0 +1,66 @@
+"""The adversaries of heads in training: kept from the first step to the last, and of two kinds."""
+
+import torch
+from sklearn.covariance import ledoit_wolf
+
+from blindlib.blinders.heads import Classifiers
+from blindlib.blinders.losses import cross_entropy
+
+_MEMORY = 0.9  # of the class means, from step to step: at 32 images of a class a step they rest on some 600
+_SMOOTHING = 0.1  # of the network's labels: a detector that is sure of its answer has no gradient to give
+_DECAY = 0.1
+
+
+class Detectors:
+    """For each of H heads a network that reads the attribute from φ(x), and the mean of every class.
+
+    The network finds what is bent. Its weights lean on the noise of its training people: a head that flees it turns the
+    classes' means into new directions and seldom brings them together. The means push along the line that joins them,
+    so what is read linearly shrinks (**decision**; notebook 03 shows what each of the two does alone).
+
+    Parameters
+    ----------
+    network : Classifiers
+        The network, its features' statistics taken (`standardise`).
+    rate : float
+        AdamW's learning rate.
+    """
+
+    def __init__(self, network: Classifiers, rate: float):
+        self.network = network
+        self._optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=_DECAY, fused=True)
+        count, classes, dim = len(network.centre), network.biases[-1].shape[-1], network.centre.shape[-1]
+        self._sums = network.centre.new_zeros(count, classes, dim)
+        self._counts = network.centre.new_zeros(count, classes, 1)
+        self._metric = network.centre.new_zeros(count, dim, dim)
+
+    def measure(self, z: torch.Tensor) -> None:
+        """Take the metric of φ(x) (H, N, D): the inverse of its covariance, shrunk as Ledoit & Wolf 2004."""
+        for metric, rows in zip(self._metric, z, strict=True):
+            covariance = ledoit_wolf(rows.cpu().double().numpy())[0]
+            metric.copy_(torch.linalg.inv(torch.as_tensor(covariance)))
+
+    def learn(self, z: torch.Tensor, codes: torch.Tensor) -> None:
+        """One step on φ(x) (H, B, D), detached, of classes (H, B), int64."""
+        self.network.requires_grad_(True)
+        answer = self.network(z)
+        flat = -torch.log_softmax(answer, -1).mean((1, 2))  # cross-entropy against the uniform answer
+        loss = (1 - _SMOOTHING) * cross_entropy(answer, codes) + _SMOOTHING * flat
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.sum().backward()
+        self._optimiser.step()
+        self.network.requires_grad_(False)
+        member = torch.nn.functional.one_hot(codes, self._counts.shape[1]).to(z.dtype).transpose(1, 2)  # (H, C, B)
+        self._sums.mul_(_MEMORY).add_(torch.bmm(member, z - self.network.centre))
+        self._counts.mul_(_MEMORY).add_(member.sum(-1, keepdim=True))
+
+    def __call__(self, z: torch.Tensor) -> list[torch.Tensor]:
+        """Logits (H, B, C) of each kind for φ(x) (H, B, D): the network's, and by distance to the means.
+
+        The latter are scaled down to where they are undecided: they are there to teach, not to be right.
+        """
+        means = self._sums / self._counts.clamp_min(1e-6)  # (H, C, D)
+        ways = torch.bmm(means, self._metric)  # (H, C, D)
+        near = torch.bmm(z - self.network.centre, ways.transpose(1, 2)) - (ways * means).sum(-1)[:, None] / 2
+        spread = (near - near.mean(-1, keepdim=True)).abs().mean((1, 2), keepdim=True).detach()
+        return [self.network(z), near / spread.clamp_min(1)]
