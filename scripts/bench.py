@@ -72,7 +72,7 @@ def main() -> None:
     )
     short = {"rounds": 1, "head_steps": 30, "strengths": STRENGTHS}
     data = world(device)
-    compare(SensitiveNets(settings=SensitiveNetsSettings(detector_steps=60, **short)), data)
+    compare(SensitiveNets(settings=SensitiveNetsSettings(**short)), data)
     compare(LNTL(settings=LNTLSettings(**short)), data)
 
 

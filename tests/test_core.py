@@ -29,7 +29,7 @@ who = np.repeat(np.arange(20), 4)
 y = np.tile(["happiness", "neutral"], 40)
 X = rng.normal(size=(20, 8))[who] + 0.3 * rng.normal(size=(80, 8))
 short = dict(rounds=1, head_steps=2, hidden=4)
-settings = SensitiveNetsSettings(detector_steps=2, **short), LNTLSettings(**short)
+settings = SensitiveNetsSettings(**short), LNTLSettings(**short)
 for blinder in (SensitiveNets(settings=settings[0]), LNTL(settings=settings[1]), LEACE()):
     blinder.fit(X, y, identity=who).save(f"{{sys.argv[1]}}/{{blinder.name}}.v1")
     again = type(blinder).load(f"{{sys.argv[1]}}/{{blinder.name}}.v1").transform(X)

@@ -28,7 +28,9 @@ def test_a_bank_is_its_heads_one_by_one_by_the_formula():
     out = heads(x)
     for h in range(3):
         m, s = heads.centre[h, 0], heads.scale[h, 0, 0]
-        u = x[h] + s * torch.relu((x[h] - m) / s @ heads.down[h] + heads.bias[h]) @ heads.up[h]
+        hidden = (x[h] - m) / s @ heads.down[h] + heads.bias[h]
+        hidden[:, :2] = hidden[:, :2].clamp_min(0)  # of four hidden units two bend, two do not
+        u = x[h] + s * hidden @ heads.up[h]
         u = u * (x[h].norm(dim=1) / u.norm(dim=1))[:, None]
         torch.testing.assert_close(out[h], u)
         torch.testing.assert_close(heads.pick([h])(x[h : h + 1])[0], u)

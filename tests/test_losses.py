@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from blindlib.blinders.losses import cross_entropy, negative_entropy, reverse_gradient, sensitivity, triplet
+from blindlib.blinders import lntl, sensitivenets
+from blindlib.blinders.losses import cross_entropy, negative_entropy, sensitivity, triplet
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -49,9 +50,49 @@ def test_cross_entropy_is_torch_s_for_each_head():
     assert cross_entropy(logits, target).tolist() == pytest.approx(expected, rel=1e-5)
 
 
-def test_reversal_is_the_identity_forward_and_minus_scale_backward():
-    x = torch.tensor([2.0, -1.0], requires_grad=True)
-    y = reverse_gradient(x, torch.tensor([0.1, 10.0]))
-    assert y.tolist() == [2.0, -1.0]
-    y.sum().backward()
-    assert x.grad.tolist() == pytest.approx([-0.1, -10.0])
+def random_game(seed):
+    """Two heads: faces of two people each, and two detectors' logits for five images of three classes."""
+    g = torch.Generator().manual_seed(seed)
+    faces = torch.randn(2, 4, 3, generator=g, dtype=torch.float64)
+    who = torch.tensor([[0, 0, 1, 1]]).expand(2, -1)
+    answers = [torch.randn(2, 5, 3, generator=g, dtype=torch.float64, requires_grad=True) for _ in range(2)]
+    return faces, who, answers, torch.randint(0, 3, (2, 5), generator=g), torch.tensor([0.3, 2.0], dtype=torch.float64)
+
+
+def chances(logits):
+    """Softmax of one image's logits, as a list."""
+    powers = [math.exp(value) for value in logits.tolist()]
+    return [power / sum(powers) for power in powers]
+
+
+def test_sensitivenets_objective_is_the_slow_loop_over_every_detector():
+    faces, who, answers, _, strength = random_game(0)
+    value, terms = sensitivenets.objective(faces, who, answers, 2, strength, 0.3)
+    for h in range(2):
+        asked = [math.log(1 + abs(0.9 - chances(answer[h, b])[2])) for answer in answers for b in range(5)]
+        keep = triplet(faces, who, 0.3)[h].item()
+        assert terms["penalty"][h].item() == pytest.approx(sum(asked) / 10)
+        assert value[h].item() == pytest.approx(keep + strength[h].item() * sum(asked) / 10)
+
+
+def test_lntl_s_objective_is_the_slow_loop_over_every_detector():
+    task, _, answers, b, strength = random_game(1)
+    y = torch.tensor([[0, 2, 1, 1], [2, 2, 0, 1]])
+    value, terms = lntl.objective(task, y, answers, b, strength, 0.1)
+    for h in range(2):
+        served = sum(-math.log(chances(task[h, i])[y[h, i]]) for i in range(4)) / 4
+        told = [(chances(answer[h, i]), b[h, i]) for answer in answers for i in range(5)]
+        entropy = sum(-sum(p * math.log(p) for p in all_p) for all_p, _ in told) / 10
+        read = sum(-math.log(all_p[truth]) for all_p, truth in told) / 10
+        assert terms["entropy"][h].item() == pytest.approx(entropy)
+        assert value[h].item() == pytest.approx(served - strength[h].item() * (0.1 * entropy + read))
+
+
+def test_lntl_reverses_the_detectors_gradient_by_its_strength():
+    """With λ_e = 0 what reaches the head through a detector is −λ times what the detector itself would go down."""
+    task, _, answers, b, strength = random_game(2)
+    y = torch.zeros(2, 4, dtype=torch.int64)
+    game = lntl.objective(task, y, answers, b, strength, 0.0)[0].sum()
+    own = sum(cross_entropy(answer, b) for answer in answers).sum() / 2
+    for reached, learnt in zip(torch.autograd.grad(game, answers), torch.autograd.grad(own, answers), strict=True):
+        torch.testing.assert_close(reached, -strength[:, None, None] * learnt)

@@ -20,8 +20,11 @@ from blindlib.settings import FairnessSettings, LNTLSettings, SensitiveNetsSetti
         (lambda: dataclasses.replace(PRESETS["demo"], emotions=("joy", "neutral")), r"Preset\.emotions"),
         (lambda: dataclasses.replace(PRESETS["demo"], shares=(0.5, 0.5, 0.5)), "shares"),
         (lambda: LNTLSettings(rate=5.0), "rate"),
-        (lambda: LNTLSettings(predictor=(0,)), "predictor"),
-        (lambda: SensitiveNetsSettings(detector=(64, -1)), "detector"),
+        (lambda: LNTLSettings(detector=(0,)), r"detector\.0\s.*greater than or equal to 1"),
+        (lambda: SensitiveNetsSettings(detector=(64, -1)), r"detector\.1\s.*greater than or equal to 1"),
+        (lambda: SensitiveNetsSettings(anew=-1), r"anew\s.*greater than or equal to 0"),
+        (lambda: LNTLSettings(patience=0), r"patience\s.*greater than or equal to 1"),
+        (lambda: LNTLSettings(anew=3), r"anew\s.*Unexpected"),  # the ablation is SensitiveNets' alone
         (lambda: SensitiveNetsSettings(epochs=3), "epochs"),
         (lambda: FairnessSettings(biases=(0.5, 1.2)), "biases"),
     ],
