@@ -22,12 +22,10 @@ from blindlib.metrics import balanced_accuracy
 from blindlib.settings import LNTLSettings, SensitiveNetsSettings
 
 BLINDERS = {"SN": SensitiveNets, "LNTL": LNTL, "LEACE": LEACE}
-SN = SensitiveNetsSettings(
-    hidden=32, rounds=6, head_steps=50, detector_steps=60, detector=(16,), identities=16, rate=1e-3, target="neutral"
-)
-LN = LNTLSettings(hidden=32, rounds=6, head_steps=50, predictor=(16,), identities=16, rate=1e-3)
+QUICK = {"hidden": 32, "rounds": 8, "head_steps": 50, "detector": (16,), "identities": 16, "rate": 0.1}
+SN, LN = SensitiveNetsSettings(**QUICK, target="neutral"), LNTLSettings(**QUICK)
 SHORT = {"rounds": 1, "head_steps": 5}  # where it does not matter how well a head is trained
-SHORT_SN, SHORT_LN = dataclasses.replace(SN, detector_steps=5, **SHORT), dataclasses.replace(LN, **SHORT)
+SHORT_SN, SHORT_LN = dataclasses.replace(SN, **SHORT), dataclasses.replace(LN, **SHORT)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +65,7 @@ def fit(blinder, world):
 @pytest.fixture(scope="module")
 def fitted(world):
     """Each blinder, trained well: no test may change it."""
-    sn, lntl = (kind(3.0, settings=s, device="cpu") for kind, s in ((SensitiveNets, SN), (LNTL, LN)))
+    sn, lntl = (kind(1.0, settings=s, device="cpu") for kind, s in ((SensitiveNets, SN), (LNTL, LN)))
     return {blinder.name: fit(blinder, world) for blinder in (sn, lntl, LEACE())}
 
 
@@ -76,9 +74,43 @@ def test_emotion_is_readable_before_and_less_after_and_identity_stays(world, fit
     x, who, emotion, train = world
     before, z = read_emotion(x, emotion, train), fitted[name].transform(x)
     assert before > 75, "the guard needs something to hide"
-    assert read_emotion(z, emotion, train) < before - 8
+    assert read_emotion(z, emotion, train) < before - (8 if name == "LEACE" else 15), "LEACE leaves the curve"
     assert verify(z, who, train) > verify(x, who, train) - 6
     assert z.shape == x.shape and z.dtype == np.float32
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """1,000 embeddings of 250 people in 48 dimensions; three classes differ by their means, along two directions."""
+    rng = np.random.default_rng(2)
+    who = np.repeat(np.arange(250), 4)
+    code = rng.permuted(np.tile(np.arange(4), (250, 1)), axis=1).ravel() % 3
+    means = rng.normal(size=(3, 48))
+    x = rng.normal(size=(250, 48))[who] + 0.4 * rng.normal(size=(1000, 48))
+    x += 2 * (means / np.linalg.norm(means, axis=1, keepdims=True))[code]
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    return x.astype(np.float32), who.astype(str), np.array(["anger", "fear", "neutral"])[code], who < 125
+
+
+def read_linearly(z, emotion, who, train):
+    """A fresh linear probe of people whom no head has seen, trained on the one half, tested on the other, both ways."""
+    even = who.astype(int) % 2 == 0
+    scores = []
+    for a, b in ((~train & even, ~train & ~even), (~train & ~even, ~train & even)):
+        scaled = (z - z[a].mean(0)) / z[a].std(0)
+        probe = LogisticRegression(C=0.1, max_iter=500).fit(scaled[a], emotion[a])
+        scores.append(balanced_accuracy(emotion[b], probe.predict(scaled[b])))
+    return np.mean(scores)
+
+
+@pytest.mark.parametrize(("kind", "settings", "share"), [(SensitiveNets, SN, 0.5), (LNTL, LN, 0.3)])
+def test_a_planted_linear_leak_is_mostly_taken_out_and_identity_stays(planted, kind, settings, share):
+    x, who, emotion, train = planted
+    before, chance = read_linearly(x, emotion, who, train), 100 / 3
+    z = fit(kind(1.0, settings=settings, device="cpu"), planted).transform(x)
+    assert 70 < before < 90, "the guard needs a leak of moderate strength"
+    assert read_linearly(z, emotion, who, train) - chance < share * (before - chance)
+    assert verify(z, who, train) > verify(x, who, train) - 3
 
 
 def test_without_its_penalty_a_head_hides_nothing_and_costs_nothing(world):
@@ -177,8 +209,8 @@ def test_transform_asks_for_a_fit_and_for_the_width_it_learnt(world, fitted):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_cuda_trains_by_the_same_code(world):
     x, _who, emotion, train = world
-    z = fit(SensitiveNets(3.0, settings=SN, device="cuda"), world).transform(x)
-    assert read_emotion(z, emotion, train) < read_emotion(x, emotion, train) - 8
+    z = fit(SensitiveNets(1.0, settings=SN, device="cuda"), world).transform(x)
+    assert read_emotion(z, emotion, train) < read_emotion(x, emotion, train) - 15
 
 
 def test_leace_leaves_a_linear_probe_at_chance_on_its_own_people_and_others_near_it(world, fitted):
@@ -200,10 +232,10 @@ def test_identities_may_be_numbers_and_an_emotion_may_be_missing(world):
     assert a.shape == b.shape == x.shape and np.isfinite(a).all()
 
 
-TINY = {"rounds": 1, "head_steps": 2, "hidden": 4, "identities": 4, "per_class": 4}
+TINY = {"rounds": 1, "head_steps": 2, "hidden": 4, "identities": 4, "per_class": 4, "detector": (4,)}
 CHECKED = [
-    SensitiveNets(settings=SensitiveNetsSettings(**TINY, detector_steps=2, detector=(4,)), device="cpu"),
-    LNTL(settings=LNTLSettings(**TINY, predictor=(4,)), device="cpu"),
+    SensitiveNets(settings=SensitiveNetsSettings(**TINY), device="cpu"),
+    LNTL(settings=LNTLSettings(**TINY), device="cpu"),
     LEACE(),
 ]
 
@@ -255,7 +287,7 @@ def test_a_bank_is_the_heads_that_fit_trains_one_by_one(world):
     rows = [np.flatnonzero(people % 4 == k) for k in range(4)]
     parts = {"attribute": codes, "demographic": np.full(len(x), -1), "part": np.zeros(len(x), int), "identity": people}
     data = TrainingSet(torch.tensor(x), head=rows[:2], validation=rows[2:], classes=tuple(classes), **parts)
-    settings = dataclasses.replace(SHORT_SN, strengths=(0.0, 1.0), rate=3e-3)
+    settings = dataclasses.replace(SHORT_SN, strengths=(0.0, 1.0), rate=1.0, head_steps=40)
     bank = SensitiveNets(settings=settings, device="cpu").fit_splits(data, budget=100)
     assert len(bank.heads_.down) == 4 and bank.chosen_ == [1.0, 1.0] and len(bank.history_) == 8
     free = bank.representation(x, 0.0)

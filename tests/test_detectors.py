@@ -1,0 +1,90 @@
+"""The heads' adversaries: the class means against slow loops; the network learns; both teach the head."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import mahalanobis
+from sklearn.covariance import ledoit_wolf
+
+from blindlib.blinders.detectors import Detectors
+from blindlib.blinders.heads import Classifiers
+from blindlib.blinders.losses import cross_entropy
+
+HEADS, CLASSES, DIM = 2, 3, 4
+
+
+def detectors(apart, seed=0, widths=(8,)):
+    """Detectors that have taken statistics and metric of random φ(x) (2, 60, 4), whose class means lie so far apart."""
+    g = torch.Generator().manual_seed(seed)
+    codes = torch.arange(60).expand(HEADS, -1) % CLASSES
+    means = apart * torch.randn(HEADS, CLASSES, DIM, generator=g)
+    z = 1 + torch.randn(HEADS, 60, DIM, generator=g) @ torch.randn(DIM, DIM, generator=g)
+    z = z + means.gather(1, codes[..., None].expand(-1, -1, DIM))
+    network = Classifiers(HEADS, DIM, widths, CLASSES, g)
+    network.standardise(z)
+    result = Detectors(network, 0.02)
+    result.measure(z)
+    return result, z, codes
+
+
+@pytest.mark.parametrize("apart", [0.1, 20.0])
+def test_the_class_means_answer_by_mahalanobis_distance_as_the_slow_loop(apart):
+    who_reads, z, codes = detectors(apart)
+    batches = torch.arange(60).split(20)
+    for rows in batches:
+        who_reads.learn(z[:, rows], codes[:, rows])
+    answer = who_reads(z)[1].log_softmax(-1).numpy()  # what all classes share says nothing
+    for h in range(HEADS):
+        precision = np.linalg.inv(ledoit_wolf(z[h].double().numpy())[0])
+        sums, counts = np.zeros((CLASSES, DIM)), np.zeros(CLASSES)
+        for rows in batches:
+            sums, counts = 0.9 * sums, 0.9 * counts
+            for i in rows:
+                sums[codes[h, i]] += z[h, i].numpy()
+                counts[codes[h, i]] += 1
+        means = sums / counts[:, None]
+        near = np.array([[-(mahalanobis(row, mean, precision) ** 2) / 2 for mean in means] for row in z[h].numpy()])
+        spread = np.abs(near - near.mean(1, keepdims=True)).mean()
+        assert (spread > 1) == (apart > 1), "both sides of the limit are tried"
+        expected = torch.log_softmax(torch.tensor(near / max(spread, 1)), -1).numpy()
+        np.testing.assert_allclose(answer[h], expected, atol=1e-3)
+
+
+def test_the_network_s_steps_lower_its_loss_for_every_head():
+    who_reads, z, codes = detectors(1.0)
+    losses = []
+    for _ in range(20):
+        losses.append(cross_entropy(who_reads(z)[0], codes))
+        who_reads.learn(z, codes)
+    assert (losses[1] < losses[0]).all() and (losses[-1] < 0.8 * losses[0]).all()
+
+
+def test_a_network_that_is_sure_is_called_back():
+    """Its labels are smoothed: where every answer is right and certain, a step makes it less certain."""
+    who_reads, z, codes = detectors(20.0, widths=())
+    for _ in range(60):
+        who_reads.learn(z, codes)
+    with torch.no_grad():
+        who_reads.network.weights[0].mul_(100)
+    before = who_reads(z)[0].abs().mean((1, 2))
+    sure = who_reads(z)[0].softmax(-1)
+    assert (sure.argmax(-1) == codes).all() and sure.amax(-1).min() > 0.999
+    for _ in range(20):
+        who_reads.learn(z, codes)
+    assert (who_reads(z)[0].abs().mean((1, 2)) < before).all()
+
+
+def test_both_kinds_teach_the_head_and_are_not_taught_by_its_step():
+    who_reads, z, codes = detectors(1.0)
+    who_reads.learn(z, codes)
+    for kind in range(2):
+        hidden = z.clone().requires_grad_()
+        cross_entropy(who_reads(hidden)[kind], codes).sum().backward()
+        assert (hidden.grad.norm(dim=-1) > 0).float().mean() > 0.9 and hidden.grad.isfinite().all()
+    assert not any(weight.requires_grad for weight in who_reads.network.parameters())
+
+
+def test_a_class_that_was_never_shown_leaves_the_answer_finite():
+    who_reads, z, codes = detectors(1.0)
+    who_reads.learn(z, codes.clamp_max(CLASSES - 2))
+    assert all(answer.isfinite().all() for answer in who_reads(z))
