@@ -35,7 +35,7 @@ class Preset:
     name: str  # of its folders in `build/` and `figures/`
     backbone: str
     sources: dict[str, tuple[str, ...]] | None = None  # for each role its data sets: the first that is here is taken
-    ceiling: str = "pixels32"  # the backbone of pixels, beside which x is read; our choice
+    ceiling: str = "pixels32"  # the backbone of the ceiling, beside which x is read; our choice
     emotions: tuple[str, ...] = BASIC_EMOTIONS  # the classes of the emotion probes; the poster's six
     blinded: tuple[str, ...] = SEVEN  # what the detectors tell apart: those classes, and the target of the penalty
     erasers: tuple[str, ...] = ("LEACE",)  # beside the heads; one's own is `module:Class`, see `blinders.erasers`

@@ -119,6 +119,7 @@ class SynthSettings:
     recognised: Annotated[int, between(2, 10**6)] = 30  # posed people shown to dlib's recogniser, seven pictures each
 
 
+CEILINGS = ("labelnet", "pixels")  # what stands beside x as what there is to read at all
 UNBIASED = 0.5  # the bias of an unbiased training set: half of the attractive smile, and half of the others
 
 
