@@ -19,7 +19,7 @@ from blindlib.common.errors import InputError
 WEIGHTS = Path(__file__).parent / "weights" / "compactnet.safetensors"
 LABEL_WEIGHTS = WEIGHTS.with_name("labelnet.safetensors")
 WIDTHS = (32, 64, 128, 256)
-GRID, SHARE = 4, 1.0  # of the map below the last: its parts along a side, and its weight beside the last
+GRID, SHARE = 4, 0.55  # of the map below the last: its parts along a side, and its weight beside the last
 POOLED = WIDTHS[-1] + WIDTHS[-2] * GRID**2
 DIM = 256  # of x: the leading principal components of POOLED numbers, taken from the backbone's own people
 INPUT = 64  # pixels
