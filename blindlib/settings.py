@@ -57,14 +57,8 @@ Penalty = Annotated[float, between(1e-6, 1e6)]
 class HeadSettings:
     """What training φ_SN and φ_LNTL has in common, so that the two differ in method alone."""
 
-    strengths: tuple[Strength, ...] = (
-        0.0,
-        0.03,
-        0.1,
-        0.3,
-        1.0,
-        3.0,
-    )  # λ; our choice: from no penalty to where identity breaks
+    # λ; our choice: from no penalty to where identity breaks
+    strengths: tuple[Strength, ...] = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0)
     hidden: Width = 256  # our choice: half of them linear; with 128 a planted leak stayed
     head_steps: Annotated[int, between(1, 10**5)] = 100  # of a round; our choice
     # A ceiling: training ends when what fresh probes and verification say of validation people has been flat for
