@@ -116,7 +116,7 @@ class SynthSettings:
     fold_pairs: Annotated[int, between(2, 10**5)] = 480  # of each kind in each fold; LFW: 300
     attractive: Annotated[int, between(20, 10**6)] = 1600  # people; CelebA: 10,177
     attractive_images: Annotated[int, between(1, 1000)] = 3  # of each; CelebA: 20
-    inspected: Annotated[int, between(1, 10**6)] = 500  # faces shown to dlib's detector; our choice
+    inspected: Annotated[int, between(1, 10**6)] = 300  # faces shown to dlib's detector; our choice
     recognised: Annotated[int, between(2, 10**6)] = 30  # posed people shown to dlib's recogniser, seven pictures each
 
 
