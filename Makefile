@@ -23,7 +23,7 @@ NAME := $(if $(SETTINGS),$(shell $(PY) -m blindlib name $(P) 2>/dev/null),$(PRES
 BUILD := $(abspath $(or $(BLINDLIB_BUILD),build))/$(NAME)
 FIGURES := $(or $(BLINDLIB_FIGURES),figures)/$(NAME)
 
-.PHONY: help setup paper stages lab data lint test unit notebooks check backbone bench clean
+.PHONY: help setup paper stages lab data lint test unit notebooks check settle backbone bench clean
 
 help:  ## show this list
 	@echo "make TARGET [PRESET=demo|smoke|open|paper|paper+dlib|…] [DATA=/path] [LFW=/path/to/lfw] [-j2]"
@@ -82,6 +82,13 @@ check: $(STAMP)  ## run the preset afresh beside build/ and say where it differs
 	@rm -rf build/check
 	@BLINDLIB_BUILD=build/check BLINDLIB_FIGURES=build/check/figures $(MAKE) --no-print-directory paper
 	@name=$$($(PY) -m blindlib name $(P)); $(PY) -m blindlib compare figures/$$name build/check/figures/$$name
+
+# Twice the patience, twice the ceiling: whoever stops too early is found out.
+LONGER := $(foreach m,sensitivenets lntl,$(m).rounds=80; $(m).patience=8;)
+settle: $(STAMP)  ## train twice as long beside the committed run and say which cells of Table 1 move
+	@$(MAKE) --no-print-directory paper SETTINGS="$(LONGER)"
+	@longer=$$($(PY) -m blindlib name --preset $(PRESET) -p '$(LONGER)'); \
+	  $(PY) -m blindlib settle figures/$(PRESET) $(or $(BLINDLIB_FIGURES),figures)/$$longer
 
 backbone: $(STAMP)  ## train the default backbone again (a quarter of an hour); rewrites blindlib/backbones/weights/
 	@$(PY) scripts/train_compactnet.py

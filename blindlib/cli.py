@@ -137,7 +137,8 @@ def inputs(preset: PresetName = "smoke", changes: Changes = ()) -> None:
         if os.environ.get(f"BLINDLIB_{name.upper()}"):
             typer.echo(f"note: {name} was named, but preset {preset} does not read it", err=True)
     if wanted.synth is not None:  # all of it is in the repository: there is no need to load PyTorch
-        weights = sha256(ROOT / "blindlib" / "backbones" / "weights" / f"{wanted.backbone}.safetensors")
+        folder = ROOT / "blindlib" / "backbones" / "weights"
+        weights = "\n".join(sha256(folder / f"{name}.safetensors") for name in (wanted.backbone, wanted.ceiling))
         return write_inputs(wanted, f"SynthFaces {wanted.synth}\n{weights}\n")
     from blindlib.backbones.registry import get_backbone
     from blindlib.data.source import source_state
@@ -170,6 +171,19 @@ def compare(committed: Path, fresh: Path) -> None:
     lines, differs = compare_figures(committed, fresh)
     typer.echo("\n".join(lines))
     if differs:
+        sys.exit(1)
+
+
+@app.command("settle")
+def settle(shorter: Path, longer: Path) -> None:
+    """Hold a run against one that trained twice as long (`make settle` calls this); exit 1 where training tells."""
+    from blindlib.common.files import write_csv
+    from blindlib.report.compare import compare_training
+
+    table = compare_training(shorter, longer)
+    typer.echo(table.to_string(index=False))
+    typer.echo(f"wrote {write_csv(shorter / 'settled.csv', table)}")
+    if not table["settled"].all():
         sys.exit(1)
 
 

@@ -28,6 +28,25 @@ def interval(values: np.ndarray) -> tuple[float, float]:
     return float(values.mean()), float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
 
 
+def people_needed(half_width: float, rate: float, images: int, alike: float, rotations: int) -> int:
+    """How many people have to be tested, in all rotations together, for an interval of some half-width.
+
+    Parameters
+    ----------
+    half_width, rate : float
+        Wanted of `interval`, and the rate that is expected, both in percent.
+    images : int
+        Of each person.
+    alike : float
+        Correlation of one person's answers, 0 to 1: at 1 a second image of a person tells nothing.
+
+    Source: variance of a mean of clusters (Kish 1965), p (1 − p) (1 + (images − 1) alike) / (people · images).
+    """
+    share, width = rate / 100, half_width / 100
+    spread = share * (1 - share) * (1 + (images - 1) * alike) / images
+    return int(np.ceil(stats.t.ppf(0.975, rotations - 1) ** 2 * spread / width**2))
+
+
 def paired_diff(x: np.ndarray, phi: np.ndarray, chance: float) -> tuple[float, float, np.ndarray]:
     """Diff of the means of x and φ by rotation, with the half-width of its interval.
 

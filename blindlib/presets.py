@@ -35,7 +35,7 @@ class Preset:
     name: str  # of its folders in `build/` and `figures/`
     backbone: str
     sources: dict[str, tuple[str, ...]] | None = None  # for each role its data sets: the first that is here is taken
-    ceiling: str = "pixels32"  # the backbone of pixels, beside which x is read; our choice
+    ceiling: str = "pixels32"  # the backbone of the ceiling, beside which x is read; our choice
     emotions: tuple[str, ...] = BASIC_EMOTIONS  # the classes of the emotion probes; the poster's six
     blinded: tuple[str, ...] = SEVEN  # what the detectors tell apart: those classes, and the target of the penalty
     erasers: tuple[str, ...] = ("LEACE",)  # beside the heads; one's own is `module:Class`, see `blinders.erasers`
@@ -92,7 +92,6 @@ _OPEN_SOURCES = {  # one's own photographs first, then people's labels before a 
 }
 DATA_SETS = set(PAPER.values()).union(*_OPEN_SOURCES.values())
 _TINY = {"strengths": (0.0, 1.0), "hidden": 16, "rounds": 2, "head_steps": 15, "identities": 8, "per_class": 8}
-_DEMO = {"strengths": (0.0, 0.1, 0.3, 1.0, 3.0)}
 _SMOKE = {
     "ceiling": "labelnet",
     "rotations": 2,
@@ -124,9 +123,10 @@ PRESETS = {
             "demo",
             "compactnet",
             ceiling="labelnet",
-            sensitivenets=SensitiveNetsSettings(target="neutral", **_DEMO),
-            lntl=LNTLSettings(**_DEMO),
-            probes=ProbeSettings(svm_c=(1.0, 3.0), rf_trees=100),
+            shares=(0.25, 0.20, 0.55),  # 240 posed people for a head, as CFEE has; 528 for the attackers
+            sensitivenets=SensitiveNetsSettings(target="neutral", strengths=(0.0, 0.3, 1.0, 3.0, 10.0), per_class=16),
+            lntl=LNTLSettings(strengths=(0.0, 0.03, 0.1, 0.3), per_class=16),
+            probes=ProbeSettings(svm_c=(1.0, 3.0), rf_trees=100, rf_leaf=(1,)),
             synth=SynthSettings(),
         ),
         Preset(

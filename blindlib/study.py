@@ -51,7 +51,7 @@ class Study:
 
     @cached_property
     def embedded(self) -> list[EmbeddingSet]:
-        """The backbone's embeddings and the pixels: extracted once, then read from the store."""
+        """The backbone's embeddings and the ceiling's: extracted once, then read from the store."""
         return embed_all(self.faces, [get_backbone(name) for name in (self.asked.backbone, self.asked.ceiling)])
 
     @cached_property
@@ -60,9 +60,9 @@ class Study:
         return Representation.of("x", self.embedded[0].x, 0.0)
 
     @cached_property
-    def pixels(self) -> Representation:
-        """The pixels themselves: what an attacker reads without any network."""
-        return Representation.of("pixels", self.embedded[1].x)
+    def ceiling(self) -> Representation:
+        """What there is to read in the faces: of rendered ones by a network that knows the labels, or the pixels."""
+        return Representation.of(self.asked.ceiling.rstrip("0123456789"), self.embedded[1].x)
 
     @property
     def hidden(self) -> np.ndarray:

@@ -11,7 +11,16 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from blindlib.backbones.compactnet import DIM, LABEL_WEIGHTS, WEIGHTS, CompactNet, LabelNet, load_compactnet, to_input
+from blindlib.backbones.compactnet import (
+    DIM,
+    LABEL_WEIGHTS,
+    SHARE,
+    WEIGHTS,
+    CompactNet,
+    LabelNet,
+    load_compactnet,
+    to_input,
+)
 from blindlib.backbones.registry import embed_frames
 from blindlib.blinders.training import encode
 from blindlib.common.files import atomic_path, sha256, write_text
@@ -123,9 +132,12 @@ def _card(r: Recipe, mean: float, deviation: float, minutes: float) -> str:
 
 Written by `make backbone`, with the weights beside it.
 
-* **What**: a ten-layer ResNet, 1.2 million parameters, 64 x 64 grey in, x of 256 dimensions out (the pooled features
-  below the classifier, as the paper takes its 2048), scaled to unit norm. Weights: `compactnet.safetensors`, half
-  precision, {WEIGHTS.stat().st_size / 1e6:.1f} MB, SHA-256 `{sha256(WEIGHTS)}`.
+* **What**: a ten-layer ResNet, 1.2 million parameters, 64 x 64 grey in, x of {DIM} dimensions out: the last map, pooled
+  over the face as the paper takes its 2048 numbers, beside the map below it, pooled over 4 x 4 parts of the face,
+  brought to the {DIM} leading principal directions of the backbone's own people, scaled to unit norm. Weights:
+  `compactnet.safetensors`, half precision, {WEIGHTS.stat().st_size / 1e6:.1f} MB, SHA-256 `{sha256(WEIGHTS)}`.
+* **The ceiling beside it**: `labelnet.safetensors`, half as wide, {LABEL_WEIGHTS.stat().st_size / 1e6:.1f} MB, trained
+  on the gender, group and emotion of the same photographs.
 * **Trained on**: {photographs:,} SynthFaces photographs of {r.people:,} people ({r.images} each, the last held out; two
   genders, three groups; four in five with the person's habitual expression), rendered from seed {r.seed}. They have no
   other role: nobody of a preset is among them. Real faces: none.
@@ -134,7 +146,21 @@ Written by `make backbone`, with the weights beside it.
 * **Verification**: {mean:.2f} ± {deviation:.2f} % (mean and s.d. over ten folds, LFW's protocol) on 500 people of
   a population that no preset uses. Chance: 50.
 * **What it gives away**: expression, gender and group can be read from x; notebook 02 says how well. That is by choice:
-  of six recipes tried, judged by probes on the `demo` people, this one gives expression away as the paper's x does.
+  the last map alone verifies as well and says little else. Tried, and read by linear probes of people who have no role
+  (world 778; ID, gender and group from 300 people, emotion from 230):
+
+  | x | numbers | ID | gender | group | emotion |
+  | --- | --- | --- | --- | --- | --- |
+  | the last map | 256 | 98.2 | 92.2 | 80.4 | 69.8 |
+  | and the one below, 2 x 2 parts | 768 | 98.0 | 93.7 | 82.2 | 85.7 |
+  | and the one below, 4 x 4 parts | 2304 | 97.8 | 94.3 | 84.2 | 90.8 |
+  | that, in its 256 principal directions | 256 | 97.5 | 93.2 | 79.4 | 86.6 |
+  | **the same, the map below weighted {SHARE}** | 256 | 97.8 | 92.6 | 76.0 | 84.1 |
+  | 128 directions between people, 128 within | 256 | 97.5 | 92.8 | 80.7 | 86.1 |
+  | the same from a network that sees colour | 256 | 98.7 | 91.9 | 73.7 | 81.3 |
+
+  The paper's x reads 99 % of gender and of ethnicity. Gender and group stay below that here; labelnet, which may train
+  on 26,400 labelled photographs, reads 99 and 94 of new photographs: they are in the face, but x does not keep them.
 * **Made on**: {machine}, {minutes:.0f} minutes.
 * **Use**: experiments on rendered faces. It has never seen a person; it must not be used on people.
 """
@@ -156,7 +182,7 @@ def main() -> None:
     codes = {name: encode(album[name])[0] for name in ("identity", "gender", "ethnicity", "emotion")}
     people, *told = (torch.as_tensor(code)[:, None] for code in codes.values())
     network = train(CompactNet(), images, people, recipe)
-    find_directions(network, images[:: recipe.images // 4])
+    find_directions(network, images[: len(images) // 2 : recipe.images // 4])  # four photographs of half of the people
     _save(network, WEIGHTS)
     _save(train(LabelNet(), images, torch.cat(told, 1), recipe), LABEL_WEIGHTS)
     minutes = (time.monotonic() - start) / 60

@@ -19,7 +19,7 @@ from blindlib.common.errors import InputError
 WEIGHTS = Path(__file__).parent / "weights" / "compactnet.safetensors"
 LABEL_WEIGHTS = WEIGHTS.with_name("labelnet.safetensors")
 WIDTHS = (32, 64, 128, 256)
-GRID, SHARE = 4, 1.0  # of the map below the last: its parts along a side, and its weight beside the last
+GRID, SHARE = 4, 0.55  # of the map below the last: its parts along a side, and its weight beside the last
 POOLED = WIDTHS[-1] + WIDTHS[-2] * GRID**2
 DIM = 256  # of x: the leading principal components of POOLED numbers, taken from the backbone's own people
 INPUT = 64  # pixels
@@ -45,19 +45,20 @@ class _Block(nn.Module):
 
 
 def to_input(images: torch.Tensor, shift: tuple[int, int] = (0, 0)) -> torch.Tensor:
-    """uint8 pictures (B, 3, S, S), S ≥ 64 -> the network's input (B, 3, 64, 64): the middle, moved by `shift` pixels.
+    """uint8 pictures (B, 3, S, S), S ≥ 64 -> the network's input (B, 1, 64, 64): the middle, moved by `shift` pixels.
 
-    To zero mean and unit deviation, all colours together. Given the window from the brows to the chin there is no hair
-    in it, so that the network must use the face (**decision**).
+    Grey, to zero mean and unit deviation. Given the window from the brows to the chin there is no hair and no colour of
+    the skin in it, so that the network must use the features of the face (**decision**).
     """
     top, left = ((images.shape[-1] - INPUT) // 2 + by for by in shift)
     cut = images[..., top : top + INPUT, left : left + INPUT].float()
-    mean, sd = cut.mean((1, 2, 3), keepdim=True), cut.std((1, 2, 3), keepdim=True)
-    return (cut - mean) / (sd + 1)
+    grey = (cut * torch.tensor([0.299, 0.587, 0.114], device=cut.device).view(3, 1, 1)).sum(1, keepdim=True)
+    mean, sd = grey.mean((2, 3), keepdim=True), grey.std((2, 3), keepdim=True)
+    return (grey - mean) / (sd + 1)
 
 
 class CompactNet(nn.Module):
-    """Ten-layer ResNet: (B, 3, 64, 64) -> x (B, 256)."""
+    """Ten-layer ResNet: (B, 1, 64, 64) -> x (B, 256)."""
 
     widths = WIDTHS
     prepare = staticmethod(to_input)
@@ -65,19 +66,19 @@ class CompactNet(nn.Module):
     def __init__(self):
         super().__init__()
         first = self.widths[0]
-        self.stem = nn.Sequential(nn.Conv2d(3, first, 5, 2, 2, bias=False), nn.BatchNorm2d(first), nn.ReLU())
+        self.stem = nn.Sequential(nn.Conv2d(1, first, 5, 2, 2, bias=False), nn.BatchNorm2d(first), nn.ReLU())
         sizes = (first, *self.widths)
         self.stages = nn.Sequential(*(_Block(a, b, 1 if n == 0 else 2) for n, (a, b) in enumerate(pairwise(sizes))))
         self.register_buffer("centre", torch.zeros(POOLED))
         self.register_buffer("directions", torch.zeros(POOLED, DIM))
 
     def maps(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Faces (B, 3, 64, 64) of `to_input` -> the last two maps, (B, 128, 8, 8) and (B, 256, 4, 4), not negative."""
+        """Faces (B, 1, 64, 64) of `to_input` -> the last two maps, (B, 128, 8, 8) and (B, 256, 4, 4), not negative."""
         below = self.stages[:-1](self.stem(x))
         return below, self.stages[-1](below)
 
     def pooled(self, x: torch.Tensor) -> torch.Tensor:
-        """Faces (B, 3, 64, 64) of `to_input` -> both maps, pooled and each to unit norm: (B, 2304)."""
+        """Faces (B, 1, 64, 64) of `to_input` -> both maps, pooled and each to unit norm: (B, 2304)."""
         below, last = self.maps(x)
         parts = nn.functional.adaptive_avg_pool2d(below, GRID).flatten(1)  # (B, 2048)
         whole = last.mean((2, 3))  # (B, 256)
@@ -85,14 +86,14 @@ class CompactNet(nn.Module):
         return torch.cat([unit(whole), SHARE * unit(parts)], 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Faces (B, 3, 64, 64) of `to_input` -> their coordinates along the principal directions (B, 256)."""
+        """Faces (B, 1, 64, 64) of `to_input` -> their coordinates along the principal directions (B, 256)."""
         return (self.pooled(x) - self.centre) @ self.directions
 
 
 class LabelNet(CompactNet):
     """The ceiling beside x: a narrower network that was trained on gender, group and emotion, not on people.
 
-    (B, 3, 64, 64) -> its last map, pooled (B, 128): what there is to read in a face when one may train on the labels.
+    (B, 1, 64, 64) -> its last map, pooled (B, 128): what there is to read in a face when one may train on the labels.
     """
 
     widths = tuple(width // 2 for width in WIDTHS)
@@ -102,7 +103,7 @@ class LabelNet(CompactNet):
         del self.centre, self.directions
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Faces (B, 3, 64, 64) of `to_input` -> the last map, pooled (B, 128)."""
+        """Faces (B, 1, 64, 64) of `to_input` -> the last map, pooled (B, 128)."""
         return self.maps(x)[1].mean((2, 3))
 
 

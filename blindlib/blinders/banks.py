@@ -12,6 +12,7 @@ from blindlib.blinders.representation import Representation
 from blindlib.blinders.sensitivenets import SensitiveNets
 from blindlib.blinders.training import TrainingSet, pick_device
 from blindlib.common.errors import InputError
+from blindlib.settings import CEILINGS
 
 
 def fit_bank(blinder: HeadBlinder, study) -> tuple[HeadBlinder | None, pd.DataFrame, pd.DataFrame]:
@@ -53,7 +54,7 @@ def representations(study, banks: dict[str, HeadBlinder], *, variants: bool = Tr
     erased = [eraser_representation(name, study) for name in study.preset.erasers if banks]
     unpenalised = [banks[name].representation(x, 0.0) for name in ("SN", "LNTL") if variants and banks]
     every = [*chosen, *erased, *unpenalised]
-    names = ["x", "pixels", *(z.name for z in every)]
+    names = ["x", *CEILINGS, *(z.name for z in every)]
     if len(set(names)) < len(names):
         raise InputError("erasers", f"two representations have one name: {', '.join(names)}", "rename one's own eraser")
     return every

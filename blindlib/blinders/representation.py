@@ -1,4 +1,4 @@
-"""One thing for "a representation": x, pixels and every φ(x) alike, so that no attacker knows what it faces."""
+"""One thing for "a representation": x, its ceiling and every φ(x) alike, so that no attacker knows what it faces."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ class Representation:
 
     name: str  # as it stands in tables
     make: Callable[[int, np.ndarray], np.ndarray]  # (number of a split, int array of rows) -> float32 array (rows, D)
-    method: str  # what made it: `x`, `pixels`, `SN`, `LNTL`, …
+    method: str  # what made it: `x`, `labelnet`, `SN`, `LNTL`, …
     strength: float | None = None  # the method's λ, where it is the same in every split: then it is on the frontier
     splits: int | None = None  # how many heads it has, one a split; None where all splits share it
 

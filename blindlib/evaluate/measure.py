@@ -103,10 +103,11 @@ def measure_collapse(representation: Representation, splits: list[Split]) -> lis
     return rows
 
 
-def measure(representation: Representation, study, *, quick: bool = False) -> pd.DataFrame:
+def measure(representation: Representation, study, *, quick: bool = False, protocols: str = "AB") -> pd.DataFrame:
     """All result rows of one representation.
 
-    With `quick` only verification and the NN probe of protocol B on emotion: for points of a frontier. Raises
+    Emotion is probed by `protocols`, the rest by B. With `quick` only verification and the NN probe of protocol B on
+    emotion: for points of a frontier. Raises
     ValueError if the representation has another number of heads than there are splits.
     """
     faces, preset, trained = study.faces, study.preset, representation.trained
@@ -117,9 +118,9 @@ def measure(representation: Representation, study, *, quick: bool = False) -> pd
     for task in make_tasks(faces, preset):
         if quick and task.name != "emotion":
             continue
-        kinds, protocols = (PROBES, "AB") if task.name == "emotion" and not quick else (("NN",), "B")
+        kinds, by = (PROBES, protocols) if task.name == "emotion" and not quick else (("NN",), "B")
         rows = run_probes(
-            representation, task, study.splits, preset.probes, kinds=kinds, protocols=protocols, identity=identity
+            representation, task, study.splits, preset.probes, kinds=kinds, protocols=by, identity=identity
         )
         tables.append(tidy(rows, PROBE_METRICS, provenance=faces.provenance_of(task.name, trained=trained), **constant))
     constant["provenance"] = faces.provenance_of("identity", trained=trained)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from blindlib.metrics import interval
 from blindlib.report.tables import by_domain, diff_of, of_cell
-from blindlib.settings import UNBIASED
+from blindlib.settings import CEILINGS, UNBIASED
 
 COLLAPSED = 0.1  # of x's effective rank: below it a representation counts as dead, and its blindness as none
 
@@ -113,7 +113,7 @@ def judge_claims(results: pd.DataFrame, fairness: pd.DataFrame, bias: float) -> 
     """
     parts = _parts(results, fairness, bias)
     rank = results[results["metric"] == "effective_rank"].groupby("representation")["value"].mean()
-    dead = {name for name in rank.index if name != "pixels" and rank[name] < COLLAPSED * rank.get("x", 0)}
+    dead = {name for name in rank.index if name not in CEILINGS and rank[name] < COLLAPSED * rank.get("x", 0)}
     columns = ["id", "claim", "verdict", "estimate", "low", "high", "rule", "splits", "evidence"]
     return pd.DataFrame([_judge(claim, parts[claim.id], dead) for claim in CLAIMS], columns=columns)
 

@@ -49,6 +49,20 @@ def compare_figures(committed: Path, fresh: Path) -> tuple[list[str], bool]:
     return [*lines, summary], bool(lines)
 
 
+def compare_training(shorter: Path, longer: Path) -> pd.DataFrame:
+    """Whether a cell of Table 1 hangs on when training ended.
+
+    Returns a row for each cell of protocol B: `mean` and `half_width` of the shorter run, `longer` (the mean of the run
+    that trained longer), `moved`, and `settled`: whether it moved by half its half-width at most. Raises InputError if
+    a table is missing.
+    """
+    old, new = (_read(folder / "table1.csv").query("protocol == 'B'") for folder in (shorter, longer))
+    table = old[["mean", "half_width"]].join(new["mean"].rename("longer")).reset_index()
+    table["moved"] = (table["longer"] - table["mean"]).round(2)
+    table["settled"] = table["moved"].abs() <= (table["half_width"] / 2).round(2)
+    return table[["domain", "representation", "mean", "half_width", "longer", "moved", "settled"]]
+
+
 def _read(path: Path) -> pd.DataFrame:
     if not path.exists():
         raise InputError(path, "no such table", "run `make paper` with the same PRESET first")

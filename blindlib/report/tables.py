@@ -10,10 +10,10 @@ from blindlib.data.facetable import FaceTable
 from blindlib.evaluate.results import summarise
 from blindlib.metrics import interval, paired_diff
 from blindlib.report import paper
-from blindlib.settings import UNBIASED
+from blindlib.settings import CEILINGS, UNBIASED
 
 DOMAINS = ("ID", "Gender", "Ethnicity", "Emotion (NN)", "Emotion (SVM)", "Emotion (RF)")
-REPRESENTATIONS = ("x", "SN", "LNTL", "LNTL demographic", "LEACE", "SN λ=0", "LNTL λ=0", "pixels")
+REPRESENTATIONS = ("x", "SN", "LNTL", "LNTL demographic", "LEACE", "SN λ=0", "LNTL λ=0", *CEILINGS)
 ORDER = {"domain": DOMAINS, "protocol": ("B", "A"), "representation": REPRESENTATIONS}
 MEASURES = {"acc": "Acc", "tpr_smiling": "TPR smiling", "tpr_not_smiling": "TPR not smiling", "eq_opp": "Eq. Opp."}
 CELLS = (("x", "unbiased"), ("x", "biased"), ("SN", "biased"), ("LNTL", "biased"), ("LEACE", "biased"))
