@@ -22,6 +22,7 @@ COLOURS = {
     "SN λ=0": "#56B4E9",
     "LNTL λ=0": "#E69F00",
     "LNTL demographic": "#CC79A7",
+    "labelnet": "#666666",
     "pixels": "#999999",
 }
 FURTHER_COLOURS = ("#332288", "#882255", "#999933", "#44AA99", "#CC6677", "#AA4499")  # of Paul Tol's muted palette
