@@ -62,9 +62,10 @@ class HeadSettings:
     hidden: Width = 256  # our choice: half of them linear; with 128 a planted leak stayed
     head_steps: Annotated[int, between(1, 10**5)] = 100  # of a round; our choice
     # A ceiling: training ends when what fresh probes and verification say of validation people has been flat for
-    # `patience` rounds against as many before; without validation people it goes up to here.
+    # `patience` looks against as many before; without validation people it goes up to here.
     rounds: Annotated[int, between(1, 1000)] = 40
-    patience: Annotated[int, between(1, 100)] = 4  # our choice
+    look: Annotated[int, between(1, 1000)] = 2  # rounds from one look at validation people to the next; our choice
+    patience: Annotated[int, between(1, 100)] = 3  # our choice
     identities: Annotated[int, between(2, 4096)] = 32  # P; our choice
     images: Annotated[int, between(2, 64)] = 2  # K; most people of LFW with more than one image have two
     per_class: Annotated[int, between(1, 4096)] = 32  # images of each class to hide in a step; our choice, balanced
