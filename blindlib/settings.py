@@ -70,6 +70,7 @@ class HeadSettings:
     rate: Rate = 0.3  # SGD with momentum 0.9, as LNTL's code has, at 0.01; ours by people of another world
     detector: tuple[Width, ...] = (64, 64)  # three layers, as a public use of SensitiveNets' penalty has
     detector_rate: Rate = 3e-3  # AdamW; our choice: the detector keeps up with the head
+    means: bool = True  # whether the classes' means are detectors too; without them, an ablation
 
 
 @dataclass(frozen=True, config=FROZEN)

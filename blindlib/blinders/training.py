@@ -158,7 +158,7 @@ class Training:
         network = self.classifiers(self.settings.detector, len(self.data.classes))
         with torch.no_grad():
             network.standardise(self.heads(self.data.x[self.draw_classes(4)]))
-        return Detectors(network, self.settings.detector_rate)
+        return Detectors(network, self.settings.detector_rate, self.settings.means)
 
     def measure(self, detectors: Detectors) -> None:
         """Let the detectors take the metric of what the heads give now of images of every class."""
