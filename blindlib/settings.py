@@ -59,6 +59,8 @@ class HeadSettings:
 
     strengths: tuple[Strength, ...] = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0)  # λ; our choice: from no penalty to penalty only
     hidden: Width = 256  # our choice: half of them linear; with 128 a planted leak stayed
+    residual: bool = True  # whether φ starts as the identity map and adds to x; else a plain network, an ablation
+    keep_norm: bool = True  # whether φ(x) is scaled back to the norm of x; else an ablation
     head_steps: Annotated[int, between(1, 10**5)] = 100  # of a round; our choice
     # A ceiling: training ends when what fresh probes and verification say of validation people has been flat for
     # `patience` rounds against as many before; without validation people it goes up to here.
