@@ -60,6 +60,8 @@ class HeadSettings:
     # λ; our choice: from no penalty to where identity breaks
     strengths: tuple[Strength, ...] = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0)
     hidden: Width = 256  # our choice: half of them linear; with 128 a planted leak stayed
+    residual: bool = True  # whether φ starts as the identity map and adds to x; else a plain network, an ablation
+    keep_norm: bool = True  # whether φ(x) is scaled back to the norm of x; else an ablation
     head_steps: Annotated[int, between(1, 10**5)] = 100  # of a round; our choice
     # A ceiling: training ends when what fresh probes and verification say of validation people has been flat for
     # `patience` looks against as many before; without validation people it goes up to here.
@@ -72,6 +74,7 @@ class HeadSettings:
     rate: Rate = 0.3  # SGD with momentum 0.9, as LNTL's code has, at 0.01; ours by people of another world
     detector: tuple[Width, ...] = (64, 64)  # three layers, as a public use of SensitiveNets' penalty has
     detector_rate: Rate = 3e-3  # AdamW; our choice: the detector keeps up with the head
+    means: bool = True  # whether the classes' means are detectors too; without them, an ablation
 
 
 @dataclass(frozen=True, config=FROZEN)

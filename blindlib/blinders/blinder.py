@@ -226,7 +226,9 @@ class HeadBlinder(Blinder):
         return self.heads_.arrays()
 
     def _restore(self, arrays: dict[str, torch.Tensor]) -> None:
-        self.heads_ = ResidualHeads.from_arrays(arrays)
+        settings = self.settings or self._settings()
+        form = {"residual": settings.residual, "keep_norm": settings.keep_norm}
+        self.heads_ = ResidualHeads.from_arrays(arrays, **form)
         if len(self.heads_.down) != len(self.strengths_) * len(self.chosen_):
             raise ValueError(f"{len(self.heads_.down)} heads for {len(self.chosen_)} splits")
 
