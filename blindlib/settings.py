@@ -60,17 +60,21 @@ class HeadSettings:
     # λ; our choice: from no penalty to where identity breaks
     strengths: tuple[Strength, ...] = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0)
     hidden: Width = 256  # our choice: half of them linear; with 128 a planted leak stayed
+    residual: bool = True  # whether φ starts as the identity map and adds to x; else a plain network, an ablation
+    keep_norm: bool = True  # whether φ(x) is scaled back to the norm of x; else an ablation
     head_steps: Annotated[int, between(1, 10**5)] = 100  # of a round; our choice
     # A ceiling: training ends when what fresh probes and verification say of validation people has been flat for
-    # `patience` rounds against as many before; without validation people it goes up to here.
+    # `patience` looks against as many before; without validation people it goes up to here.
     rounds: Annotated[int, between(1, 1000)] = 40
-    patience: Annotated[int, between(1, 100)] = 4  # our choice
+    look: Annotated[int, between(1, 1000)] = 2  # rounds from one look at validation people to the next; our choice
+    patience: Annotated[int, between(1, 100)] = 3  # our choice
     identities: Annotated[int, between(2, 4096)] = 32  # P; our choice
     images: Annotated[int, between(2, 64)] = 2  # K; most people of LFW with more than one image have two
     per_class: Annotated[int, between(1, 4096)] = 32  # images of each class to hide in a step; our choice, balanced
     rate: Rate = 0.3  # SGD with momentum 0.9, as LNTL's code has, at 0.01; ours by people of another world
     detector: tuple[Width, ...] = (64, 64)  # three layers, as a public use of SensitiveNets' penalty has
     detector_rate: Rate = 3e-3  # AdamW; our choice: the detector keeps up with the head
+    means: bool = True  # whether the classes' means are detectors too; without them, an ablation
 
 
 @dataclass(frozen=True, config=FROZEN)

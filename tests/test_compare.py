@@ -7,7 +7,7 @@ import pytest
 
 from blindlib.common.errors import InputError
 from blindlib.common.files import ROOT
-from blindlib.report.compare import compare_figures
+from blindlib.report.compare import compare_figures, compare_training
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_check_passes_on_the_same_tables_and_names_what_moved(figures):
     claims.to_csv(figures / "new" / "claims.csv", index=False)
     lines, differs = compare_figures(figures / "old", figures / "new")
     assert differs and table.loc[0, "domain"] in lines[0] and "mean is" in lines[0]
-    assert sum("claims.csv" in line for line in lines) == 7
+    assert sum("claims.csv" in line for line in lines) == len(claims)
     table.drop(index=3).to_csv(figures / "new" / "table1.csv", index=False)
     assert any("only one of the two" in line for line in compare_figures(figures / "old", figures / "new")[0])
     (figures / "new" / "table2.csv").unlink()
@@ -45,3 +45,14 @@ def test_check_accepts_what_another_processor_may_move(figures):
     table.to_csv(figures / "new" / "table2.csv", index=False)
     lines, differs = compare_figures(figures / "old", figures / "new")
     assert not differs and "2 of 3" in lines[0]
+
+
+def test_a_cell_that_moves_by_more_than_half_its_half_width_has_not_settled(figures):
+    table = pd.read_csv(figures / "old" / "table1.csv")
+    told = compare_training(figures / "old", figures / "new")
+    assert told["settled"].all() and len(told) == (table["protocol"] == "B").sum()
+    table.loc[1, "mean"] += 0.6 * table.loc[1, "half_width"] + 0.01
+    table.to_csv(figures / "new" / "table1.csv", index=False)
+    told = compare_training(figures / "old", figures / "new")
+    moved = told[~told["settled"]]
+    assert moved[["domain", "representation"]].to_numpy().tolist() == [["ID", table.loc[1, "representation"]]]

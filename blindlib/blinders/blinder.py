@@ -127,7 +127,7 @@ class HeadBlinder(Blinder):
     strengths_, chosen_ : lists of float
         λ of the heads of each split; for each split the λ by which `transform` and `representation` go.
     history_ : list of dict
-        A row for each round, split and strength: losses, the adversary's accuracy (`detector`, percent), and what the
+        A row for each look, split and strength: losses, the adversary's accuracy (`detector`, percent), and what the
         validation people tell (`attribute`: what fresh probes read, `identity`: verification; both percent).
     settled_ : bool
         Whether training ended because nothing moved any more, by `validation.settled`; else it met its ceiling.
@@ -196,6 +196,8 @@ class HeadBlinder(Blinder):
         history = _history_rows(training, 0, probes(0))
         title = f"{type(self).__name__} ({self.task})"
         for number, losses in enumerate(track(self._rounds(training), title, total=settings.rounds, unit="round"), 1):
+            if number % settings.look and number < settings.rounds:
+                continue
             losses = {name: value.detach().cpu().numpy() for name, value in losses.items()}
             history += _history_rows(training, number, losses | probes(number))
             self.settled_ = settled(history, settings.patience)
@@ -224,7 +226,9 @@ class HeadBlinder(Blinder):
         return self.heads_.arrays()
 
     def _restore(self, arrays: dict[str, torch.Tensor]) -> None:
-        self.heads_ = ResidualHeads.from_arrays(arrays)
+        settings = self.settings or self._settings()
+        form = {"residual": settings.residual, "keep_norm": settings.keep_norm}
+        self.heads_ = ResidualHeads.from_arrays(arrays, **form)
         if len(self.heads_.down) != len(self.strengths_) * len(self.chosen_):
             raise ValueError(f"{len(self.heads_.down)} heads for {len(self.chosen_)} splits")
 

@@ -24,10 +24,12 @@ class Detectors:
         The network, its features' statistics taken (`standardise`).
     rate : float
         AdamW's learning rate.
+    means : bool
+        Whether the classes' means answer too (else the network alone: an ablation).
     """
 
-    def __init__(self, network: Classifiers, rate: float):
-        self.network = network
+    def __init__(self, network: Classifiers, rate: float, means: bool = True):
+        self.network, self.means = network, means
         self._optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=_DECAY, fused=True)
         count, classes, dim = len(network.centre), network.biases[-1].shape[-1], network.centre.shape[-1]
         self._sums = network.centre.new_zeros(count, classes, dim)
@@ -59,6 +61,8 @@ class Detectors:
 
         The latter are scaled down to where they are undecided: they are there to teach, not to be right.
         """
+        if not self.means:
+            return [self.network(z)]
         means = self._sums / self._counts.clamp_min(1e-6)  # (H, C, D)
         ways = torch.bmm(means, self._metric)  # (H, C, D)
         near = torch.bmm(z - self.network.centre, ways.transpose(1, 2)) - (ways * means).sum(-1)[:, None] / 2

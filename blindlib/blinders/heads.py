@@ -21,29 +21,36 @@ class ResidualHeads(nn.Module):
         Mean m of each head's training embeddings, and their mean per-dimension deviation s.
     generator : torch.Generator, sharing : int
         The former, on the CPU, draws the start of V, the same for so many consecutive heads: those of one split.
+    residual, keep_norm : bool
+        Ablations: without the former u = s · a(x̃ V_h + c_h) U_h, and U starts at random; without the latter φ_h(x) = u.
     """
 
-    def __init__(self, hidden, centre, scale, generator, sharing=1):
+    def __init__(self, hidden, centre, scale, generator, sharing=1, *, residual=True, keep_norm=True):
         super().__init__()
+        self.residual, self.keep_norm = residual, keep_norm
         count, dim = centre.shape
         start = torch.randn(count // sharing, dim, hidden, generator=generator) / dim**0.5
         self.down = nn.Parameter(start.repeat_interleave(sharing, 0))  # (H, D, M)
         self.bias = nn.Parameter(torch.zeros(count, 1, hidden))
         self.up = nn.Parameter(torch.zeros(count, hidden, dim))  # (H, M, D)
+        if not residual:
+            start = torch.randn(count // sharing, hidden, dim, generator=generator) / hidden**0.5
+            self.up = nn.Parameter(start.repeat_interleave(sharing, 0))
         self.register_buffer("centre", centre[:, None, :].clone())  # (H, 1, D)
         self.register_buffer("scale", scale[:, None, None].clone())  # (H, 1, 1)
 
     def pick(self, which: list[int] | slice) -> "ResidualHeads":
         """A bank of some of these heads, frozen, on the CPU."""
-        return ResidualHeads.from_arrays({name: value[which] for name, value in self.arrays().items()})
+        arrays = {name: value[which] for name, value in self.arrays().items()}
+        return ResidualHeads.from_arrays(arrays, residual=self.residual, keep_norm=self.keep_norm)
 
     def arrays(self) -> dict[str, torch.Tensor]:
         """All that a head is, on the CPU: `down`, `bias`, `up`, `centre`, `scale`, each with leading axis H."""
         return {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, torch.Tensor]) -> "ResidualHeads":
-        """The frozen bank with these arrays.
+    def from_arrays(cls, arrays: dict[str, torch.Tensor], **form: bool) -> "ResidualHeads":
+        """The frozen bank with these arrays; `form` is `residual` and `keep_norm`, where they are not the default.
 
         Raises
         ------
@@ -54,7 +61,7 @@ class ResidualHeads(nn.Module):
         if set(arrays) != names or arrays["down"].ndim != 3:
             raise ValueError(f"expected the arrays {sorted(names)}, got {sorted(arrays)}")
         count, dim, hidden = arrays["down"].shape
-        heads = cls(hidden, torch.zeros(count, dim), torch.ones(count), torch.Generator())
+        heads = cls(hidden, torch.zeros(count, dim), torch.ones(count), torch.Generator(), **form)
         wrong = [n for n, v in heads.state_dict().items() if v.shape != arrays[n].shape or arrays[n].dtype != v.dtype]
         if wrong:
             shapes = [tuple(arrays[name].shape) for name in wrong]
@@ -66,7 +73,11 @@ class ResidualHeads(nn.Module):
         """Blind x (H, B, D) -> (H, B, D), float32."""
         bent, straight = torch.baddbmm(self.bias, (x - self.centre) / self.scale, self.down).tensor_split(2, -1)
         hidden = torch.cat([bent.relu(), straight], -1)  # (H, B, M)
-        moved = x + self.scale * torch.bmm(hidden, self.up)  # (H, B, D)
+        moved = self.scale * torch.bmm(hidden, self.up)  # (H, B, D)
+        if self.residual:
+            moved = x + moved
+        if not self.keep_norm:
+            return moved
         return moved * (x.norm(dim=-1, keepdim=True) / moved.norm(dim=-1, keepdim=True).clamp_min(1e-12))
 
 

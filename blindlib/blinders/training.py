@@ -92,7 +92,8 @@ class Training:
         centre = torch.stack([x.mean(0) for x in people]).cpu()  # (S, D)
         scale = torch.stack([x.std(0).mean().clamp_min(1e-12) for x in people]).cpu()  # (S,)
         start = (self.by_head(centre), self.by_head(scale), self.generator)
-        self.heads = ResidualHeads(settings.hidden, *start, sharing=len(strengths)).to(self.device)
+        form = {"residual": settings.residual, "keep_norm": settings.keep_norm}
+        self.heads = ResidualHeads(settings.hidden, *start, len(strengths), **form).to(self.device)
         self.average, self._steps = deepcopy(self.heads).requires_grad_(False), 0
         spread = torch.stack([_covariance(x) for x in people])
         self._spread = self.by_head(spread / spread.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]).to(self.device)
@@ -158,7 +159,7 @@ class Training:
         network = self.classifiers(self.settings.detector, len(self.data.classes))
         with torch.no_grad():
             network.standardise(self.heads(self.data.x[self.draw_classes(4)]))
-        return Detectors(network, self.settings.detector_rate)
+        return Detectors(network, self.settings.detector_rate, self.settings.means)
 
     def measure(self, detectors: Detectors) -> None:
         """Let the detectors take the metric of what the heads give now of images of every class."""

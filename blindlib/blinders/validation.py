@@ -122,17 +122,17 @@ def _best_accuracy(same: np.ndarray, distance: np.ndarray) -> float:
 
 
 def settled(history: list[dict], patience: int) -> bool:
-    """Whether training is done: validation people tell the same of the last rounds as of as many before.
+    """Whether training is done: the last `patience` looks at validation people tell what as many before them told.
 
-    For every strength, what fresh probes read (mean over splits and `patience` rounds) has moved by one point at most,
-    and verification by 0.2. False while there are fewer than twice `patience` rounds.
+    For every strength, what fresh probes read (mean over splits and looks) has moved by one point at most, and
+    verification by 0.2. False while there are fewer than twice `patience` looks after the start.
     """
     frame = pd.DataFrame(history)
-    last = frame["round"].max()
-    if last < 2 * patience or "attribute" not in frame:
+    looks = sorted(set(frame["round"]) - {0})
+    if len(looks) < 2 * patience or "attribute" not in frame:
         return False
-    late = frame[frame["round"] > last - patience]
-    before = frame[frame["round"].between(last - 2 * patience + 1, last - patience)]
+    late = frame[frame["round"].isin(looks[-patience:])]
+    before = frame[frame["round"].isin(looks[-2 * patience : -patience])]
     moved = (late.groupby("strength")[list(_FLAT)].mean() - before.groupby("strength")[list(_FLAT)].mean()).abs()
     return bool((moved <= pd.Series(_FLAT)).all(axis=None))
 
@@ -141,13 +141,13 @@ def choose(history: list[dict], budget: float) -> pd.DataFrame:
     """Choose λ for every split by its validation people alone.
 
     Of the strengths above 0 whose verification Diff on validation pairs stays within the budget (percent), the one
-    whose fresh probes read the attribute worst, averaged over the last three rounds; if none stays within, the one that
+    whose fresh probes read the attribute worst, averaged over the last three looks; if none stays within, the one that
     costs least. Returns a row a split and strength: `split`, `strength`, `attribute` and `identity` (percent, on
     validation people), `diff` (of identity, percent) and `chosen` (bool).
     """
     frame = pd.DataFrame(history)
     start = frame[frame["round"] == 0].groupby("split")["identity"].mean()
-    late = frame[frame["round"] > max(0, frame["round"].max() - 3)]
+    late = frame[frame["round"].isin(sorted(set(frame["round"]) - {0})[-3:])]
     table = late.groupby(["split", "strength"], as_index=False)[["attribute", "identity"]].mean()
     x = table["split"].map(start)
     table["diff"] = 100 * (x - table["identity"]) / (x - 50)

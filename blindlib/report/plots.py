@@ -188,6 +188,29 @@ def selection(table: pd.DataFrame, budget: float) -> Figure:
     return figure
 
 
+@blank_without_data
+def planted(table: pd.DataFrame) -> Figure:
+    """What attackers read of planted leaks in x and after each method, and identity: rows of `planted.calibrate`."""
+    panels = {"linear": "linear attacker, %", "RBF": "RBF attacker, %", "identity": "identity: area under the ROC, %"}
+    figure, axes = new_figure(3, height=3.4, sharey=True)
+    names = [f"{kind} {s:g}" if s else kind for kind, s in zip(table["leak"], table["strength"], strict=True)]
+    leaks, methods = list(dict.fromkeys(names)), list(table["method"].unique())
+    for axis, (reading, label) in zip(axes, panels.items(), strict=True):
+        for n, method in enumerate(methods):
+            rows = table.assign(name=names)[(table["method"] == method) & (table["reading"] == reading)]
+            y = np.array([leaks.index(name) for name in rows["name"]]) + (n - (len(methods) - 1) / 2) * 0.8 / len(
+                methods
+            )
+            interval = np.abs(rows[["low", "high"]].to_numpy().T - rows["value"].to_numpy())
+            axis.errorbar(rows["value"], y, xerr=interval, **POINTS, color=colour(method), label=method)
+        axis.axvline(table.loc[table["reading"] == reading, "chance"].iloc[0], lw=1, label="chance", **GUIDE)
+        axis.set(xlabel=label, ylim=(len(leaks) - 0.5, -0.5))
+        axis.grid(axis="y", visible=False)
+    axes[0].set_yticks(range(len(leaks)), leaks)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(methods) + 1)
+    return figure
+
+
 def table1_figure(table: pd.DataFrame) -> Figure:
     """Table 1 (protocol B) to look at: accuracy of every representation by domain, published values hollow."""
     shown = table[(table["protocol"] == "B") & table["mean"].notna()]
