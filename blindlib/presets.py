@@ -126,7 +126,9 @@ PRESETS = {
             shares=(0.25, 0.20, 0.55),  # 240 posed people for a head, as CFEE has; 528 for the attackers
             sensitivenets=SensitiveNetsSettings(target="neutral", strengths=(0.0, 1.0, 3.0, 10.0), per_class=16),
             lntl=LNTLSettings(strengths=(0.0, 0.03, 0.1, 0.3), per_class=16),
-            probes=ProbeSettings(nn_hidden=((), (128, 64)), nn_epochs=200, svm_c=(1.0, 3.0), rf_trees=100, rf_leaf=(1,)),
+            probes=ProbeSettings(
+                nn_hidden=((), (128, 64)), nn_epochs=200, svm_c=(1.0, 3.0), rf_trees=100, rf_leaf=(1,)
+            ),
             synth=SynthSettings(),
         ),
         Preset(

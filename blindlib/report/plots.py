@@ -298,3 +298,18 @@ def bias_sweep(points: pd.DataFrame) -> Figure:
         axis.set_xticks(100 * points["bias"].drop_duplicates().sort_values())
     axes[0].legend()
     return figure
+
+
+@blank_without_data
+def adversary_and_probe(history: pd.DataFrame) -> Figure:
+    """What the method's own adversary and fresh probes read by round: columns `detectors`, `round`, both accuracies."""
+    kinds = list(history["detectors"].unique())
+    figure, axes = new_figure(len(kinds), height=2.6, sharey=True)
+    for axis, kind in zip(axes, kinds, strict=True):
+        rows = history[history["detectors"] == kind]
+        axis.plot(rows["round"], rows["detector"], "--", color=GREY, lw=1.2, label="the method's own adversary")
+        axis.plot(rows["round"], rows["attribute"], color=COLOURS["SN"], lw=1.5, label="fresh probe, validation people")
+        axis.set(title=f"detectors: {kind}", xlabel="round")
+    axes[0].set_ylabel("accuracy, %")
+    axes[0].legend()
+    return figure
