@@ -89,3 +89,11 @@ def test_a_class_that_was_never_shown_leaves_the_answer_finite():
     who_reads, z, codes = detectors(1.0)
     who_reads.learn(z, codes.clamp_max(CLASSES - 2))
     assert all(answer.isfinite().all() for answer in who_reads(z))
+
+
+def test_without_the_means_the_network_answers_alone():
+    who_reads, z, codes = detectors(1.0)
+    who_reads.learn(z, codes)
+    alone = Detectors(who_reads.network, 0.02, means=False)
+    (answer,) = alone(z)
+    torch.testing.assert_close(answer, who_reads(z)[0])

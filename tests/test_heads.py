@@ -8,9 +8,9 @@ from blindlib.blinders.heads import Classifiers, ResidualHeads
 from blindlib.blinders.sampling import GroupSampler
 
 
-def bank(count=3, dim=6, hidden=4, seed=0):
+def bank(count=3, dim=6, hidden=4, seed=0, **form):
     g = torch.Generator().manual_seed(seed)
-    heads = ResidualHeads(hidden, torch.randn(count, dim, generator=g), torch.rand(count, generator=g) + 0.5, g)
+    heads = ResidualHeads(hidden, torch.randn(count, dim, generator=g), torch.rand(count, generator=g) + 0.5, g, **form)
     with torch.no_grad():
         heads.up.copy_(torch.randn(count, hidden, dim, generator=g))
         heads.bias.copy_(torch.randn(count, 1, hidden, generator=g))
@@ -23,17 +23,26 @@ def test_heads_start_at_the_identity_map():
     torch.testing.assert_close(start(x), x, rtol=1e-6, atol=1e-6)
 
 
-def test_a_bank_is_its_heads_one_by_one_by_the_formula():
-    heads, x = bank(), torch.randn(3, 5, 6)
+@pytest.mark.parametrize("form", [{}, {"residual": False}, {"keep_norm": False}])
+def test_a_bank_is_its_heads_one_by_one_by_the_formula(form):
+    heads, x = bank(**form), torch.randn(3, 5, 6)
     out = heads(x)
     for h in range(3):
         m, s = heads.centre[h, 0], heads.scale[h, 0, 0]
         hidden = (x[h] - m) / s @ heads.down[h] + heads.bias[h]
         hidden[:, :2] = hidden[:, :2].clamp_min(0)  # of four hidden units two bend, two do not
-        u = x[h] + s * hidden @ heads.up[h]
-        u = u * (x[h].norm(dim=1) / u.norm(dim=1))[:, None]
+        u = x[h] * form.get("residual", True) + s * hidden @ heads.up[h]
+        if form.get("keep_norm", True):
+            u = u * (x[h].norm(dim=1) / u.norm(dim=1))[:, None]
         torch.testing.assert_close(out[h], u)
         torch.testing.assert_close(heads.pick([h])(x[h : h + 1])[0], u)
+
+
+def test_without_the_residual_heads_start_at_random_those_of_a_split_alike():
+    words = (4, torch.zeros(4, 6), torch.ones(4), torch.Generator().manual_seed(0))
+    up = ResidualHeads(*words, sharing=2, residual=False).up
+    assert torch.equal(up[0], up[1]) and torch.equal(up[2], up[3]) and not torch.equal(up[1], up[2])
+    assert up.std().item() == pytest.approx(0.5, rel=0.3), "1 / sqrt(M)"
 
 
 def test_the_norm_is_kept():

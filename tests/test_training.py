@@ -108,18 +108,21 @@ def test_in_the_ablation_new_detectors_learn_before_the_heads_and_are_frozen_aft
     assert count_lessons(data, monkeypatch, anew=7) == (3 * 7, 3)
 
 
-def test_training_ends_when_it_has_settled_or_at_its_ceiling(data, monkeypatch):
+@pytest.mark.parametrize(("look", "end"), [(1, 4), (2, 8)])
+def test_training_ends_when_it_has_settled_or_at_its_ceiling(data, monkeypatch, look, end):
     flat = {"attribute": np.full(4, 60.0), "identity": np.full(4, 95.0)}
     moving = [0.0]
 
-    def look(number):
+    def moves(number):
         moving[0] += 5
         return flat | {"attribute": flat["attribute"] + moving[0]}
 
-    settings = SensitiveNetsSettings(**{**TINY, "rounds": 9, "patience": 2}, strengths=(0.0, 1.0))
-    for probes, rounds, settled in ((lambda number: flat, 4, True), (look, 9, False)):
+    settings = SensitiveNetsSettings(**{**TINY, "rounds": 9, "patience": 2, "look": look}, strengths=(0.0, 1.0))
+    for probes, rounds, settled in ((lambda number: flat, end, True), (moves, 9, False)):
         monkeypatch.setattr(blinder, "ValidationProbes", lambda *_, probes=probes: probes)
         fitted = SensitiveNets(settings=settings, device="cpu").fit_splits(data, budget=100)
         assert (fitted.history_[-1]["round"], fitted.settled_) == (rounds, settled)
+        looks = sorted({row["round"] for row in fitted.history_})
+        assert looks == sorted({*range(0, rounds + 1, look), rounds}), "before, every so many rounds, and at the end"
     alone = SensitiveNets(settings=settings, device="cpu").fit_splits(data)
     assert (alone.history_[-1]["round"], alone.settled_) == (9, False), "nobody to ask: it goes up to the ceiling"
