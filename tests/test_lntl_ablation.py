@@ -55,7 +55,7 @@ def study():
     x, emotion, identity = plant(Leak("linear", 4.0), 60, dim=32)
     words = np.array(["neutral", "happiness", "sadness", "fear", "anger"])[emotion]
     frame = pd.DataFrame(
-        {"image": [f"{n}" for n in range(len(x))], "identity": identity.astype(str), "sha256": "0" * 64}
+        {"image": [f"t/{n:03d}" for n in range(len(x))], "identity": identity.astype(str), "sha256": "0" * 64}
     )
     frame = frame.assign(
         emotion=words,
