@@ -87,14 +87,16 @@ def test_every_method_has_every_reading_of_every_leak_and_says_whether_it_settle
     assert table["value"].notna().all()
 
 
-def test_halved_is_the_largest_strength_before_the_first_failure():
+def test_halved_is_the_first_run_of_strengths_at_which_half_is_gone():
+    values = {"x": (24, 60, 90, 100), "SN": (24, 30, 60, 40), "LNTL": (20, 60, 20, 20), "LEACE": (20, 60, 90, 100)}
     rows = [
-        {"leak": "linear", "reading": "linear", "chance": 20.0, "strength": s, "method": method, "value": v}
-        for method, values in (("x", (24, 60, 90, 100)), ("SN", (24, 30, 60, 40)), ("LNTL", (20, 60, 20, 20)))
-        for s, v in zip((0.5, 1.0, 2.0, 4.0), values, strict=True)
+        {"leak": "linear", "reading": "linear", "chance": 20.0, "strength": strength, "method": method, "value": v}
+        for method, read in values.items()
+        for strength, v in zip((0.5, 1.0, 2.0, 4.0), read, strict=True)
     ]
-    found = halved(pd.DataFrame(rows)).set_index("method")["up_to"]
-    assert found["SN"] == 1.0 and np.isnan(found["LNTL"]), "at 0.5 there is too little to halve"
+    found = halved(pd.DataFrame(rows)).set_index("method")[["weakest", "strongest"]]
+    assert found.loc["SN"].tolist() == [1.0, 1.0] and found.loc["LNTL"].tolist() == [2.0, 4.0]
+    assert found.loc["LEACE"].isna().all(), "at 0.5 there is too little to halve"
 
 
 def test_the_figure_names_every_leak_and_method(table):

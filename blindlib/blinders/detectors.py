@@ -14,9 +14,9 @@ _DECAY = 0.1
 class Detectors:
     """For each of H heads a network that reads the attribute from φ(x), and the mean of every class.
 
-    The network finds what is bent. Its weights lean on the noise of its training people: a head that flees it turns the
-    classes' means into new directions and seldom brings them together. The means push along the line that joins them,
-    so what is read linearly shrinks (**decision**; notebook 03 shows what each of the two does alone).
+    The network finds what is bent. Its weights lean on the noise of its training people: a head that flees it may turn
+    the classes' means into new directions instead of bringing them together. The means push along the line that joins
+    them (**decision**; notebook 03 shows what the network does alone).
 
     Parameters
     ----------

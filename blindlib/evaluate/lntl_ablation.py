@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.distance import pdist
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -81,4 +81,6 @@ def _read(z: np.ndarray, labels: np.ndarray, identity: np.ndarray) -> float:
     if len(np.unique(labels)) < 2:
         return float("nan")
     attacker = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000))
-    return balanced_accuracy(labels, cross_val_predict(attacker, z, labels, groups=identity, cv=GroupKFold(2)))
+    return balanced_accuracy(
+        labels, cross_val_predict(attacker, z, labels, groups=identity, cv=StratifiedGroupKFold(2))
+    )

@@ -176,19 +176,24 @@ def _means(z: np.ndarray, emotion: np.ndarray) -> np.ndarray:
 
 
 def halved(table: pd.DataFrame) -> pd.DataFrame:
-    """Up to which strength of a linear leak each method leaves at most half of what the attacker reads in x.
+    """For which strengths of a linear leak each method leaves at most half of what the attacker reads in x.
 
-    Of the rows of `calibrate`: a row a `method` and attacker (`reading`), and `up_to`, the largest of the tried
-    strengths at which, and at all smaller ones, accuracy above chance is at most half of x's; NaN where there is none.
-    Strengths at which x shows less than 10 points above chance are left out: half of that is within the noise.
+    Of the rows of `calibrate`: a row a `method` and attacker (`reading`), and the tried strengths `weakest`, the first
+    at which accuracy above chance is at most half of x's, and `strongest`, the last before the next at which it is not;
+    NaN where there is none. Strengths at which x shows less than 10 points above chance are left out: half of that is
+    within the noise.
     """
     linear = table[(table["leak"] == "linear") & table["reading"].isin(ATTACKERS)]
-    x = linear[linear["method"] == "x"].set_index(["reading", "strength"])
+    above = linear.assign(above=linear["value"] - linear["chance"]).set_index(["reading", "strength", "method"])[
+        "above"
+    ]
+    above = above.unstack("method")[list(dict.fromkeys(linear["method"]))]
+    above = above[above["x"] >= 10].sort_index()
+    half = above.drop(columns="x").le(above["x"] / 2, axis=0)
     rows = []
-    for (method, reading), own in linear[linear["method"] != "x"].groupby(["method", "reading"], sort=False):
-        own, plain = own.set_index("strength").sort_index(), x.loc[reading]
-        above = (plain["value"] - plain["chance"]).reindex(own.index)
-        half = (own["value"] - own["chance"] <= above / 2)[above >= 10]
-        good = half.index[half.cummin()]
-        rows.append({"method": method, "reading": reading, "up_to": good[-1] if len(good) else float("nan")})
-    return pd.DataFrame(rows, columns=["method", "reading", "up_to"])
+    for (method, reading), good in half.stack().groupby(["method", "reading"], sort=False):
+        run = good.droplevel(["method", "reading"]).loc[lambda g: g.cummax()]
+        run = run.index[run.cummin()]
+        ends = {"weakest": run[0], "strongest": run[-1]} if len(run) else {}
+        rows.append({"method": method, "reading": reading, **ends})
+    return pd.DataFrame(rows, columns=["method", "reading", "weakest", "strongest"])
