@@ -93,7 +93,7 @@ _OPEN_SOURCES = {  # one's own photographs first, then people's labels before a 
 DATA_SETS = set(PAPER.values()).union(*_OPEN_SOURCES.values())
 _TINY = {"strengths": (0.0, 1.0), "hidden": 16, "rounds": 2, "head_steps": 15, "identities": 8, "per_class": 8}
 _SMOKE = {
-    "ceiling": "labelnet",
+    "ceiling": "pixels16",
     "rotations": 2,
     "seeds": (0, 1),
     "sensitivenets": SensitiveNetsSettings(target="neutral", detector=(16,), **_TINY),
@@ -118,7 +118,7 @@ _SMALL_WORLD = SynthSettings(
 PRESETS = {
     preset.name: preset
     for preset in (
-        Preset("smoke", "compactnet", synth=_SMALL_WORLD, **_SMOKE),
+        Preset("smoke", "compactnet", synth=_SMALL_WORLD, **_SMOKE | {"ceiling": "labelnet"}),
         Preset(
             "demo",
             "compactnet",

@@ -11,7 +11,7 @@ from blindlib.blinders import LNTL
 from blindlib.blinders.heads import ResidualHeads
 from blindlib.data.facetable import make_facetable
 from blindlib.data.splits import Split
-from blindlib.evaluate.lntl_ablation import ablate
+from blindlib.evaluate.lntl_ablation import _read, ablate
 from blindlib.evaluate.planted import Leak, plant
 from blindlib.presets import get_preset
 from blindlib.settings import LNTLSettings
@@ -89,3 +89,10 @@ def test_a_head_that_diverges_is_a_row_without_numbers(study, monkeypatch):
 
     monkeypatch.setattr(LNTL, "fit_splits", diverged)
     assert ablate(study, 1.0).iloc[1:]["ID"].isna().all()
+
+
+def test_a_label_that_one_half_of_the_people_lacks_is_not_read():
+    identity = np.repeat(np.arange(6), 2)
+    z = np.random.default_rng(0).normal(size=(12, 3))
+    assert np.isnan(_read(z, np.where(identity == 0, "male", "female"), identity))
+    assert 0 <= _read(z, np.where(identity < 3, "male", "female"), identity) <= 100

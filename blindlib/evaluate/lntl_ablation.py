@@ -78,9 +78,12 @@ def _verify(z: np.ndarray, identity: np.ndarray, part: np.ndarray) -> float:
 
 
 def _read(z: np.ndarray, labels: np.ndarray, identity: np.ndarray) -> float:
-    if len(np.unique(labels)) < 2:
+    """What a fresh linear probe reads; NaN where a half of the people would lack a class."""
+    people = pd.Series(identity).groupby(labels).nunique()
+    if len(people) < 2 or people.min() < 2:
+        return float("nan")
+    halves = list(StratifiedGroupKFold(2).split(z, labels, identity))
+    if any(len(np.unique(labels[half])) < len(people) for half, _ in halves):
         return float("nan")
     attacker = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000))
-    return balanced_accuracy(
-        labels, cross_val_predict(attacker, z, labels, groups=identity, cv=StratifiedGroupKFold(2))
-    )
+    return balanced_accuracy(labels, cross_val_predict(attacker, z, labels, cv=halves))
