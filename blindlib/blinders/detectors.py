@@ -11,6 +11,11 @@ _SMOOTHING = 0.1  # of the network's labels: a detector that is sure of its answ
 _DECAY = 0.1
 
 
+def covariance(rows: torch.Tensor) -> torch.Tensor:
+    """Covariance of rows (N, D), shrunk as Ledoit & Wolf 2004: (D, D), float64, on the CPU."""
+    return torch.as_tensor(ledoit_wolf(rows.cpu().double().numpy())[0])
+
+
 class Detectors:
     """For each of H heads a network that reads the attribute from φ(x), and the mean of every class.
 
@@ -37,10 +42,9 @@ class Detectors:
         self._metric = network.centre.new_zeros(count, dim, dim)
 
     def measure(self, z: torch.Tensor) -> None:
-        """Take the metric of φ(x) (H, N, D): the inverse of its covariance, shrunk as Ledoit & Wolf 2004."""
+        """Take the metric of φ(x) (H, N, D): the inverse of its covariance."""
         for metric, rows in zip(self._metric, z, strict=True):
-            covariance = ledoit_wolf(rows.cpu().double().numpy())[0]
-            metric.copy_(torch.linalg.inv(torch.as_tensor(covariance)))
+            metric.copy_(torch.linalg.inv(covariance(rows)))
 
     def learn(self, z: torch.Tensor, codes: torch.Tensor) -> None:
         """One step on φ(x) (H, B, D), detached, of classes (H, B), int64."""

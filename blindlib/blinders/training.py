@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.covariance import ledoit_wolf
 
-from blindlib.blinders.detectors import Detectors
+from blindlib.blinders.detectors import Detectors, covariance
 from blindlib.blinders.heads import Classifiers, ResidualHeads
 from blindlib.blinders.sampling import GroupSampler
 from blindlib.common.work import derive_seed
@@ -63,11 +62,6 @@ class TrainingSet:
         )
 
 
-def _covariance(x: torch.Tensor) -> torch.Tensor:
-    """Covariance of rows (N, D), shrunk as Ledoit & Wolf 2004: (D, D), float32, on the CPU."""
-    return torch.as_tensor(ledoit_wolf(x.cpu().double().numpy())[0], dtype=torch.float32)
-
-
 _MEMORY = 0.99  # of the averaged heads, from step to step
 
 
@@ -95,7 +89,7 @@ class Training:
         form = {"residual": settings.residual, "keep_norm": settings.keep_norm}
         self.heads = ResidualHeads(settings.hidden, *start, len(strengths), **form).to(self.device)
         self.average, self._steps = deepcopy(self.heads).requires_grad_(False), 0
-        spread = torch.stack([_covariance(x) for x in people])
+        spread = torch.stack([covariance(x).float() for x in people])
         self._spread = self.by_head(spread / spread.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]).to(self.device)
         self._optimiser = torch.optim.SGD(self.heads.parameters(), settings.rate, momentum=0.9)
         self.strength = torch.tensor(strengths, device=self.device).repeat(len(data.head))  # (H,)
