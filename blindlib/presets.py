@@ -97,7 +97,7 @@ _SMOKE = {
     "rotations": 2,
     "seeds": (0, 1),
     "sensitivenets": SensitiveNetsSettings(target="neutral", detector=(16,), **_TINY),
-    "lntl": LNTLSettings(detector=(16,), **_TINY),
+    "lntl": LNTLSettings(detector=(16,), **_TINY | {"strengths": (0.0, 0.1), "rate": 0.03}),  # at more a small φ breaks
     "probes": ProbeSettings(nn_hidden=(16,), nn_epochs=150, svm_c=(1.0,), rf_trees=30, rf_leaf=(1,)),
     "fairness": FairnessSettings(biases=(0.5, 0.7), train=80, inverse_penalties=(0.01,)),
 }

@@ -55,16 +55,14 @@ Penalty = Annotated[float, between(1e-6, 1e6)]
 
 @dataclass(frozen=True, config=FROZEN)
 class HeadSettings:
-    """What training φ_SN and φ_LNTL has in common, so that the two differ in method alone."""
+    """What training φ_SN and φ_LNTL has in common, so that the two differ in method alone. Each adds its `strengths`."""
 
-    # λ; our choice: from no penalty to where identity breaks
-    strengths: tuple[Strength, ...] = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0)
     hidden: Width = 256  # our choice: half of them linear; with 128 a planted leak stayed
     residual: bool = True  # whether φ starts as the identity map and adds to x; else a plain network, an ablation
     keep_norm: bool = True  # whether φ(x) is scaled back to the norm of x; else an ablation
     head_steps: Annotated[int, between(1, 10**5)] = 100  # of a round; our choice
-    # A ceiling: training ends when what fresh probes and verification say of validation people has been flat for
-    # `patience` looks against as many before; without validation people it goes up to here.
+    # A ceiling: training ends when `patience` looks at validation people have brought nothing better; without
+    # validation people it goes up to here.
     rounds: Annotated[int, between(1, 1000)] = 40
     look: Annotated[int, between(1, 1000)] = 2  # rounds from one look at validation people to the next; our choice
     patience: Annotated[int, between(1, 100)] = 3  # our choice
@@ -81,6 +79,7 @@ class HeadSettings:
 class SensitiveNetsSettings(HeadSettings):
     """How φ_SN is trained; see `blindlib.blinders.sensitivenets`."""
 
+    strengths: tuple[Strength, ...] = (0.0, 0.3, 1.0, 3.0, 10.0)  # λ; our choice: up to where identity breaks
     target: str | None = None  # the one class of the penalty, as SensitiveNets fixes one; None is the most frequent
     margin: Annotated[float, between(0, 4)] = 0.2  # α; FaceNet's value for squared distances of unit-norm embeddings
     # An ablation: detectors that begin anew in every round, learn for so many steps, and are frozen while the head
@@ -90,8 +89,9 @@ class SensitiveNetsSettings(HeadSettings):
 
 @dataclass(frozen=True, config=FROZEN)
 class LNTLSettings(HeadSettings):
-    """How φ_LNTL is trained; see `blindlib.blinders.lntl`. λ is the reversal scale; the authors' code has 0.1."""
+    """How φ_LNTL is trained; see `blindlib.blinders.lntl`. λ is the reversal's scale; the authors' code has 0.1."""
 
+    strengths: tuple[Strength, ...] = (0.0, 0.01, 0.03, 0.1, 0.3)  # λ; our choice: up to where identity breaks
     entropy_share: Annotated[float, between(0, 10)] = 0.1  # entropy's λ over the reversal scale; authors: 0.01 / 0.1
 
 

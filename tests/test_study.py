@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from blindlib.blinders.representation import Representation
-from blindlib.blinders.validation import choose, settled
+from blindlib.blinders.validation import choose
 from blindlib.common.errors import InputError
 from blindlib.common.files import write_text
 from blindlib.data.facetable import make_facetable
@@ -101,57 +101,17 @@ def test_synthfaces_deal_their_roles_apart(tmp_path):
 
 
 def test_lambda_is_the_blindest_within_the_budget_by_validation_alone():
-    rows = [{"split": 0, "round": 0, "strength": s, "attribute": 70.0, "identity": 98.0} for s in (0, 1, 2, 3)]
-    for s, attribute, identity in ((0, 40, 98), (1, 65, 98), (2, 60, 97), (3, 50, 90)):
-        rows.append({"split": 0, "round": 1, "strength": s, "attribute": attribute, "identity": identity})
+    def row(number, strength, attribute, identity, kept):
+        told = {"attribute": attribute, "identity": identity, "kept": kept}
+        return {"split": 0, "round": number, "strength": strength, **told}
+
+    rows = [row(0, s, 70.0, 98.0, False) for s in (0, 1, 2, 3)]
+    rows += [row(1, 2, 60, 97, True), row(2, 2, 10, 98, False)]  # what is not kept does not count
+    rows += [row(2, s, *told, True) for s, *told in ((0, 40, 98), (1, 65, 98), (3, 50, 90))]
     table = choose(rows, budget=3).set_index("strength")
     assert table.index[table["chosen"]].tolist() == [2], "not 0, which is no blinder; not 3, which costs too much"
     assert table.loc[3, "diff"] == pytest.approx(100 * 8 / 48)
     assert choose(rows, budget=-1).set_index("strength").query("chosen").index.tolist() == [1]
-
-
-def training_history(rounds, *, attribute=0.0, identity=0.0, only=1.0):
-    """Rows of two splits and two strengths that wobble a little from round to round; at λ = `only`, one moves on."""
-    return [
-        {
-            **{"split": split, "strength": strength, "round": number},
-            "attribute": 60 + split + 0.4 * (-1) ** number + attribute * number * (strength == only),
-            "identity": 95 + split + 0.05 * (-1) ** number + identity * number * (strength == only),
-        }
-        for number in range(rounds + 1)
-        for split in (0, 1)
-        for strength in (0.0, 1.0)
-    ]
-
-
-def test_training_has_settled_when_no_strength_moves_and_not_before():
-    assert settled(training_history(8), 4)
-    assert not settled(training_history(7), 4), "four rounds against three"
-    for only in (0.0, 1.0):
-        for way in (-1, 1):
-            assert not settled(training_history(8, attribute=0.3 * way, only=only), 4), "1.2 points in four rounds"
-            assert settled(training_history(8, attribute=0.2 * way, only=only), 4), "0.8 points"
-            assert not settled(training_history(8, identity=0.06 * way, only=only), 4), "0.24 points"
-            assert settled(training_history(8, identity=0.04 * way, only=only), 4), "0.16 points"
-
-
-def test_two_strengths_that_move_apart_have_not_settled():
-    rows = training_history(8, attribute=1.0)
-    for row in rows:
-        row["attribute"] -= row["round"] * (row["strength"] == 0)
-    assert not settled(rows, 4)
-
-
-def test_what_moved_long_ago_does_not_keep_training_going():
-    rows = training_history(12)
-    for row in rows:
-        row["attribute"] += 20 * (row["round"] <= 4)
-    assert settled(rows, 4) and not settled([row for row in rows if row["round"] <= 11], 4)
-
-
-def test_without_validation_people_training_never_settles():
-    rows = [{"split": 0, "strength": 1.0, "round": number, "triplet": 0.1} for number in range(20)]
-    assert not settled(rows, 4)
 
 
 def test_interval_is_student_s():

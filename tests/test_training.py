@@ -1,5 +1,7 @@
 """How a bank steps: plain gradients in the metric of x, and the running mean that is judged and kept."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -108,21 +110,46 @@ def test_in_the_ablation_new_detectors_learn_before_the_heads_and_are_frozen_aft
     assert count_lessons(data, monkeypatch, anew=7) == (3 * 7, 3)
 
 
-@pytest.mark.parametrize(("look", "end"), [(1, 4), (2, 8)])
-def test_training_ends_when_it_has_settled_or_at_its_ceiling(data, monkeypatch, look, end):
+@pytest.mark.parametrize(("look", "end"), [(1, 2), (2, 4)])
+def test_training_ends_when_nothing_better_comes_or_at_its_ceiling(data, monkeypatch, look, end):
     flat = {"attribute": np.full(4, 60.0), "identity": np.full(4, 95.0)}
-    moving = [0.0]
-
-    def moves(number):
-        moving[0] += 5
-        return flat | {"attribute": flat["attribute"] + moving[0]}
-
     settings = SensitiveNetsSettings(**{**TINY, "rounds": 9, "patience": 2, "look": look}, strengths=(0.0, 1.0))
-    for probes, rounds, settled in ((lambda number: flat, end, True), (moves, 9, False)):
+    falls = lambda number: flat | {"attribute": flat["attribute"] - 2 * number}  # noqa: E731
+    for probes, rounds, settled in ((lambda number: flat, end, True), (falls, 9, False)):
         monkeypatch.setattr(blinder, "ValidationProbes", lambda *_, probes=probes: probes)
         fitted = SensitiveNets(settings=settings, device="cpu").fit_splits(data, budget=100)
         assert (fitted.history_[-1]["round"], fitted.settled_) == (rounds, settled)
         looks = sorted({row["round"] for row in fitted.history_})
         assert looks == sorted({*range(0, rounds + 1, look), rounds}), "before, every so many rounds, and at the end"
+        assert [row["round"] for row in fitted.history_ if row["kept"]] == [9 if probes is falls else 0] * 4
     alone = SensitiveNets(settings=settings, device="cpu").fit_splits(data)
     assert (alone.history_[-1]["round"], alone.settled_) == (9, False), "nobody to ask: it goes up to the ceiling"
+    assert [row["round"] for row in alone.history_ if row["kept"]] == [9] * 4
+
+
+def test_the_head_that_is_kept_is_that_of_the_best_round(data, monkeypatch):
+    """The third head (λ = 0 of the second split) is at its best after round 1, the others after round 2 of 3."""
+    read, states = {0: [60.0] * 4, 1: [50, 50, 20, 50], 2: [40, 40, 30, 40], 3: [45, 45, 45, 45]}, {}
+
+    def probes(number):
+        states[number] = seen[0].average.up.detach().clone()
+        return {"attribute": np.array(read[number], float), "identity": np.full(4, 95.0)}
+
+    seen = []
+    monkeypatch.setattr(blinder, "Training", lambda *words: seen.append(Training(*words)) or seen[-1])
+    monkeypatch.setattr(blinder, "ValidationProbes", lambda *_: probes)
+    settings = SensitiveNetsSettings(**TINY, look=1, strengths=(0.0, 1.0))
+    fitted = SensitiveNets(settings=settings, device="cpu").fit_splits(data, budget=3)
+    for head, number in enumerate((2, 2, 1, 2)):
+        torch.testing.assert_close(fitted.heads_.up[head], states[number][head], rtol=0, atol=0)
+        assert not torch.equal(states[number][head], states[3][head])
+
+
+@pytest.mark.parametrize("norm", [0.04, 25.0])
+def test_the_norm_of_x_changes_nothing(data, norm):
+    """Triplets are measured in the mean norm of x: what a head does to a scaled x is the scaled thing."""
+    settings = SensitiveNetsSettings(**TINY, strengths=(0.0, 1.0))
+    plain = SensitiveNets(settings=settings, device="cpu").fit_splits(data)
+    scaled = SensitiveNets(settings=settings, device="cpu").fit_splits(replace(data, x=norm * data.x))
+    torch.testing.assert_close(norm * plain.heads_(data.x[None]), scaled.heads_(norm * data.x[None]), rtol=2e-3, atol=0)
+    assert (plain.heads_(data.x[None]) - data.x).abs().max() > 0.05

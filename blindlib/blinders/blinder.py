@@ -1,7 +1,7 @@
 """What the blinders share: scikit-learn's face, files without pickle, and a bank of heads behind one estimator."""
 
 import json
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +12,11 @@ from safetensors.torch import load_file, save_file
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
+from blindlib.blinders.checkpoints import Checkpoints
 from blindlib.blinders.heads import ResidualHeads
 from blindlib.blinders.representation import Representation
 from blindlib.blinders.training import Training, TrainingSet, encode, pick_device
-from blindlib.blinders.validation import ValidationProbes, choose, settled
+from blindlib.blinders.validation import ValidationProbes, choose
 from blindlib.common.errors import InputError
 from blindlib.common.files import atomic_path, write_json
 from blindlib.common.work import derive_seed, track
@@ -128,9 +129,10 @@ class HeadBlinder(Blinder):
         λ of the heads of each split; for each split the λ by which `transform` and `representation` go.
     history_ : list of dict
         A row for each look, split and strength: losses, the adversary's accuracy (`detector`, percent), and what the
-        validation people tell (`attribute`: what fresh probes read, `identity`: verification; both percent).
+        validation people tell (`attribute`: what fresh probes read, `identity`: verification; both percent); `kept`
+        is true of the round whose head is kept.
     settled_ : bool
-        Whether training ended because nothing moved any more, by `validation.settled`; else it met its ceiling.
+        Whether training ended because nothing better came any more, by `Checkpoints.settled`; else it met its ceiling.
     """
 
     task = "identity"
@@ -139,7 +141,7 @@ class HeadBlinder(Blinder):
     def __init__(self, strength: float = 1.0, *, settings=None, random_state: int = 0, device: str = "auto"):
         self.strength, self.settings, self.random_state, self.device = strength, settings, random_state, device
 
-    def fit(self, X, y, *, identity=None, demographic=None, validation=None):
+    def fit(self, X, y, *, identity=None, demographic=None, validation=None, budget=3.0):
         """Train one head on the rows that carry labels; returns self.
 
         Parameters
@@ -151,7 +153,10 @@ class HeadBlinder(Blinder):
         demographic : array-like (N,), optional
             Labels of LNTL's task `demographic`.
         validation : bool array (N,), optional
-            Rows of people held back: fresh probes look at them after every round, and `history_` keeps what they read.
+            Rows of people held back: fresh probes look at them every few rounds, say when training ends, and of which
+            round the head is kept (`checkpoints.Checkpoints`); `history_` keeps what they read.
+        budget : float
+            What the head that is kept may cost: percent of verification's way from chance to x, on those people.
 
         Raises
         ------
@@ -175,35 +180,42 @@ class HeadBlinder(Blinder):
             validation=[np.flatnonzero(held)],
             classes=tuple(classes),
         )
-        return self._fit(data, [float(self.strength)], validate=validation is not None)
+        return self._fit(data, [float(self.strength)], None if validation is None else budget)
 
     def fit_splits(self, data: TrainingSet, *, budget: float | None = None):
-        """Train a bank, every split with every strength of the settings; with a budget, `choose` λ for each split."""
-        self._fit(data, validate=budget is not None)
+        """Train a bank, every split with every strength of the settings; with a budget (percent), `choose` their λ."""
+        self._fit(data, budget=budget)
         if budget is None:
             return self
         self.selection_ = choose(self.history_, budget)
         self.chosen_ = self.selection_[self.selection_["chosen"]].sort_values("split")["strength"].tolist()
         return self
 
-    def _fit(self, data: TrainingSet, strengths: list[float] | None = None, validate: bool = True):
+    def _fit(self, data: TrainingSet, strengths: list[float] | None = None, budget: float | None = None):
         if self.task not in ("identity", "demographic"):
             raise ValueError(f"task {self.task!r} is unknown: use identity or demographic")
         settings, seed = self.settings or self._settings(), (self.random_state, *self._key)
         strengths = strengths or list(settings.strengths)
         training = Training(data, settings, strengths, self.task, seed)
-        probes = ValidationProbes(training, derive_seed(*seed, "judge")) if validate else lambda number: {}
-        history = _history_rows(training, 0, probes(0))
+        probes = (lambda number: {}) if budget is None else ValidationProbes(training, derive_seed(*seed, "judge"))
+        told = probes(0)
+        best = Checkpoints(training.average, told, len(strengths), budget) if told else None
+        history, self.settled_ = _history_rows(training, 0, told), False
         title = f"{type(self).__name__} ({self.task})"
         for number, losses in enumerate(track(self._rounds(training), title, total=settings.rounds, unit="round"), 1):
             if number % settings.look and number < settings.rounds:
                 continue
+            told = probes(number)
             losses = {name: value.detach().cpu().numpy() for name, value in losses.items()}
-            history += _history_rows(training, number, losses | probes(number))
-            self.settled_ = settled(history, settings.patience)
+            history += _history_rows(training, number, losses | told)
+            if best:
+                best.look(number, training.average, told)
+                self.settled_ = best.settled(settings.patience)
             if self.settled_:
                 break
-        self.heads_, self.history_ = training.average.pick(slice(None)), history
+        for row, kept in zip(history, cycle(best.round if best else [number] * len(training.strength)), strict=False):
+            row["kept"] = row["round"] == int(kept)
+        self.heads_, self.history_ = (best.heads if best else training.average).pick(slice(None)), history
         self.strengths_, self.chosen_, self.classes_ = strengths, strengths[-1:] * len(data.head), list(data.classes)
         self.n_features_in_ = data.x.shape[1]
         return self

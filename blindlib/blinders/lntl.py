@@ -109,7 +109,8 @@ class LNTL(HeadBlinder):
             if number == 0:
                 h = training.detectors()
                 g.standardise(data.x[training.draw_classes(4)])
-            training.measure(h)
+            if number % settings.look == 0:
+                training.measure(h)
             for _ in range(settings.head_steps):
                 losses = step(training, g, h, task, optimiser)
             yield losses

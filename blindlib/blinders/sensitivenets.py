@@ -59,6 +59,7 @@ def step(training: Training, detectors: Detectors, target: int) -> dict:
     if not settings.anew:
         detectors.learn(hidden.detach(), training.attribute[shown])
     answers = detectors(hidden)
+    faces = faces / training.length  # so that the margin is as wide for x of any norm
     loss, terms = objective(faces, training.identity[people], answers, target, training.strength, settings.margin)
     training.update(loss)
     return {**terms, "detector": training.accuracy(answers[0], shown)}
@@ -90,7 +91,8 @@ class SensitiveNets(HeadBlinder):
             training.new_tables()
             if number == 0 or settings.anew:
                 detectors = training.detectors()
-            training.measure(detectors)
+            if number % settings.look == 0:
+                training.measure(detectors)
             for _ in range(settings.anew):
                 shown = training.draw_classes()
                 with torch.no_grad():

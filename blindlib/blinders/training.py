@@ -85,6 +85,8 @@ class Training:
         people = [data.x[self.on_device(rows)] for rows in data.head]
         centre = torch.stack([x.mean(0) for x in people]).cpu()  # (S, D)
         scale = torch.stack([x.std(0).mean().clamp_min(1e-12) for x in people]).cpu()  # (S,)
+        length = torch.stack([x.norm(dim=-1).mean().clamp_min(1e-12) for x in people])
+        self.length = self.by_head(length)[:, None, None]  # (H, 1, 1): the mean norm of x
         start = (self.by_head(centre), self.by_head(scale), self.generator)
         form = {"residual": settings.residual, "keep_norm": settings.keep_norm}
         self.heads = ResidualHeads(settings.hidden, *start, len(strengths), **form).to(self.device)

@@ -6,22 +6,23 @@ import numpy as np
 import pandas as pd
 import torch
 
+from blindlib.blinders.heads import Classifiers
 from blindlib.blinders.losses import cross_entropy
 from blindlib.blinders.sampling import GroupSampler
 from blindlib.blinders.training import Training
 from blindlib.common.work import derive_seed
 from blindlib.metrics import balanced_accuracy
 
-_PROBE_STEPS = 150
-_FLAT = {"attribute": 1.0, "identity": 0.2}  # points: what is less than that is the noise of fresh probes
+_PROBE_STEPS = 100
+_PENALTIES = (1.0, 10.0)  # of ridge regressions; our choice
 _IMAGES = 10  # of a person, at most
 
 
 class ValidationProbes:
     """A fresh look at every head of a training on its split's validation people, whom no head was trained on.
 
-    The probe of the attribute is new each time, trained on one half of the validation people and tested on the other,
-    both ways; the verification figure is the best accuracy over thresholds on validation pairs. Both serve to choose
+    The probes of the attribute are new each time, trained on one half of the validation people and tested on the other,
+    both ways: a network and ridge regressions, of which the best counts. The verification figure is the best accuracy over thresholds on validation pairs. Both serve to choose
     settings and to draw curves, never as a result.
     """
 
@@ -61,19 +62,32 @@ class ValidationProbes:
         return rows[left], rows[right], identity[left] == identity[right]
 
     def __call__(self, number: int) -> dict[str, np.ndarray]:
-        """After a round, in percent, (H,) each: balanced accuracy of fresh probes, and of verification."""
-        probes = [self._probe(half, number) for half in (0, 1)]
-        return {"attribute": np.mean(probes, axis=0), "identity": self._verify()}
+        """After a round, in percent, (H,) each: balanced accuracy of the better of the fresh probes, and verification."""
+        halves = [self._probe(half, number) for half in (0, 1)]
+        return {"attribute": np.mean(halves, axis=0).max(0), "identity": self._verify()}
 
+    @torch.no_grad()
     def _probe(self, half: int, number: int) -> np.ndarray:
-        """A new network, trained on what the heads give of one half, tested on the other: (H,)."""
-        training, tests, sampler = self.training, self.tests[half], self.samplers[half]
+        """A network and ridge regressions, trained on what the heads give of one half, tested on the other: (kinds, H)."""
+        tests = self.tests[half]
+        rows = self._padded(self.tests[1 - half])  # the heads are applied once, not in every step
+        z, shown = self.training.blind(rows), self.training.blind(self._padded(tests))
+        with torch.enable_grad():
+            network = self._network(z, rows, half, number)
+        deviation, centre = torch.std_mean(z, 1, keepdim=True)
+        z, ridge = ((part - centre) / deviation.clamp_min(1e-8) for part in (z, shown))
+        member = torch.nn.functional.one_hot(self.training.attribute[rows], len(self.data.classes)).to(z.dtype)
+        answers = [network(shown), *_ridge(z, member, ridge)]
+        truths = [self.data.attribute[rows] for rows in tests]
+        return np.stack([self._scores(balanced_accuracy, truths, answer.argmax(-1)) for answer in answers])
+
+    def _network(self, z: torch.Tensor, rows: torch.Tensor, half: int, number: int) -> Classifiers:
+        """A new network for each head, trained on z (H, N, D), which it gives of the rows (H, N)."""
+        training, sampler = self.training, self.samplers[half]
         start = torch.Generator().manual_seed(derive_seed(self.seed, "probe", number, half))
         draws = torch.Generator(training.device).manual_seed(derive_seed(self.seed, "probe draws", number, half))
-        trained = self._padded(self.tests[1 - half])  # the heads are applied once, not in every step
-        place = torch.zeros(trained.shape[0], len(self.data.attribute), dtype=torch.int64, device=training.device)
-        place.scatter_(1, trained, torch.arange(trained.shape[1], device=training.device).expand_as(trained))
-        z = training.blind(trained)
+        place = torch.zeros(len(rows), len(self.data.attribute), dtype=torch.int64, device=training.device)
+        place.scatter_(1, rows, torch.arange(rows.shape[1], device=training.device).expand_as(rows))
         probe = training.classifiers((64,), len(self.data.classes), start)
         probe.standardise(z)
         optimiser = torch.optim.AdamW(probe.parameters(), lr=3e-3, weight_decay=1e-2, fused=True)
@@ -86,9 +100,7 @@ class ValidationProbes:
             cross_entropy(answer, training.attribute[index]).sum().backward()
             optimiser.step()
             schedule.step()
-        with torch.no_grad():
-            guess = probe(training.blind(self._padded(tests))).argmax(-1)
-        return self._scores(balanced_accuracy, [self.data.attribute[rows] for rows in tests], guess)
+        return probe
 
     def _verify(self) -> np.ndarray:
         left, right, same = zip(*self.pairs, strict=True)
@@ -106,6 +118,15 @@ class ValidationProbes:
         return np.array([score(t, a[: len(t)]) for t, a in zip(truths, answers.cpu().numpy(), strict=True)])
 
 
+def _ridge(z: torch.Tensor, member: torch.Tensor, shown: torch.Tensor) -> list[torch.Tensor]:
+    """What ridge regressions of class membership (H, N, C) on z (H, N, D) say of other rows (H, W, D): a list over
+    penalties of (H, W, C). A linear reading that a network trained in few steps misses."""
+    kernel, seen = z @ z.transpose(1, 2) / z.shape[-1], shown @ z.transpose(1, 2) / z.shape[-1]
+    member, eye = member - member.mean(1, keepdim=True), torch.eye(z.shape[1], device=z.device)
+    factors = [torch.linalg.cholesky(kernel + penalty * eye) for penalty in _PENALTIES]
+    return [seen @ torch.cholesky_solve(member, factor) for factor in factors]
+
+
 def _two_people(identity: np.ndarray, rows: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:
     """Pairs of two people among some rows: (2, wanted), or (2, 0) where there is only one person."""
     found = np.empty((2, 0), np.int64)
@@ -121,34 +142,18 @@ def _best_accuracy(same: np.ndarray, distance: np.ndarray) -> float:
     return 100 * max(int(hits.max()), 0) / len(same) + 100 * float((~same).mean())
 
 
-def settled(history: list[dict], patience: int) -> bool:
-    """Whether training is done: the last `patience` looks at validation people tell what as many before them told.
-
-    For every strength, what fresh probes read (mean over splits and looks) has moved by one point at most, and
-    verification by 0.2. False while there are fewer than twice `patience` looks after the start.
-    """
-    frame = pd.DataFrame(history)
-    looks = sorted(set(frame["round"]) - {0})
-    if len(looks) < 2 * patience or "attribute" not in frame:
-        return False
-    late = frame[frame["round"].isin(looks[-patience:])]
-    before = frame[frame["round"].isin(looks[-2 * patience : -patience])]
-    moved = (late.groupby("strength")[list(_FLAT)].mean() - before.groupby("strength")[list(_FLAT)].mean()).abs()
-    return bool((moved <= pd.Series(_FLAT)).all(axis=None))
-
-
 def choose(history: list[dict], budget: float) -> pd.DataFrame:
     """Choose λ for every split by its validation people alone.
 
-    Of the strengths above 0 whose verification Diff on validation pairs stays within the budget (percent), the one
-    whose fresh probes read the attribute worst, averaged over the last three looks; if none stays within, the one that
-    costs least. Returns a row a split and strength: `split`, `strength`, `attribute` and `identity` (percent, on
-    validation people), `diff` (of identity, percent) and `chosen` (bool).
+    Of the strengths above 0 whose kept head's verification Diff on validation pairs is within the budget (percent), the
+    one whose attribute fresh probes read worst; if none is within, the one that costs least. Returns a row a split and
+    strength: `split`, `strength`, `attribute` and `identity` (percent, on validation people, of the kept head), `diff`
+    (of identity, percent) and `chosen` (bool).
     """
     frame = pd.DataFrame(history)
     start = frame[frame["round"] == 0].groupby("split")["identity"].mean()
-    late = frame[frame["round"].isin(sorted(set(frame["round"]) - {0})[-3:])]
-    table = late.groupby(["split", "strength"], as_index=False)[["attribute", "identity"]].mean()
+    table = frame.loc[frame["kept"], ["split", "strength", "attribute", "identity"]]
+    table = table.sort_values(["split", "strength"], ignore_index=True)
     x = table["split"].map(start)
     table["diff"] = 100 * (x - table["identity"]) / (x - 50)
     table["chosen"] = False

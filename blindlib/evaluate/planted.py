@@ -26,6 +26,7 @@ ATTACKERS = ("linear", "RBF")
 CHANCE = 20.0  # five emotions, equally often
 _IMAGES = 10  # of a person, two of each emotion
 _PEOPLE = {"head": 100, "validation": 50, "probe": 100, "test": 100}
+_BUDGET = 3.0  # percent of verification that a kept head may cost; as in the presets
 _MANY = 1000  # people who fit LEACE where it is asked what so few as `head` cost it
 _SCALE = 1e-3**0.5  # deviation of the axes along which a `tiny` leak lies, where all others have 1
 _SIGNS = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1], [0, 0]])  # of the two products, by emotion
@@ -139,7 +140,7 @@ def _trained(blinder: HeadBlinder, leaks: tuple[Leak, ...], planted: list, role:
         validation=[own[role == "validation"] for own in rows],
         classes=(getattr(settings, "target", None) or "first", *"2345"),
     )
-    budget = 100.0 if settings.rounds >= 2 * settings.patience else None  # else the rule cannot end it
+    budget = _BUDGET if settings.rounds > settings.look * settings.patience else None  # else the rule cannot end it
     bank = clone(blinder).set_params(settings=settings).fit_splits(data, budget=budget)
     ended = {"rounds": bank.history_[-1]["round"], "settled": bank.settled_}
     phi = bank.representation(x)
