@@ -55,7 +55,7 @@ Penalty = Annotated[float, between(1e-6, 1e6)]
 
 @dataclass(frozen=True, config=FROZEN)
 class HeadSettings:
-    """What training φ_SN and φ_LNTL has in common, so that the two differ in method alone. Each adds its `strengths`."""
+    """What training φ_SN and φ_LNTL has in common, so that the two differ in method alone; each adds its strengths."""
 
     hidden: Width = 256  # our choice: half of them linear; with 128 a planted leak stayed
     residual: bool = True  # whether φ starts as the identity map and adds to x; else a plain network, an ablation

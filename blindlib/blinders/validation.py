@@ -22,8 +22,8 @@ class ValidationProbes:
     """A fresh look at every head of a training on its split's validation people, whom no head was trained on.
 
     The probes of the attribute are new each time, trained on one half of the validation people and tested on the other,
-    both ways: a network and ridge regressions, of which the best counts. The verification figure is the best accuracy over thresholds on validation pairs. Both serve to choose
-    settings and to draw curves, never as a result.
+    both ways: a network and ridge regressions, of which the best counts. The verification figure is the best accuracy
+    over thresholds on validation pairs. Both serve to choose settings and to draw curves, never as a result.
     """
 
     def __init__(self, training: Training, seed: int):
@@ -62,13 +62,13 @@ class ValidationProbes:
         return rows[left], rows[right], identity[left] == identity[right]
 
     def __call__(self, number: int) -> dict[str, np.ndarray]:
-        """After a round, in percent, (H,) each: balanced accuracy of the better of the fresh probes, and verification."""
+        """After a round, in percent, (H,) each: what the best fresh probe reads, balanced, and verification."""
         halves = [self._probe(half, number) for half in (0, 1)]
         return {"attribute": np.mean(halves, axis=0).max(0), "identity": self._verify()}
 
     @torch.no_grad()
     def _probe(self, half: int, number: int) -> np.ndarray:
-        """A network and ridge regressions, trained on what the heads give of one half, tested on the other: (kinds, H)."""
+        """What a network and ridge regressions, trained on one half, read of the other: (kinds, H)."""
         tests = self.tests[half]
         rows = self._padded(self.tests[1 - half])  # the heads are applied once, not in every step
         z, shown = self.training.blind(rows), self.training.blind(self._padded(tests))
