@@ -3,7 +3,7 @@
 from importlib import import_module
 
 _FROM = {  # name meant for others -> where it lives; loaded when asked for, so that the command line starts at once
-    "LEACE": "blinders.leace",
+    "LEACE": "blinders.affine",
     "LNTL": "blinders.lntl",
     "SensitiveNets": "blinders.sensitivenets",
     "Study": "study",

@@ -96,6 +96,15 @@ class LNTLSettings(HeadSettings):
 
 
 @dataclass(frozen=True, config=FROZEN)
+class PullSettings(HeadSettings):
+    """How the head is trained that pulls pictures to their person's mean; see `blindlib.blinders.pull`."""
+
+    strengths: tuple[Strength, ...] = (0.0, 1.0)  # λ; our choice, by validation people
+    rounds: Annotated[int, between(1, 1000)] = 15  # our choice: what they hide is flat by then
+    margin: Annotated[float, between(0, 4)] = 0.2  # α, as for SensitiveNets
+
+
+@dataclass(frozen=True, config=FROZEN)
 class ProbeSettings:
     """How an attacker is trained and tuned on validation people; see `blindlib.evaluate.probes`."""
 

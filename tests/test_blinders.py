@@ -16,10 +16,12 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from blindlib.blinders import LEACE, LNTL, Representation, SensitiveNets
+from blindlib.blinders.affine import INLP, NAP
+from blindlib.blinders.pull import Pull
 from blindlib.blinders.training import TrainingSet, encode
 from blindlib.common.errors import InputError
 from blindlib.metrics import balanced_accuracy
-from blindlib.settings import LNTLSettings, SensitiveNetsSettings
+from blindlib.settings import LNTLSettings, PullSettings, SensitiveNetsSettings
 
 BLINDERS = {"SN": SensitiveNets, "LNTL": LNTL, "LEACE": LEACE}
 QUICK = {"hidden": 32, "rounds": 8, "head_steps": 50, "detector": (16,), "identities": 16, "rate": 0.1}
@@ -247,6 +249,9 @@ CHECKED = [
     SensitiveNets(settings=SensitiveNetsSettings(**TINY), device="cpu"),
     LNTL(settings=LNTLSettings(**TINY), device="cpu"),
     LEACE(),
+    INLP(rounds=2),
+    NAP(directions=1),
+    Pull(settings=PullSettings(**{k: v for k, v in TINY.items() if k != "detector"}), device="cpu"),
 ]
 
 

@@ -67,6 +67,30 @@ def test_a_claim_reports_the_worst_of_its_cells_with_its_interval():
     assert row["estimate"] == pytest.approx(diff(90, 40 + 50 * 0.67 + 0.2, 40))
 
 
+@pytest.mark.parametrize(
+    ("lost", "verdict"), [((30.5, 34.0), "replicated"), ((25.0, 29.5), "not replicated"), ((27.0, 34.0), "undecided")]
+)
+def test_a_verdict_needs_the_whole_interval(lost, verdict):
+    """C3 asks for a Diff of 30: all of the 95 % interval stands above it, none does, or it crosses."""
+    rows = result_rows(PAPER)
+    cell = (rows["representation"] == "SN") & (rows["probe"] == "RF")
+    rows.loc[cell, "value"] = 90 - 0.5 * np.linspace(*lost, 5)  # of 50 points above chance
+    row = judge_claims(rows, pd.DataFrame(), 0.7).set_index("id").loc["C3"]
+    assert row["verdict"] == verdict
+    assert (row["low"] > 30, row["high"] < 30) == (verdict == "replicated", verdict == "not replicated")
+    assert pd.notna(row["more_people"]) == (verdict == "undecided")
+    if verdict == "undecided":
+        assert row["more_people"] == pytest.approx(((row["high"] - row["estimate"]) / (row["estimate"] - 30)) ** 2)
+
+
+def test_one_cell_that_fails_outweighs_one_that_is_undecided():
+    rows = result_rows({**PAPER, ("SN", "Emotion (SVM)"): 20})
+    cell = (rows["representation"] == "SN") & (rows["probe"] == "RF")
+    rows.loc[cell, "value"] = 90 - 0.5 * np.linspace(27, 34, 5)
+    row = judge_claims(rows, pd.DataFrame(), 0.7).set_index("id").loc["C3"]
+    assert row["verdict"] == "not replicated" and row["evidence"] == "Table 1, Emotion (SVM), Diff SN"
+
+
 def test_the_opening_keeps_the_sign_that_the_paper_s_rule_drops():
     """A gap that the unbiased set has the other way round: it opens by the whole distance."""
     table = verdicts(study=study_rows({"x": (-6.0, 9.0), "SN": (0.0, 0.0), "LNTL": (0.0, 0.0)}))

@@ -1,4 +1,4 @@
-"""Erasers beside the trained heads: LEACE, or a class of one's own that a run takes up by `module:Class`."""
+"""Erasers beside the trained heads: our own, or a class of one's own that a run takes up by `module:Class`."""
 
 import importlib
 from functools import cache
@@ -7,13 +7,16 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import has_fit_parameter
 
-from blindlib.blinders.leace import LEACE
+from blindlib.blinders.affine import INLP, LEACE, NAP
+from blindlib.blinders.pull import Pull
 from blindlib.blinders.representation import Representation
 from blindlib.common.errors import InputError
 
+ERASERS = {"LEACE": LEACE, "INLP": INLP, "NAP": NAP, "pull": Pull}
+
 
 def find_eraser(name: str) -> type:
-    """The class of an eraser: `LEACE`, or `module:Class`.
+    """The class of an eraser: one of `ERASERS`, or `module:Class`.
 
     A class of one's own is a scikit-learn transformer with `fit(X, y)`, or `fit(X, y, identity=…)`, and `transform(X)`,
     which gives the same shape. Its `name` (or the class's) stands in tables.
@@ -23,13 +26,13 @@ def find_eraser(name: str) -> type:
     InputError
         If there is none of that name.
     """
-    if name == "LEACE":
-        return LEACE
+    if name in ERASERS:
+        return ERASERS[name]
     module, colon, cls = name.partition(":")
     try:
         return getattr(importlib.import_module(module if colon else ""), cls)
     except (ImportError, AttributeError, ValueError) as error:
-        remedy = "use LEACE or module:Class, the module's folder on PYTHONPATH"
+        remedy = f"use {', '.join(ERASERS)} or module:Class, the module's folder on PYTHONPATH"
         raise InputError("erasers", f"there is no {name!r} ({error})", remedy) from None
 
 

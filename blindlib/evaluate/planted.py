@@ -17,8 +17,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from blindlib.blinders.affine import LEACE
 from blindlib.blinders.blinder import HeadBlinder
-from blindlib.blinders.leace import LEACE
 from blindlib.blinders.training import TrainingSet, pick_device
 from blindlib.common.work import derive_seed, on_all_cores
 

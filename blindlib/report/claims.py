@@ -15,6 +15,7 @@ from blindlib.metrics import interval
 from blindlib.report.tables import by_domain, diff_of, of_cell
 from blindlib.settings import CEILINGS, UNBIASED
 
+UNDECIDED = "undecided"
 COLLAPSED = 0.1  # of x's effective rank: below it a representation counts as dead, and its blindness as none
 
 
@@ -58,9 +59,12 @@ class Claim:
     limit: float
     blind: tuple[str, ...] = ()
 
-    def holds(self, estimate: float) -> bool:
-        """Whether the claim holds of an estimate."""
-        return self.compare(estimate, self.limit)
+    def decided_by(self, bounds: tuple[float, float]) -> str:
+        """`replicated` where it holds in a whole interval, `not replicated` where in none of it, else undecided."""
+        holds = {self.compare(bound, self.limit) for bound in bounds}
+        if len(holds) > 1 or np.isnan(bounds[0]):
+            return UNDECIDED
+        return "replicated" if holds == {True} else "not replicated"
 
 
 _MORE = "φ_LNTL removes more emotion than φ_SN (NN, RF), at a cost in identity"
@@ -105,16 +109,18 @@ def _parts(results: pd.DataFrame, fairness: pd.DataFrame, bias: float) -> dict[s
 
 
 def judge_claims(results: pd.DataFrame, fairness: pd.DataFrame, bias: float) -> pd.DataFrame:
-    """The verdicts: `replicated`, `not replicated` or `not testable`.
+    """The verdicts: `replicated` where the whole interval of every cell that the claim speaks of keeps its rule, `not
+    replicated` where none of the interval of some cell does, else `undecided`; `not testable` without data.
 
     Takes the rows of `measure` and of `measure_fairness` (which may be empty), and the bias of Table 2's biased set.
     Returns `id`, `claim`, `verdict`, `estimate`, `low`, `high` (95 % t-interval over rotations or folds), `rule`,
-    `splits`, `evidence` (the cell that decides: the worst of those that the claim speaks of).
+    `splits`, `more_people` (how many times as many test people would decide what is undecided: an interval narrows as
+    the root of their number), `evidence` (the cell that decides: the worst of those with that verdict).
     """
     parts = _parts(results, fairness, bias)
     rank = results[results["metric"] == "effective_rank"].groupby("representation")["value"].mean()
     dead = {name for name in rank.index if name not in CEILINGS and rank[name] < COLLAPSED * rank.get("x", 0)}
-    columns = ["id", "claim", "verdict", "estimate", "low", "high", "rule", "splits", "evidence"]
+    columns = ["id", "claim", "verdict", "estimate", "low", "high", "rule", "splits", "more_people", "evidence"]
     return pd.DataFrame([_judge(claim, parts[claim.id], dead) for claim in CLAIMS], columns=columns)
 
 
@@ -122,27 +128,33 @@ def _judge(claim: Claim, parts: list[Evidence], dead: set[str]) -> dict:
     row = {"id": claim.id, "claim": claim.words, "rule": claim.rule}
     if any(np.isnan(part.estimate) for part in parts):
         return row | {"verdict": "not testable", "splits": 0, "evidence": "no data for it"}
-    decides = (max if claim.compare is le else min)(parts, key=lambda part: part.estimate)
+    kinds = [claim.decided_by(part.bounds()) for part in parts]
+    kind = next(kind for kind in ("not replicated", UNDECIDED, "replicated") if kind in kinds)
+    told = [part for part, own in zip(parts, kinds, strict=True) if own == kind]
+    decides = (max if claim.compare is le else min)(told, key=lambda part: part.estimate)
     low, high = decides.bounds()
-    held, evidence = claim.holds(decides.estimate), decides.cell
-    dead = dead & set(claim.blind)
-    if held and dead:
+    row |= {"estimate": decides.estimate, "low": low, "high": high, "splits": len(decides.values)}
+    dead, more, evidence = dead & set(claim.blind), np.nan, decides.cell
+    if kind == UNDECIDED and not np.isnan(low):
+        more = max(((p.bounds()[1] - p.estimate) / abs(p.estimate - claim.limit)) ** 2 for p in told)
+    elif kind == "replicated" and dead:
+        kind = "not replicated"
         evidence += f"; but {', '.join(sorted(dead))} has collapsed, and that is no blindness"
-    else:
-        undecided = [p.cell for p in parts if len({claim.holds(bound) for bound in p.bounds()}) > 1]
-        evidence += "".join(f"; the interval of {cell} reaches over the limit" for cell in undecided)
-    row |= {"verdict": "replicated" if held and not dead else "not replicated", "evidence": evidence}
-    return row | {"estimate": decides.estimate, "low": low, "high": high, "splits": len(decides.values)}
+    return row | {"verdict": kind, "more_people": more, "evidence": evidence}
 
 
 def scorecard(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """The verdicts to read: one column each for the claim, verdict, estimate with interval, rule and cell."""
-    marks = {"replicated": "✓ replicated", "not replicated": "✗ not replicated", "not testable": "– not testable"}
+    """The verdicts to read, a line each: claim, verdict, estimate with interval, rule."""
+    marks = {"replicated": "✓", "not replicated": "✗", UNDECIDED: "?", "not testable": "–"}
     shown = [
         "" if pd.isna(e) else f"{e:.1f} [no interval]" if pd.isna(low) else f"{e:.1f} [{low:.1f}, {high:.1f}]"
         for e, low, high in verdicts[["estimate", "low", "high"]].to_numpy()
     ]
+    words = [
+        f"{marks[verdict]} {verdict}" + ("" if pd.isna(more) else f"; {more:.1f} x the people would decide")
+        for verdict, more in zip(verdicts["verdict"], verdicts["more_people"], strict=True)
+    ]
     titles = {"id": "", "claim": "The paper claims", "verdict": "Here", "estimate": "Estimate [95 % interval]"}
-    titles |= {"rule": "Holds when", "evidence": "Rests on"}
-    card = verdicts.assign(verdict=verdicts["verdict"].map(marks), estimate=shown)
+    titles |= {"rule": "Holds when"}
+    card = verdicts.assign(verdict=words, estimate=shown)
     return card[[*titles]].rename(columns=titles)

@@ -1,0 +1,131 @@
+"""Erasers in closed form, or nearly: each is a projection about a point, φ(x) = x − (x − bias) Pᵀ."""
+
+import warnings
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, cross_val_score
+
+from blindlib.blinders.blinder import Blinder
+from blindlib.blinders.training import encode
+
+
+class AffineEraser(Blinder):
+    """A projection about a point. A subclass has `_projection(x, codes, who)`, which gives P (D, D).
+
+    `projection_` (D, D) and `bias_` (D,) are tensors; fitted in float64, applied in float32.
+    """
+
+    def fit(self, X, y, *, identity=None):
+        """Fit on the rows of X (N, D) whose y is known; `identity` (N,) says who is shown, by default all others."""
+        X, codes, _ = self._check(X, y, identity=identity)
+        known = codes >= 0
+        x = X[known].astype(np.float64)
+        who = np.arange(len(X)) if identity is None else encode(identity)[0]
+        self.bias_ = torch.as_tensor(x.mean(0)).float()
+        self.projection_ = torch.as_tensor(self._projection(x, codes[known], who[known])).float().contiguous()
+        return self
+
+    def _map(self, X: np.ndarray) -> np.ndarray:
+        x = torch.tensor(X)
+        return (x - (x - self.bias_) @ self.projection_.T).numpy()
+
+    def _arrays(self) -> dict[str, torch.Tensor]:
+        return {"projection": self.projection_, "bias": self.bias_}
+
+    def _restore(self, arrays: dict[str, torch.Tensor]) -> None:
+        shapes, dim = {name: tuple(value.shape) for name, value in arrays.items()}, self.n_features_in_
+        if shapes != {"bias": (dim,), "projection": (dim, dim)}:
+            raise ValueError(f"{shapes}")
+        self.projection_, self.bias_ = arrays["projection"], arrays["bias"]
+
+
+class LEACE(AffineEraser):
+    """The least change after which no linear probe reads y: `LEACE().fit(X, y).transform(X)`.
+
+    Source: Belrose et al. 2023, arXiv 2306.03819, theorem 4.3, by the package concept-erasure; the closed form of what
+    R-LACE (Ravfogel et al. 2022) looks for by games. It stops linear probes on data like the training data, no others.
+    """
+
+    name = "LEACE"
+
+    def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray) -> np.ndarray:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the package still uses torch.jit.script, which PyTorch deprecates
+            from concept_erasure import LeaceFitter
+        onehot = torch.nn.functional.one_hot(torch.as_tensor(codes), codes.max() + 1).double()
+        eraser = LeaceFitter.fit(torch.as_tensor(x), onehot).eraser
+        return (eraser.proj_left @ eraser.proj_right).numpy()
+
+
+class INLP(AffineEraser):
+    """Iterative nullspace projection: linear classifiers' directions are projected out, until a new one reads nothing.
+
+    Parameters
+    ----------
+    rounds : int
+        At most so many classifiers.
+    slack : float
+        Points above chance that count as nothing, on people whom the classifier has not seen.
+
+    Source: Ravfogel et al. 2020, arXiv 2004.07667.
+    """
+
+    name = "INLP"
+
+    def __init__(self, rounds: int = 30, slack: float = 3.0):
+        self.rounds, self.slack = rounds, slack
+
+    def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray) -> np.ndarray:
+        x, ways = x - x.mean(0), np.empty((0, x.shape[1]))
+        probe, folds = LogisticRegression(C=1.0 / x.std() ** 2 / 100, max_iter=200), GroupKFold(3)
+        chance = 1 / len(np.unique(codes))
+        for _ in range(self.rounds):
+            left = x - x @ ways.T @ ways
+            if len(np.unique(who)) >= 3:
+                read = cross_val_score(probe, left, codes, groups=who, cv=folds, scoring="balanced_accuracy").mean()
+                if 100 * (read - chance) <= self.slack:
+                    break
+            new = probe.fit(left, codes).coef_
+            ways = _basis(np.concatenate([ways, new]))
+        return ways.T @ ways
+
+
+class NAP(AffineEraser):
+    """Nuisance attribute projection: the directions in which one person's photographs differ most are projected out.
+
+    Parameters
+    ----------
+    directions : int
+        How many.
+
+    Source: Solomonoff, Campbell & Boardman 2005, for speakers and their channels; here y is the channel. A person's
+    images of one class are averaged first, so that what remains of the deviation is the class's.
+    """
+
+    name = "NAP"
+
+    def __init__(self, directions: int = 32):
+        self.directions = directions
+
+    def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray) -> np.ndarray:
+        cells, of_cell = np.unique(np.stack([who, codes]), axis=1, return_inverse=True)
+        means = _means(x, of_cell.ravel())
+        people = np.unique(cells[0], return_inverse=True)[1]
+        deviation = means - _means(means, people)[people]
+        ways = np.linalg.svd(deviation, full_matrices=False)[2][: self.directions]
+        return ways.T @ ways
+
+
+def _means(x: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Means of x (N, D) by group (N,), whole numbers from 0: (groups, D)."""
+    sums = np.zeros((group.max() + 1, x.shape[1]))
+    np.add.at(sums, group, x)
+    return sums / np.bincount(group)[:, None]
+
+
+def _basis(rows: np.ndarray) -> np.ndarray:
+    """Orthonormal rows that span what the rows span."""
+    _, size, ways = np.linalg.svd(rows, full_matrices=False)
+    return ways[size > 1e-10 * size.max()]
