@@ -18,6 +18,7 @@ from blindlib.settings import (
     FairnessSettings,
     LNTLSettings,
     ProbeSettings,
+    PullSettings,
     Seed,
     SensitiveNetsSettings,
     Share,
@@ -38,7 +39,11 @@ class Preset:
     ceiling: str = "pixels32"  # the backbone of the ceiling, beside which x is read; our choice
     emotions: tuple[str, ...] = BASIC_EMOTIONS  # the classes of the emotion probes; the poster's six
     blinded: tuple[str, ...] = SEVEN  # what the detectors tell apart: those classes, and the target of the penalty
-    erasers: tuple[str, ...] = ("LEACE",)  # beside the heads; one's own is `module:Class`, see `blinders.erasers`
+    erasers: tuple[str, ...] = (
+        "LEACE",
+        "INLP",
+        "NAP",
+    )  # beside the heads; one's own is `module:Class`, see `blinders.erasers`
     rotations: Annotated[int, between(2, 100)] = 5  # of who is tested; View 2 has ten folds, LFW's public subset five
     seeds: tuple[Seed, ...] = (0, 1, 2, 3, 4)  # each deals the people anew and trains other heads; our choice: five
     # Whether every seed has all rotations. Otherwise the k-th seed tests the k-th rotation, so that intervals over
@@ -51,6 +56,7 @@ class Preset:
     id_budget: Annotated[float, between(0, 100)] = 3.0  # our choice: claim C1 allows 5 on test people, 3 leaves room
     sensitivenets: SensitiveNetsSettings = SensitiveNetsSettings(target="neutral")
     lntl: LNTLSettings = LNTLSettings()
+    pull: PullSettings = PullSettings()
     probes: ProbeSettings = ProbeSettings()
     fairness: FairnessSettings = FairnessSettings()
     synth: SynthSettings | None = None  # of SynthFaces, which need no `sources`
@@ -68,7 +74,7 @@ class Preset:
                 f"Preset.rotations of {self.name!r} are {self.rotations} for {len(self.seeds)} seeds; it takes one "
                 "rotation a seed: make them equal, or set `crossed`"
             )
-        for part in (self.sensitivenets, self.lntl):
+        for part in (self.sensitivenets, self.lntl, self.pull):
             rising = sorted({0.0, *part.strengths})
             if len(rising) < 2 or list(part.strengths) != rising:
                 raise ValueError(f"strengths are {part.strengths}: 0 comes first, then one or more that rise")
@@ -98,7 +104,10 @@ _SMOKE = {
     "seeds": (0, 1),
     "sensitivenets": SensitiveNetsSettings(target="neutral", detector=(16,), **_TINY),
     "lntl": LNTLSettings(detector=(16,), **_TINY | {"strengths": (0.0, 0.1), "rate": 0.03}),  # at more a small φ breaks
-    "probes": ProbeSettings(nn_hidden=(16,), nn_epochs=150, svm_c=(1.0,), rf_trees=30, rf_leaf=(1,)),
+    "pull": PullSettings(**_TINY),
+    "probes": ProbeSettings(
+        nn_hidden=(16,), nn_epochs=150, svm_c=(1.0,), rf_trees=30, rf_leaf=(1,), ladder_people=(4, 10**6)
+    ),
     "fairness": FairnessSettings(biases=(0.5, 0.7), train=80, inverse_penalties=(0.01,)),
 }
 _SMALL_WORLD = SynthSettings(

@@ -99,8 +99,7 @@ class LNTLSettings(HeadSettings):
 class PullSettings(HeadSettings):
     """How the head is trained that pulls pictures to their person's mean; see `blindlib.blinders.pull`."""
 
-    strengths: tuple[Strength, ...] = (0.0, 1.0)  # λ; our choice, by validation people
-    rounds: Annotated[int, between(1, 1000)] = 15  # our choice: what they hide is flat by then
+    strengths: tuple[Strength, ...] = (0.0, 30.0)  # λ; our choice, by validation people, of 1, 10, 30, 100 and 300
     margin: Annotated[float, between(0, 4)] = 0.2  # α, as for SensitiveNets
 
 
@@ -114,6 +113,9 @@ class ProbeSettings:
     svm_c: tuple[Penalty, ...] = (0.3, 1.0, 3.0)  # protocol B; around scikit-learn's default 1
     rf_trees: Annotated[int, between(1, 10**4)] = 200  # protocol B; our choice, twice scikit-learn's default
     rf_leaf: tuple[Annotated[int, between(1, 1000)], ...] = (1, 5)  # protocol B; around scikit-learn's default 1
+    # Of `evaluate.ladder`: which attackers climb, and how many people train them (more than there are is all of them).
+    ladder: tuple[str, ...] = ("linear", "SVM")  # our choice: one of them reads most of x and of every φ here
+    ladder_people: tuple[Annotated[int, between(2, 10**6)], ...] = (16, 128, 10**6)  # our choice
 
 
 @dataclass(frozen=True, config=FROZEN)

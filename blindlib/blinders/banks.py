@@ -8,6 +8,7 @@ import pandas as pd
 from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.erasers import eraser_representation
 from blindlib.blinders.lntl import LNTL
+from blindlib.blinders.pull import Pull
 from blindlib.blinders.representation import Representation
 from blindlib.blinders.sensitivenets import SensitiveNets
 from blindlib.blinders.training import TrainingSet, pick_device
@@ -37,7 +38,7 @@ def _file(study, blinder: HeadBlinder) -> Path:
 
 def load_banks(study) -> dict[str, HeadBlinder]:
     """The blinders that notebooks 03 and 04 trained on a study's faces, by name; none without emotion labels."""
-    faces, known = study.faces, [SensitiveNets(), LNTL()]
+    faces, known = study.faces, [SensitiveNets(), LNTL(), Pull()]
     if faces.has("gender") and faces.has("ethnicity"):
         known.append(LNTL(task="demographic"))
     return {b.name: b.load(_file(study, b)) for b in known if faces.has("emotion")}
@@ -61,7 +62,7 @@ def representations(study, banks: dict[str, HeadBlinder], *, variants: bool = Tr
 
 
 def sweep(study, banks: dict[str, HeadBlinder]) -> Iterator[Representation]:
-    """φ(x) by SensitiveNets and LNTL at every strength above 0: the points of the frontier that no table shows."""
-    for name in ("SN", "LNTL") if banks else ():
+    """φ(x) by SensitiveNets, LNTL and the pull at every strength above 0: points of the frontier that no table shows."""
+    for name in ("SN", "LNTL", "pull") if banks else ():
         for strength in banks[name].strengths_[1:]:
             yield banks[name].representation(study.embedded[0].x, strength)

@@ -197,6 +197,8 @@ class HeadBlinder(Blinder):
         settings, seed = self.settings or self._settings(), (self.random_state, *self._key)
         strengths = strengths or list(settings.strengths)
         training = Training(data, settings, strengths, self.task, seed)
+        if budget is not None and self.task == "demographic":
+            budget = 100.0  # g does not ask who it is, and φ may forget it
         probes = (lambda number: {}) if budget is None else ValidationProbes(training, derive_seed(*seed, "judge"))
         told = probes(0)
         best = Checkpoints(training.average, told, len(strengths), budget) if told else None

@@ -8,11 +8,10 @@ import pandas as pd
 from sklearn.utils.validation import has_fit_parameter
 
 from blindlib.blinders.affine import INLP, LEACE, NAP
-from blindlib.blinders.pull import Pull
 from blindlib.blinders.representation import Representation
 from blindlib.common.errors import InputError
 
-ERASERS = {"LEACE": LEACE, "INLP": INLP, "NAP": NAP, "pull": Pull}
+ERASERS = {"LEACE": LEACE, "INLP": INLP, "NAP": NAP}
 
 
 def find_eraser(name: str) -> type:

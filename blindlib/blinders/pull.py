@@ -33,6 +33,9 @@ class Pull(HeadBlinder):
     terms = ("triplet", "spread")
     _settings, _key = PullSettings, ("pull",)
 
+    def __init__(self, strength=30.0, *, settings=None, random_state=0, device="auto"):
+        super().__init__(strength, settings=settings, random_state=random_state, device=device)
+
     def _rounds(self, training: Training) -> Iterator[dict]:
         settings, x = training.settings, training.data.x
         centres = training.by_head(torch.stack([self._centres(training, rows) for rows in training.data.head]))

@@ -5,9 +5,9 @@ attacker does not read may still be there (Elazar & Goldberg 2018; Ravfogel et a
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 from scipy.special import softmax
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
@@ -19,13 +19,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from blindlib.blinders.representation import Representation
+from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed, on_all_cores
 from blindlib.data.splits import Split
-from blindlib.evaluate.probes import Task, support_vectors
+from blindlib.evaluate.probes import Task, labelled, score, support_vectors
 from blindlib.metrics import balanced_accuracy
+from blindlib.settings import ProbeSettings
 
 STRONGEST, ENSEMBLE = "strongest", "ensemble"
-COLUMNS = ("representation", "task", "attacker", "people", "rotation", "seed", "validation", "value", "chance")
 
 
 def _linear(seed: int) -> list[BaseEstimator]:
@@ -64,92 +65,75 @@ RUNGS: dict[str, Callable[[int], list[BaseEstimator]]] = {
     "boosting": _boosting,
     "MLP": _network,
 }
-CORE = ("linear", "SVM")  # those that read most of x and of most φ; the others are for longer runs
 
 
 def climb(
-    representation: Representation,
-    task: Task,
-    splits: list[Split],
-    identity: np.ndarray,
-    *,
-    people: tuple[int, ...],
-    rungs: tuple[str, ...] = tuple(RUNGS),
-) -> pd.DataFrame:
+    representation: Representation, task: Task, splits: list[Split], settings: ProbeSettings, identity: np.ndarray
+) -> list[dict]:
     """What each rung reads of test people, by the number of people who train it.
 
-    Parameters
-    ----------
-    identity : array (N,)
-        Who is shown.
-    people : tuple of int
-        How many of a split's attack people train; the smaller sets are parts of the larger ones. What is more than
-        there are is all of them.
-    rungs : tuple of str
-        Of `RUNGS`. Several make an `ensemble` too, the mean of their probabilities.
+    The settings' `ladder` names the rungs, of `RUNGS`; several make an `ensemble` too, the mean of their probabilities.
+    Their `ladder_people` say how many of a split's attack people train: smaller sets are parts of larger ones, and what
+    is more than there are is all of them. `identity` (N,) is who is shown.
 
     Returns
     -------
-    DataFrame
-        `COLUMNS`: a row for each `attacker`, number of `people`, and split; `validation` and `value` are balanced
-        accuracies on validation and on test people, in percent. `strongest` is the attacker that is best on validation
-        people.
+    list of dict
+        As `probes.run_probes`, of the protocol `ladder`, with the rung as `probe`; and `strongest`, the one that is
+        best on validation people. With all attack people that one stands in protocol B too.
+
+    Raises
+    ------
+    InputError
+        If there is no such rung.
     """
     representation.serves(len(splits))
-    jobs = [
-        (number, split, size)
-        for number, split in enumerate(splits)
-        for size in sorted({min(size, _count(split, task, identity)) for size in people})
-    ]
-    rows = on_all_cores(lambda job: _one(representation, task, identity, rungs, *job), jobs)
-    common = {"representation": representation.name, "task": task.name, "chance": 100 / len(task.classes)}
-    return pd.DataFrame([common | row for part in rows for row in part], columns=list(COLUMNS))
+    unknown = sorted(set(settings.ladder) - set(RUNGS))
+    if unknown:
+        raise InputError("probes.ladder", f"there is no attacker {unknown[0]!r}", f"use {', '.join(RUNGS)}")
+    splits = [labelled(split, task) for split in splits]
+    jobs = []
+    for number, split in enumerate(splits):
+        people = np.random.default_rng(derive_seed(split.seed, "ladder")).permutation(np.unique(identity[split.probe]))
+        for size in sorted({min(size, len(people)) for size in settings.ladder_people}):
+            own = split.probe[np.isin(identity[split.probe], people[:size])]
+            jobs.append((number, replace(split, probe=own), size == len(people)))
+    climbed = on_all_cores(lambda job: _guesses(representation, task, settings.ladder, *job[:2]), jobs)
+    rows = []
+    for (_, split, whole), guesses in zip(jobs, climbed, strict=True):
+        for name, guess in guesses.items():
+            row = {"task": task.name, "probe": name, **score(task, split, guess, identity)}
+            protocols = ("ladder", "B") if whole and name == STRONGEST else ("ladder",)
+            rows += [row | {"protocol": protocol} for protocol in protocols]
+    return rows
 
 
-def _labelled(rows: np.ndarray, task: Task) -> np.ndarray:
-    return rows[task.codes[rows] >= 0]
-
-
-def _count(split: Split, task: Task, identity: np.ndarray) -> int:
-    return len(np.unique(identity[_labelled(split.probe, task)]))
-
-
-def _one(z, task: Task, identity: np.ndarray, rungs: tuple[str, ...], number: int, split: Split, size: int) -> list:
-    """The rows of one split and one number of people."""
+def _guesses(z: Representation, task: Task, rungs: tuple[str, ...], number: int, split: Split) -> dict[str, np.ndarray]:
+    """Every attacker's guesses of one split's test people, int64 codes by name."""
     seed = derive_seed(split.seed, "ladder", task.name) % 2**32
-    train, validation, test = (_labelled(rows, task) for rows in (split.probe, split.validation, split.test))
-    chosen = np.random.default_rng(seed).permutation(np.unique(identity[train]))[:size]
-    train = train[np.isin(identity[train], chosen)]
-    scaler = StandardScaler().fit(z.rows(number, train))
-    x, seen, asked = (scaler.transform(z.rows(number, rows)) for rows in (train, validation, test))
-    truth, wanted = task.codes[validation], task.codes[test]
-    told = {}  # attacker -> probabilities on validation and on test people
+    scaler = StandardScaler().fit(z.rows(number, split.probe))
+    rows = (split.probe, split.validation, split.test)
+    x, seen, asked = (scaler.transform(z.rows(number, part)) for part in rows)
+    y, truth, told = task.codes[split.probe], task.codes[split.validation], {}  # name -> probabilities, of both
+    classes = np.unique(y)
+
+    def right(probabilities: np.ndarray) -> float:
+        return balanced_accuracy(truth, classes[probabilities.argmax(1)])
+
     for rung in rungs:
-        tried = [_fitted(model, x, task.codes[train]) for model in RUNGS[rung](seed)]
-        on = [(_probabilities(model, seen), model) for model in tried]
-        best = max(range(len(on)), key=lambda k: balanced_accuracy(truth, tried[k].classes_[on[k][0].argmax(1)]))
-        told[rung] = (on[best][0], _probabilities(on[best][1], asked))
-    classes = tried[0].classes_
+        fitted = [model.fit(x, y) for model in RUNGS[rung](seed)]
+        on_validation = [_probabilities(model, seen) for model in fitted]
+        best = int(np.argmax([right(each) for each in on_validation]))
+        told[rung] = on_validation[best], _probabilities(fitted[best], asked)
     if len(rungs) > 1:
         told[ENSEMBLE] = tuple(np.mean([told[rung][part] for rung in rungs], axis=0) for part in (0, 1))
-    rows = [
-        {
-            "attacker": name,
-            "validation": balanced_accuracy(truth, classes[on_validation.argmax(1)]),
-            "value": balanced_accuracy(wanted, classes[on_test.argmax(1)]),
-        }
-        for name, (on_validation, on_test) in told.items()
-    ]
-    rows.append(max(rows, key=lambda row: row["validation"]) | {"attacker": STRONGEST})
-    return [row | {"people": size, "rotation": split.rotation, "seed": split.seed} for row in rows]
-
-
-def _fitted(model: BaseEstimator, x: np.ndarray, y: np.ndarray) -> BaseEstimator:
-    return model.fit(x, y)
+    told[STRONGEST] = max(told.values(), key=lambda both: right(both[0]))
+    return {name: classes[on_test.argmax(1)] for name, (_, on_test) in told.items()}
 
 
 def _probabilities(model: BaseEstimator, x: np.ndarray) -> np.ndarray:
     """(N, C): probabilities, or what stands in for them where a model has none."""
     if hasattr(model, "predict_proba"):
         return model.predict_proba(x)
-    return softmax(model.decision_function(x), axis=1)
+    scores = model.decision_function(x)
+    return softmax(scores if scores.ndim > 1 else np.stack([-scores, scores], 1), axis=1)

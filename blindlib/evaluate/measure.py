@@ -10,6 +10,7 @@ from blindlib.blinders.representation import Representation
 from blindlib.blinders.training import encode
 from blindlib.data.facetable import FaceTable
 from blindlib.data.splits import Split
+from blindlib.evaluate.ladder import climb
 from blindlib.evaluate.probes import PROBES, Task, run_probes
 from blindlib.evaluate.results import COLUMNS, summarise, tidy
 from blindlib.evaluate.verification import equal_error_rate, fold_thresholds, pair_distances, roc, tar_at_far
@@ -106,9 +107,9 @@ def measure_collapse(representation: Representation, splits: list[Split]) -> lis
 def measure(representation: Representation, study, *, quick: bool = False, protocols: str = "AB") -> pd.DataFrame:
     """All result rows of one representation.
 
-    Emotion is probed by `protocols`, the rest by B. With `quick` only verification and the NN probe of protocol B on
-    emotion: for points of a frontier. Raises
-    ValueError if the representation has another number of heads than there are splits.
+    Emotion is probed by `protocols` and by the ladder of attackers, the rest by B. With `quick` only verification and
+    the NN probe of protocol B on emotion: for points of a frontier. Raises ValueError if the representation has another
+    number of heads than there are splits.
     """
     faces, preset, trained = study.faces, study.preset, representation.trained
     identity = faces.frame["identity"].to_numpy()
@@ -122,6 +123,8 @@ def measure(representation: Representation, study, *, quick: bool = False, proto
         rows = run_probes(
             representation, task, study.splits, preset.probes, kinds=kinds, protocols=by, identity=identity
         )
+        if task.name == "emotion" and not quick:
+            rows += climb(representation, task, study.splits, preset.probes, identity)
         tables.append(tidy(rows, PROBE_METRICS, provenance=faces.provenance_of(task.name, trained=trained), **constant))
     constant["provenance"] = faces.provenance_of("identity", trained=trained)
     rows = measure_verification(representation, study) + measure_collapse(representation, study.splits)

@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from blindlib.blinders.affine import LEACE
+from blindlib.blinders.affine import INLP, LEACE, NAP
 from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.training import TrainingSet, pick_device
 from blindlib.common.work import derive_seed, on_all_cores
@@ -92,8 +92,8 @@ def calibrate(blinders: list[HeadBlinder], leaks: tuple[Leak, ...] = LEAKS, *, d
     """What attackers read of every planted leak in x, and in what each method leaves of it.
 
     Each blinder trains a head for each leak, at its own `strength` and as its settings say, on 100 people, with 50 more
-    by whom training ends where it has the rounds for it; 100 others train the attackers, 100 others are tested. LEACE
-    is fitted on the first 100, and once more on 1,000 others: the difference is what few people cost it.
+    by whom training ends where it has the rounds for it; 100 others train the attackers, 100 others are tested. The
+    erasers are fitted on the first 100, LEACE once more on 1,000 others: the difference is what few people cost it.
 
     Returns
     -------
@@ -110,9 +110,10 @@ def calibrate(blinders: list[HeadBlinder], leaks: tuple[Leak, ...] = LEAKS, *, d
     for blinder in blinders:
         jobs += _trained(blinder, leaks, planted, role)
     few = role == "head"
-    for leak, (x, emotion, _) in zip(leaks, planted, strict=True):
+    for leak, (x, emotion, identity) in zip(leaks, planted, strict=True):
         many, of_many, _ = plant(leak, _MANY, dim=dim, seed=1)
-        jobs.append((leak, "LEACE", {}, LEACE().fit(x[few], emotion[few]).transform(x)))
+        for eraser in (LEACE(), INLP(), NAP()):
+            jobs.append((leak, eraser.name, {}, eraser.fit(x[few], emotion[few], identity=identity[few]).transform(x)))
         jobs.append((leak, f"LEACE, {_MANY:,} people", {}, LEACE().fit(many, of_many).transform(x)))
     plain = {leak: x for leak, (x, _, _) in zip(leaks, planted, strict=True)}
     read = on_all_cores(lambda job: _readings(job[-1], plain[job[0]], *planted[0][1:], role), jobs)

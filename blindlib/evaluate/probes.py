@@ -74,7 +74,7 @@ def run_probes(
         predicted class: 100 is a probe that has collapsed), all in percent on test people, `chance`, and counts.
     """
     representation.serves(len(splits))
-    splits = [_move(split, lambda rows: rows[task.codes[rows] >= 0]) for split in splits]  # labelled images alone
+    splits = [labelled(split, task) for split in splits]
     rows_of = [partial(representation.rows, number) for number in range(len(splits))]
 
     def attack(kind: str, protocol: str) -> list[np.ndarray]:
@@ -85,10 +85,15 @@ def run_probes(
 
     attacks = [(kind, protocol) for kind in kinds for protocol in protocols]
     return [
-        {"task": task.name, "probe": kind, "protocol": protocol} | _score(task, split, guess, identity)
+        {"task": task.name, "probe": kind, "protocol": protocol} | score(task, split, guess, identity)
         for (kind, protocol), guesses in zip(attacks, on_all_cores(lambda one: attack(*one), attacks), strict=True)
         for split, guess in zip(splits, guesses, strict=True)
     ]
+
+
+def labelled(split: Split, task: Task) -> Split:
+    """The split with labelled images alone, for those who train probes, validate and are tested."""
+    return _move(split, lambda rows: rows[task.codes[rows] >= 0])
 
 
 def _move(split: Split, change: Callable[[np.ndarray], np.ndarray]) -> Split:
@@ -96,7 +101,8 @@ def _move(split: Split, change: Callable[[np.ndarray], np.ndarray]) -> Split:
     return replace(split, probe=change(split.probe), validation=change(split.validation), test=change(split.test))
 
 
-def _score(task: Task, split: Split, guess: np.ndarray, identity: np.ndarray) -> dict:
+def score(task: Task, split: Split, guess: np.ndarray, identity: np.ndarray) -> dict:
+    """What a probe's guess (test images,) is worth, in percent, with chance and counts: the columns of `run_probes`."""
     truth = task.codes[split.test]
     return {
         "rotation": split.rotation,

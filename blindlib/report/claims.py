@@ -16,6 +16,8 @@ from blindlib.report.tables import by_domain, diff_of, of_cell
 from blindlib.settings import CEILINGS, UNBIASED
 
 UNDECIDED = "undecided"
+_MARKS = {"replicated": "✓", "not replicated": "✗", UNDECIDED: "?", "not testable": "–"}
+_TOLD = ("verdict", "estimate", "low", "high", "more_people")  # of a claim, by either kind of attacker
 COLLAPSED = 0.1  # of x's effective rank: below it a representation counts as dead, and its blindness as none
 
 
@@ -58,6 +60,7 @@ class Claim:
     compare: Callable[[float, float], bool]
     limit: float
     blind: tuple[str, ...] = ()
+    attacked: bool = False  # whether it speaks of what probes read, so that a stronger attacker may overturn it
 
     def decided_by(self, bounds: tuple[float, float]) -> str:
         """`replicated` where it holds in a whole interval, `not replicated` where in none of it, else undecided."""
@@ -71,8 +74,8 @@ _MORE = "φ_LNTL removes more emotion than φ_SN (NN, RF), at a cost in identity
 CLAIMS = (
     Claim("C1", "φ_SN keeps identity", "Diff ≤ 5", le, 5),
     Claim("C2", "φ_SN keeps gender and ethnicity", "both Diff ≤ 5", le, 5),
-    Claim("C3", "φ_SN removes emotion", "Diff ≥ 30 for NN, SVM and RF", ge, 30, ("SN",)),
-    Claim("C4", _MORE, "each difference of Diff > 0", gt, 0, ("LNTL",)),
+    Claim("C3", "φ_SN removes emotion", "Diff ≥ 30 for NN, SVM and RF", ge, 30, ("SN",), True),
+    Claim("C4", _MORE, "each difference of Diff > 0", gt, 0, ("LNTL",), True),
     Claim("C5", "biased training opens a gap", "Eq. Opp. biased − 2 · unbiased ≥ 0", ge, 0),
     Claim("C5b", "the same, signed (ours)", "gap biased − unbiased > 0", gt, 0),
     Claim("C6", "both blinded representations narrow it", "Eq. Opp. of x − of φ > 0", gt, 0, ("SN", "LNTL")),
@@ -80,9 +83,11 @@ CLAIMS = (
 )
 
 
-def _parts(results: pd.DataFrame, fairness: pd.DataFrame, bias: float) -> dict[str, list[Evidence]]:
-    """What each claim has to hold of; arguments as `judge_claims`."""
-    rows = by_domain(results)
+def _parts(
+    results: pd.DataFrame, fairness: pd.DataFrame, bias: float, three: tuple[str, ...]
+) -> dict[str, list[Evidence]]:
+    """What each claim has to hold of, by these probes in the place of NN, SVM and RF; the rest as `judge_claims`."""
+    rows, two = by_domain(results), (three[0], three[-1])
 
     def diff(domain: str, name: str) -> Evidence:
         lost, _, by_rotation = diff_of(rows, domain, name)
@@ -99,8 +104,8 @@ def _parts(results: pd.DataFrame, fairness: pd.DataFrame, bias: float) -> dict[s
     return {
         "C1": [diff("ID", "SN")],
         "C2": [diff("Gender", "SN"), diff("Ethnicity", "SN")],
-        "C3": [diff(f"Emotion ({probe})", "SN") for probe in ("NN", "SVM", "RF")],
-        "C4": [diff(d, "LNTL").minus(diff(d, "SN")) for d in ("Emotion (NN)", "Emotion (RF)", "ID")],
+        "C3": [diff(f"Emotion ({probe})", "SN") for probe in dict.fromkeys(three)],
+        "C4": [diff(d, "LNTL").minus(diff(d, "SN")) for d in dict.fromkeys((*(f"Emotion ({p})" for p in two), "ID"))],
         "C5": [gap["x"].size().minus(unbiased.size(), 2.0)],
         "C5b": [gap["x"].minus(unbiased)],
         "C6": [gap["x"].size().minus(gap[name].size()) for name in ("SN", "LNTL")],
@@ -115,25 +120,33 @@ def judge_claims(results: pd.DataFrame, fairness: pd.DataFrame, bias: float) -> 
     Takes the rows of `measure` and of `measure_fairness` (which may be empty), and the bias of Table 2's biased set.
     Returns `id`, `claim`, `verdict`, `estimate`, `low`, `high` (95 % t-interval over rotations or folds), `rule`,
     `splits`, `more_people` (how many times as many test people would decide what is undecided: an interval narrows as
-    the root of their number), `evidence` (the cell that decides: the worst of those with that verdict).
+    the root of their number), `evidence` (the cell that decides: the worst of those with that verdict); and, as
+    `strongest_…`, the same of claims about what probes read, by the strongest attacker alone.
     """
-    parts = _parts(results, fairness, bias)
+    measured = _parts(results, fairness, bias, ("NN", "SVM", "RF"))
+    attacked = _parts(results, fairness, bias, ("strongest",))
     rank = results[results["metric"] == "effective_rank"].groupby("representation")["value"].mean()
     dead = {name for name in rank.index if name not in CEILINGS and rank[name] < COLLAPSED * rank.get("x", 0)}
-    columns = ["id", "claim", "verdict", "estimate", "low", "high", "rule", "splits", "more_people", "evidence"]
-    return pd.DataFrame([_judge(claim, parts[claim.id], dead) for claim in CLAIMS], columns=columns)
+    rows = []
+    for claim in CLAIMS:
+        row = {"id": claim.id, "claim": claim.words, "rule": claim.rule, **_judge(claim, measured[claim.id], dead)}
+        if claim.attacked:
+            told = _judge(claim, attacked[claim.id], dead)
+            row |= {f"strongest_{name}": told.get(name) for name in _TOLD}
+        rows.append(row)
+    columns = ["id", "claim", *_TOLD, "rule", "splits", "evidence", *(f"strongest_{name}" for name in _TOLD)]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _judge(claim: Claim, parts: list[Evidence], dead: set[str]) -> dict:
-    row = {"id": claim.id, "claim": claim.words, "rule": claim.rule}
     if any(np.isnan(part.estimate) for part in parts):
-        return row | {"verdict": "not testable", "splits": 0, "evidence": "no data for it"}
+        return {"verdict": "not testable", "splits": 0, "evidence": "no data for it"}
     kinds = [claim.decided_by(part.bounds()) for part in parts]
     kind = next(kind for kind in ("not replicated", UNDECIDED, "replicated") if kind in kinds)
     told = [part for part, own in zip(parts, kinds, strict=True) if own == kind]
     decides = (max if claim.compare is le else min)(told, key=lambda part: part.estimate)
     low, high = decides.bounds()
-    row |= {"estimate": decides.estimate, "low": low, "high": high, "splits": len(decides.values)}
+    row = {"estimate": decides.estimate, "low": low, "high": high, "splits": len(decides.values)}
     dead, more, evidence = dead & set(claim.blind), np.nan, decides.cell
     if kind == UNDECIDED and not np.isnan(low):
         more = max(((p.bounds()[1] - p.estimate) / abs(p.estimate - claim.limit)) ** 2 for p in told)
@@ -144,17 +157,20 @@ def _judge(claim: Claim, parts: list[Evidence], dead: set[str]) -> dict:
 
 
 def scorecard(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """The verdicts to read, a line each: claim, verdict, estimate with interval, rule."""
-    marks = {"replicated": "✓", "not replicated": "✗", UNDECIDED: "?", "not testable": "–"}
-    shown = [
-        "" if pd.isna(e) else f"{e:.1f} [no interval]" if pd.isna(low) else f"{e:.1f} [{low:.1f}, {high:.1f}]"
-        for e, low, high in verdicts[["estimate", "low", "high"]].to_numpy()
-    ]
-    words = [
-        f"{marks[verdict]} {verdict}" + ("" if pd.isna(more) else f"; {more:.1f} x the people would decide")
-        for verdict, more in zip(verdicts["verdict"], verdicts["more_people"], strict=True)
-    ]
-    titles = {"id": "", "claim": "The paper claims", "verdict": "Here", "estimate": "Estimate [95 % interval]"}
-    titles |= {"rule": "Holds when"}
-    card = verdicts.assign(verdict=words, estimate=shown)
-    return card[[*titles]].rename(columns=titles)
+    """The verdicts to read, a line each: claim, rule, as the paper measures, against the strongest attacker."""
+    lines = []
+    for row in verdicts.to_dict("records"):
+        line = {"": row["id"], "The paper claims": row["claim"], "Holds when": row["rule"]}
+        line["As the paper measures [95 % interval]"] = _words(row, "")
+        attacked = isinstance(row["strongest_verdict"], str)
+        line["Against the strongest attacker"] = _words(row, "strongest_") if attacked else ""
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def _words(row: dict, column: str) -> str:
+    verdict, estimate, low, high, more = (row[f"{column}{name}"] for name in _TOLD)
+    words = f"{_MARKS[verdict]} {verdict}"
+    if pd.notna(estimate):
+        words += f": {estimate:.1f} [no interval]" if pd.isna(low) else f": {estimate:.1f} [{low:.1f}, {high:.1f}]"
+    return words if pd.isna(more) else f"{words}; {more:.1f} x the people would decide"

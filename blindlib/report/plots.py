@@ -238,6 +238,50 @@ def table1_figure(table: pd.DataFrame) -> Figure:
 
 
 @blank_without_data
+def attack_curves(cells: pd.DataFrame) -> Figure:
+    """What the strongest attacker reads by the number of its people, and who it is: a row for each `representation`,
+    `probe` and number of people (`n_train_subjects`), with `mean`, `half_width` and `chance`, in percent."""
+    figure, (left, right) = new_figure(2, height=3.4, sharey=True, width_ratios=(3, 2))
+    most = cells["n_train_subjects"].max()
+    rungs = [name for name in cells["probe"].unique() if name != "strongest"]
+    for name, rows in cells.groupby("representation", sort=False):
+        curve = rows[rows["probe"] == "strongest"].sort_values("n_train_subjects")
+        line = {"color": colour(name), "label": name, "elinewidth": 0.7}
+        left.errorbar(curve["n_train_subjects"], curve["mean"], curve["half_width"], **POINTS | {"fmt": "o-"} | line)
+        last = rows[rows["n_train_subjects"] == most].set_index("probe").reindex(rungs)
+        right.plot(range(len(rungs)), last["mean"], "o-", ms=4, lw=0.5, color=colour(name))
+    for axis in (left, right):
+        axis.axhline(cells["chance"].iloc[0], lw=1, label="chance" if axis is left else None, **GUIDE)
+    left.set(xscale="log", xlabel="people who train the attacker", ylabel="emotion read by the strongest attacker, %")
+    left.set_xticks(sorted(cells["n_train_subjects"].unique()), sorted(cells["n_train_subjects"].unique()))
+    left.minorticks_off()
+    right.set_xticks(range(len(rungs)), rungs, rotation=30)
+    right.set(xlabel=f"attacker, with {most} people", xlim=(-0.5, len(rungs) - 0.5))
+    figure.legend(loc="outside upper center", ncols=5)
+    return figure
+
+
+@blank_without_data
+def collapsed_probe(cells: pd.DataFrame) -> Figure:
+    """What an SVM reads by the norm of x, its default γ and the classes' balance: columns of `collapsed_probe`."""
+    figure, axes = new_figure(2, height=2.8)
+    styles = {"auto": ("#D55E00", "before 0.22"), "scale": ("#000000", "since")}
+    for (gamma, classes), rows in cells.groupby(["gamma", "classes"], sort=False):
+        by = rows.groupby("norm")[["value", "top_share"]].mean()
+        shade, when = styles[gamma]
+        line = {"color": shade, "ls": "-" if classes == "equal" else "--", "marker": "o", "ms": 4, "lw": 1.2}
+        for axis, measure in zip(axes, by, strict=True):
+            axis.plot(by.index, by[measure], label=f'γ = "{gamma}" ({when}), classes {classes}', **line)
+    axes[0].axhline(cells["chance"].iloc[0], lw=1, label="chance", **GUIDE)
+    for axis, words in zip(axes, ("balanced accuracy, %", "share of the most frequent answer, %"), strict=True):
+        axis.set(xscale="log", xlabel="norm of x (as it comes: 1)", ylabel=words, ylim=(0, 102))
+        axis.set_xticks(sorted(cells["norm"].unique()), [f"{norm:g}" for norm in sorted(cells["norm"].unique())])
+        axis.minorticks_off()
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return figure
+
+
+@blank_without_data
 def frontier(points: pd.DataFrame) -> Figure:
     """λ against ID and emotion on test people: columns `method`, `strength`, `id`, `id_hw`, `emotion`, `emotion_hw`."""
     figure, (axis,) = new_figure(height=3.2)

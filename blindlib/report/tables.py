@@ -12,8 +12,20 @@ from blindlib.metrics import interval, paired_diff
 from blindlib.report import paper
 from blindlib.settings import CEILINGS, UNBIASED
 
-DOMAINS = ("ID", "Gender", "Ethnicity", "Emotion (NN)", "Emotion (SVM)", "Emotion (RF)")
-REPRESENTATIONS = ("x", "SN", "LNTL", "LNTL demographic", "LEACE", "SN λ=0", "LNTL λ=0", *CEILINGS)
+DOMAINS = ("ID", "Gender", "Ethnicity", "Emotion (NN)", "Emotion (SVM)", "Emotion (RF)", "Emotion (strongest)")
+REPRESENTATIONS = (
+    "x",
+    "SN",
+    "LNTL",
+    "LNTL demographic",
+    "LEACE",
+    "INLP",
+    "NAP",
+    "pull",
+    "SN λ=0",
+    "LNTL λ=0",
+    *CEILINGS,
+)
 ORDER = {"domain": DOMAINS, "protocol": ("B", "A"), "representation": REPRESENTATIONS}
 MEASURES = {"acc": "Acc", "tpr_smiling": "TPR smiling", "tpr_not_smiling": "TPR not smiling", "eq_opp": "Eq. Opp."}
 CELLS = (("x", "unbiased"), ("x", "biased"), ("SN", "biased"), ("LNTL", "biased"), ("LEACE", "biased"))
@@ -31,7 +43,7 @@ TABLE2_COLUMNS = (
 
 def by_domain(results: pd.DataFrame) -> pd.DataFrame:
     """The balanced accuracies among result rows, with the row of Table 1 that each belongs to as `domain`."""
-    kept = results[results["metric"] == "balanced_accuracy"]
+    kept = results[(results["metric"] == "balanced_accuracy") & (results["protocol"] != "ladder")]
     names = {"ID": "ID", "gender": "Gender", "ethnicity": "Ethnicity"}
     probes = zip(kept["task"], kept["probe"], strict=True)
     return kept.assign(domain=[names.get(task, f"Emotion ({probe})") for task, probe in probes])

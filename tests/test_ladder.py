@@ -1,0 +1,85 @@
+"""The ladder of attackers: each rung reads what it can, more people read more, validation people choose."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from blindlib.blinders import Representation
+from blindlib.common.errors import InputError
+from blindlib.data.splits import Split
+from blindlib.evaluate import ladder
+from blindlib.evaluate.probes import Task
+from blindlib.settings import ProbeSettings
+
+PEOPLE, IMAGES = 300, 6
+WHO = np.repeat(np.arange(PEOPLE), IMAGES)
+CODES = np.tile(np.arange(IMAGES) % 2, PEOPLE)
+
+
+def world(kind):
+    """300 people of six images, half of either class: told by a mean, by the sign of a product, or not at all."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(len(WHO), 12))
+    if kind == "mean":
+        x[:, 0] += 1.5 * (2 * CODES - 1)
+    elif kind == "product":
+        first = rng.choice([-1, 1], len(x))
+        x[:, :2] += 2.5 * np.stack([first, first * (2 * CODES - 1)], 1)
+    return Representation.of("x", x.astype(np.float32))
+
+
+def split_of(people):
+    parts = np.split(np.random.default_rng(0).permutation(PEOPLE), (10, 60, 210))
+    rows = [np.flatnonzero(np.isin(WHO, part)) for part in parts]
+    split = Split(0, 0, head=rows[0], validation=rows[1], probe=rows[2], test=rows[3])
+    return split, ProbeSettings(ladder=tuple(ladder.RUNGS), ladder_people=people)
+
+
+def read(kind, people=(10**6,), rungs=None):
+    split, settings = split_of(people)
+    if rungs:
+        settings = replace(settings, ladder=rungs)
+    rows = ladder.climb(world(kind), Task("emotion", CODES, ["a", "b"]), [split], settings, WHO)
+    return pd.DataFrame(rows)
+
+
+def test_a_mean_is_read_by_all_a_product_by_all_but_the_linear_and_nothing_by_none():
+    values = {kind: read(kind).query("protocol == 'ladder'").set_index("probe") for kind in ("mean", "product", "none")}
+    everyone = [*ladder.RUNGS, "ensemble", "strongest"]
+    for rows in values.values():
+        assert sorted(rows.index) == sorted(everyone) and set(rows["n_train_subjects"]) == {150}
+        assert set(rows["n_test_subjects"]) == {90} and set(rows["chance"]) == {50.0}
+    assert values["mean"]["balanced_accuracy"].min() > 85
+    product = values["product"]["balanced_accuracy"]
+    assert product["linear"] < 60 and product.drop("linear").min() > 70
+    assert values["none"]["balanced_accuracy"].sub(50).abs().max() < 9, "540 images: a standard error of 2.2"
+
+
+def test_more_people_read_more_and_all_of_them_stand_in_protocol_b():
+    rows = read("mean", (2, 20, 10**6), ("linear", "SVM"))
+    curve = rows.query("protocol == 'ladder' and probe == 'linear'").set_index("n_train_subjects")["balanced_accuracy"]
+    assert list(curve.index) == [2, 20, 150] and curve[2] < curve[20] < curve[150] + 3
+    b = rows[rows["protocol"] == "B"]
+    assert len(b) == 1 and b["probe"].item() == "strongest" and b["n_train_subjects"].item() == 150
+    same = rows.query("protocol == 'ladder' and probe == 'strongest' and n_train_subjects == 150")
+    assert same["balanced_accuracy"].item() == b["balanced_accuracy"].item()
+
+
+def test_the_strongest_is_chosen_on_validation_people_and_not_on_those_who_are_tested():
+    """Validation people are far away in all that tells nothing: their neighbours err, the mean still tells."""
+    split, settings = split_of((10**6,))
+    x = world("none").rows(0, np.arange(len(WHO))).copy()
+    x[:, 0] += 4.0 * (2 * CODES - 1)
+    x[split.validation, 1:] *= 100
+    x[split.test, 0] = 0  # those who are tested show nothing: what is read of them cannot have chosen
+    task, settings = Task("emotion", CODES, ["a", "b"]), replace(settings, ladder=("kNN", "linear"))
+    rows = ladder.climb(Representation.of("x", x), task, [split], settings, WHO)
+    values = {row["probe"]: row["balanced_accuracy"] for row in rows if row["protocol"] == "ladder"}
+    assert values["strongest"] == values["linear"] != values["kNN"]
+
+
+def test_an_unknown_rung_is_refused_in_one_line():
+    with pytest.raises(InputError, match=r"probes\.ladder.*'oracle'.*linear, SVM"):
+        read("none", rungs=("oracle",))
