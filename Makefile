@@ -84,7 +84,7 @@ check: $(STAMP)  ## run the preset afresh beside build/ and say where it differs
 	@name=$$($(PY) -m blindlib name $(P)); $(PY) -m blindlib compare figures/$$name build/check/figures/$$name
 
 # Twice the patience, twice the ceiling: whoever stops too early is found out.
-LONGER := $(foreach m,sensitivenets lntl,$(m).rounds=80; $(m).patience=6;)
+LONGER := $(foreach m,sensitivenets lntl pull,$(m).rounds=80; $(m).patience=6;)
 settle: $(STAMP)  ## train twice as long beside the committed run and say which cells of Table 1 move
 	@$(MAKE) --no-print-directory paper SETTINGS="$(LONGER)"
 	@longer=$$($(PY) -m blindlib name --preset $(PRESET) -p '$(LONGER)'); \

@@ -43,7 +43,7 @@ class Preset:
         "LEACE",
         "INLP",
         "NAP",
-    )  # beside the heads; one's own is `module:Class`, see `blinders.erasers`
+    )  # or one's own, `module:Class`: `blinders.erasers`
     rotations: Annotated[int, between(2, 100)] = 5  # of who is tested; View 2 has ten folds, LFW's public subset five
     seeds: tuple[Seed, ...] = (0, 1, 2, 3, 4)  # each deals the people anew and trains other heads; our choice: five
     # Whether every seed has all rotations. Otherwise the k-th seed tests the k-th rotation, so that intervals over

@@ -87,7 +87,7 @@ class INLP(AffineEraser):
                 read = cross_val_score(probe, left, codes, groups=who, cv=folds, scoring="balanced_accuracy").mean()
                 if 100 * (read - chance) <= self.slack:
                     break
-            new = probe.fit(left, codes).coef_
+            new = np.atleast_2d(probe.fit(left, codes).coef_)
             ways = _basis(np.concatenate([ways, new]))
         return ways.T @ ways
 

@@ -62,7 +62,7 @@ def representations(study, banks: dict[str, HeadBlinder], *, variants: bool = Tr
 
 
 def sweep(study, banks: dict[str, HeadBlinder]) -> Iterator[Representation]:
-    """φ(x) by SensitiveNets, LNTL and the pull at every strength above 0: points of the frontier that no table shows."""
+    """φ(x) by the trained heads at every strength above 0: the points of the frontier that no table shows."""
     for name in ("SN", "LNTL", "pull") if banks else ():
         for strength in banks[name].strengths_[1:]:
             yield banks[name].representation(study.embedded[0].x, strength)

@@ -19,13 +19,16 @@ COLOURS = {
     "SN": "#0072B2",
     "LNTL": "#D55E00",
     "LEACE": "#009E73",
+    "pull": "#F0C000",
+    "INLP": "#332288",
+    "NAP": "#999933",
     "SN λ=0": "#56B4E9",
     "LNTL λ=0": "#E69F00",
     "LNTL demographic": "#CC79A7",
     "labelnet": "#666666",
     "pixels": "#999999",
 }
-FURTHER_COLOURS = ("#332288", "#882255", "#999933", "#44AA99", "#CC6677", "#AA4499")  # of Paul Tol's muted palette
+FURTHER_COLOURS = ("#882255", "#44AA99", "#CC6677", "#AA4499", "#117733", "#88CCEE")  # of Paul Tol's muted palette
 STYLE = {
     **dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize"), 9),
     **dict.fromkeys(("legend.fontsize", "xtick.labelsize", "ytick.labelsize"), 8),
@@ -240,20 +243,20 @@ def table1_figure(table: pd.DataFrame) -> Figure:
 @blank_without_data
 def attack_curves(cells: pd.DataFrame) -> Figure:
     """What the strongest attacker reads by the number of its people, and who it is: a row for each `representation`,
-    `probe` and number of people (`n_train_subjects`), with `mean`, `half_width` and `chance`, in percent."""
+    `probe` and number of people (`people`), with `mean`, `half_width` and `chance`, in percent."""
     figure, (left, right) = new_figure(2, height=3.4, sharey=True, width_ratios=(3, 2))
-    most = cells["n_train_subjects"].max()
+    most = cells["people"].max()
     rungs = [name for name in cells["probe"].unique() if name != "strongest"]
     for name, rows in cells.groupby("representation", sort=False):
-        curve = rows[rows["probe"] == "strongest"].sort_values("n_train_subjects")
+        curve = rows[rows["probe"] == "strongest"].sort_values("people")
         line = {"color": colour(name), "label": name, "elinewidth": 0.7}
-        left.errorbar(curve["n_train_subjects"], curve["mean"], curve["half_width"], **POINTS | {"fmt": "o-"} | line)
-        last = rows[rows["n_train_subjects"] == most].set_index("probe").reindex(rungs)
+        left.errorbar(curve["people"], curve["mean"], curve["half_width"], **POINTS | {"fmt": "o-"} | line)
+        last = rows[rows["people"] == most].set_index("probe").reindex(rungs)
         right.plot(range(len(rungs)), last["mean"], "o-", ms=4, lw=0.5, color=colour(name))
     for axis in (left, right):
         axis.axhline(cells["chance"].iloc[0], lw=1, label="chance" if axis is left else None, **GUIDE)
     left.set(xscale="log", xlabel="people who train the attacker", ylabel="emotion read by the strongest attacker, %")
-    left.set_xticks(sorted(cells["n_train_subjects"].unique()), sorted(cells["n_train_subjects"].unique()))
+    left.set_xticks(sorted(cells["people"].unique()), sorted(cells["people"].unique()))
     left.minorticks_off()
     right.set_xticks(range(len(rungs)), rungs, rotation=30)
     right.set(xlabel=f"attacker, with {most} people", xlim=(-0.5, len(rungs) - 0.5))
