@@ -18,8 +18,8 @@ from blindlib.settings import PullSettings
 class Pull(HeadBlinder):
     """A residual head that keeps people apart and is drawn to each person's mean of x.
 
-    It minimises triplet(φ_A, φ_P, φ_N) + λ · ‖φ(x) − mean x of the person‖², both in units of x's mean norm. The
-    pictures of a person have to differ in what is to be hidden, and need no label of it. For the rest see
+    It minimises triplet(φ_A, φ_P, φ_N) + λ · ‖φ(x) − mean x of the person‖², the former in units of x's mean norm, the
+    latter of the mean deviation of its dimensions. The pictures of a person have to differ in what is to be hidden, and need no label of it. For the rest see
     `HeadBlinder`. It does not show that nobody can read y from φ(x): ask fresh probes.
 
     Parameters
@@ -33,7 +33,7 @@ class Pull(HeadBlinder):
     terms = ("triplet", "spread")
     _settings, _key = PullSettings, ("pull",)
 
-    def __init__(self, strength=30.0, *, settings=None, random_state=0, device="auto"):
+    def __init__(self, strength=0.03, *, settings=None, random_state=0, device="auto"):
         super().__init__(strength, settings=settings, random_state=random_state, device=device)
 
     def _rounds(self, training: Training) -> Iterator[dict]:
@@ -44,9 +44,10 @@ class Pull(HeadBlinder):
             for _ in range(settings.head_steps):
                 people = training.draw_faces()
                 identity = training.identity[people]
-                faces = training.heads(x[people]) / training.length
-                wanted = centres.gather(1, identity[..., None].expand(-1, -1, x.shape[1])) / training.length
-                keep, spread = triplet(faces, identity, settings.margin), (faces - wanted).square().sum(-1).mean(-1)
+                faces = training.heads(x[people])
+                wanted = centres.gather(1, identity[..., None].expand(-1, -1, x.shape[1]))
+                keep = triplet(faces / training.length, identity, settings.margin)
+                spread = ((faces - wanted) / training.heads.scale).square().sum(-1).mean(-1)
                 training.update(keep + training.strength * spread)
             yield {"triplet": keep, "spread": spread}
 
