@@ -84,4 +84,4 @@ def test_a_larger_strength_pulls_further(world):
     for strength in (0.0, 0.003, 0.03):
         pull = Pull(strength, settings=PULL, device="cpu").fit(x[train], emotion[train], identity=who[train])
         told[strength] = pull.history_[-1]["spread"]
-    assert told[0.03] < 0.7 * told[0.003] < 0.7 * told[0.0]
+    assert told[0.03] < 0.9 * told[0.003] < 0.5 * told[0.0]

@@ -19,8 +19,8 @@ class Pull(HeadBlinder):
     """A residual head that keeps people apart and is drawn to each person's mean of x.
 
     It minimises triplet(φ_A, φ_P, φ_N) + λ · ‖φ(x) − mean x of the person‖², the former in units of x's mean norm, the
-    latter of the mean deviation of its dimensions. The pictures of a person have to differ in what is to be hidden, and need no label of it. For the rest see
-    `HeadBlinder`. It does not show that nobody can read y from φ(x): ask fresh probes.
+    latter of the mean deviation of its dimensions. A person's pictures have to differ in what is to be hidden, and need
+    no label of it. For the rest see `HeadBlinder`. It does not show that nobody can read y from φ(x): ask fresh probes.
 
     Parameters
     ----------
