@@ -114,7 +114,7 @@ class ProbeSettings:
     rf_trees: Annotated[int, between(1, 10**4)] = 200  # protocol B; our choice, twice scikit-learn's default
     rf_leaf: tuple[Annotated[int, between(1, 1000)], ...] = (1, 5)  # protocol B; around scikit-learn's default 1
     # Of `evaluate.ladder`: which attackers climb, and how many people train them (more than there are is all of them).
-    ladder: tuple[str, ...] = ("linear", "SVM")  # our choice: one of them reads most of x and of every φ here
+    ladder: tuple[str, ...] = ("linear", "SVM")  # our choice: of validation people one of them reads most of x and φ
     ladder_people: tuple[Annotated[int, between(2, 10**6)], ...] = (16, 128, 10**6)  # our choice
 
 

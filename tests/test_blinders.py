@@ -250,7 +250,7 @@ CHECKED = [
     LNTL(settings=LNTLSettings(**TINY), device="cpu"),
     LEACE(),
     INLP(rounds=2),
-    NAP(directions=1),
+    NAP(share=0.1),
     Pull(settings=PullSettings(**{k: v for k, v in TINY.items() if k != "detector"}), device="cpu"),
 ]
 

@@ -23,7 +23,7 @@ def told(attribute, identity):
 @pytest.fixture
 def begun():
     """x verifies at 90 and is read at 60; 10 percent may be lost: 86 is the floor."""
-    return Checkpoints(heads(0.0), told([60] * 4, [90] * 4), 2, 10.0)
+    return Checkpoints(heads(0.0), told([60] * 4, [90] * 4), [0.5, 1.0], 10.0)
 
 
 def test_the_lowest_reading_within_the_budget_is_kept_and_the_last_state_until_there_is_one(begun):
@@ -61,3 +61,18 @@ def test_a_state_out_of_budget_does_not_keep_training_going(begun):
     for number in range(1, 4):
         begun.look(number, heads(number), told([60 - 5 * number] * 4, [50] * 4))
     assert begun.settled(3) and not begun.settled(4)
+
+
+def test_the_first_state_within_the_budget_replaces_one_that_was_not_though_more_is_read_of_it(begun):
+    begun.look(1, heads(1.0), told([55] * 4, [80] * 4))
+    begun.look(2, heads(2.0), told([61] * 4, [88] * 4))
+    assert begun.round.tolist() == [2] * 4 and begun.lowest.tolist() == [61] * 4
+    begun.look(3, heads(3.0), told([62] * 4, [90] * 4))
+    assert begun.round.tolist() == [2] * 4
+
+
+def test_without_a_penalty_the_last_state_is_kept_whatever_is_read_of_it():
+    plain = Checkpoints(heads(0.0), told([60] * 4, [90] * 4), [0.0, 1.0], 10.0)
+    plain.look(1, heads(1.0), told([30] * 4, [90] * 4))
+    plain.look(2, heads(2.0), told([50] * 4, [70] * 4))
+    assert plain.round.tolist() == [2, 1, 2, 1]

@@ -78,9 +78,19 @@ def test_a_verdict_needs_the_whole_interval(lost, verdict):
     row = judge_claims(rows, pd.DataFrame(), 0.7).set_index("id").loc["C3"]
     assert row["verdict"] == verdict
     assert (row["low"] > 30, row["high"] < 30) == (verdict == "replicated", verdict == "not replicated")
-    assert pd.notna(row["more_people"]) == (verdict == "undecided")
+    assert pd.notna(row["more_rotations"]) == (verdict == "undecided")
     if verdict == "undecided":
-        assert row["more_people"] == pytest.approx(((row["high"] - row["estimate"]) / (row["estimate"] - 30)) ** 2)
+        assert row["more_rotations"] == pytest.approx(((row["high"] - row["estimate"]) / (row["estimate"] - 30)) ** 2)
+
+
+def test_the_strongest_attacker_has_a_verdict_of_its_own_on_what_is_read():
+    table = verdicts({("SN", "Emotion (strongest)"): 10, ("LNTL", "Emotion (strongest)"): 45})
+    assert table.loc["C3", "verdict"] == "replicated" and table.loc["C3", "strongest_verdict"] == "not replicated"
+    assert table.loc["C3", "strongest_evidence"] == "Table 1, Emotion (strongest), Diff SN"
+    assert table.loc["C4", "strongest_verdict"] == "replicated" and table.loc["C4", "strongest_estimate"] == 35
+    assert table.loc[["C1", "C2", "C5"], "strongest_verdict"].isna().all(), "no attacker of emotion in them"
+    card = scorecard(table.reset_index()).set_index("")["Against the strongest attacker"]
+    assert card["C3"].startswith("✗ not replicated: 9.6 [") and card["C1"] == ""
 
 
 def test_one_cell_that_fails_outweighs_one_that_is_undecided():

@@ -36,7 +36,7 @@ def spread(z, who):
     return np.linalg.norm(z - means[np.unique(who, return_inverse=True)[1]], axis=1).mean()
 
 
-ERASERS = [LEACE(), INLP(), NAP(directions=2), Pull(settings=PULL, device="cpu")]
+ERASERS = [LEACE(), INLP(), NAP(share=2 / 30), Pull(settings=PULL, device="cpu")]
 
 
 @pytest.mark.parametrize("eraser", ERASERS, ids=lambda eraser: eraser.name)
@@ -62,11 +62,11 @@ def test_inlp_stops_when_nothing_is_read_and_goes_on_while_something_is(world):
 
 def test_nap_takes_the_directions_in_which_one_person_s_images_differ(world):
     x, who, emotion, train = world
-    taken = NAP(directions=2).fit(x[train], emotion[train], identity=who[train]).projection_.numpy()
+    taken = NAP(share=2 / 30).fit(x[train], emotion[train], identity=who[train]).projection_.numpy()
     assert np.allclose(taken, taken @ taken, atol=1e-5) and np.trace(taken) == pytest.approx(2, abs=1e-4)
     assert np.trace(taken[:2, :2]) > 1.8, "the two in which the emotions lie"
     several = np.where(np.arange(len(x)) % 2 == 0, emotion, 0)  # half of the images carry another label
-    other = NAP(directions=2).fit(x[train], several[train], identity=who[train]).projection_.numpy()
+    other = NAP(share=2 / 30).fit(x[train], several[train], identity=who[train]).projection_.numpy()
     assert not np.allclose(taken, other, atol=1e-3), "a person's images of one class are averaged first"
 
 

@@ -16,7 +16,8 @@ from blindlib.common.files import write_text
 from blindlib.data.facetable import make_facetable
 from blindlib.data.readers.synth import load_synth
 from blindlib.data.splits import ROLES, Split, deal, load_splits, save_splits
-from blindlib.evaluate.measure import frontier_points, measure_collapse, measure_verification, relative_distances
+from blindlib.evaluate.frontier import advice, frontier_points, hypervolumes
+from blindlib.evaluate.measure import measure_collapse, measure_verification, relative_distances
 from blindlib.evaluate.results import COLUMNS, load_results, save_results, summarise
 from blindlib.metrics import interval
 from blindlib.presets import PRESETS
@@ -200,7 +201,7 @@ def test_a_dead_representation_is_seen_as_dead():
 
 
 def test_frontier_points_are_named_by_method_and_strength():
-    rows = result_rows()
+    rows = result_rows().replace({"probe": {"NN": "strongest"}})
     of = {name: rows[rows["representation"] == name] for name in ("x", "SN", "pixels")}
     known = (
         ("x", "x", 0.0),
@@ -220,6 +221,47 @@ def test_frontier_points_are_named_by_method_and_strength():
     first = points.set_index(["method", "strength"]).loc[("SN", 0.3)]
     assert (first["id"], first["emotion"], first["chance"]) == pytest.approx((97, 67.5, 50))
     assert frontier_points(rows.query("task == 'ID'").assign(method="SN", strength=1.0)).empty
+    assert hypervolumes(rows.query("task == 'ID'").assign(method="SN", strength=1.0)).empty
+
+
+def frontier_rows(of):
+    """Rows of (method, strength) -> verification and emotion: five rotations a point apart, chance 50 and 20."""
+    rows = [
+        {"method": m, "strength": s, "task": task, "probe": probe, "rotation": k, "value": value + k - 2, "chance": c}
+        for (m, s), values in of.items()
+        for (task, probe, c), value in zip(
+            (("ID", "verification", 50), ("emotion", "strongest", 20)), values, strict=True
+        )
+        for k in range(5)
+    ]
+    same = {"metric": "balanced_accuracy", "protocol": "B", "seed": 0, "n_train_subjects": 9, "n_test_subjects": 9}
+    return pd.DataFrame(rows).assign(**same, n_test=9)
+
+
+FRONTIER = {("x", 0.0): (90, 80), ("SN", 1.0): (90, 50), ("SN", 9.0): (70, 20), ("LEACE", 0.0): (89, 70)}
+
+
+def test_the_hypervolume_is_the_plane_that_a_method_s_points_dominate():
+    table = hypervolumes(frontier_rows(FRONTIER)).set_index("method")
+    assert list(table.index) == ["SN", "LEACE", "x"] and table.loc["x", "hypervolume"] == 0
+    by = []
+    for k in range(
+        -2, 3
+    ):  # SN keeps all and hides a half, or keeps a half and hides all: two rectangles and what they share
+        kept, hidden = (20 + k) / (40 + k), min(1, 1 - k / (60 + k))
+        by.append(100 * (kept * hidden + (1 - kept) * (1 - (30 + k) / (60 + k))))
+    mean, half = interval(np.array(by))
+    assert table.loc["SN"].to_list() == pytest.approx([mean, half]) and 70 < mean < 80
+
+
+def test_the_advice_is_the_blindest_within_the_budget_and_names_what_cannot_be_told_from_it():
+    text = advice(frontier_points(frontier_rows(FRONTIER)), 3.0)
+    assert text.startswith("Within 3 % of the identity, SN (λ = 1) leaves the strongest attacker least: 50.0 ± 2.0 %")
+    assert text.endswith("at 0.0 % of the identity."), "LEACE's 70 is another number"
+    close = frontier_points(frontier_rows(FRONTIER | {("LEACE", 0.0): (89, 51)}))
+    assert advice(close, 3.0).endswith("; LEACE cannot be told from it.")
+    assert advice(close, 60.0).startswith("Within 60 % of the identity, SN (λ = 9)")
+    assert advice(close[close["method"] == "x"], 3.0) == "No method keeps the identity within 3 %."
 
 
 def test_summaries_average_seeds_before_rotations():

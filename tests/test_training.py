@@ -121,14 +121,16 @@ def test_training_ends_when_nothing_better_comes_or_at_its_ceiling(data, monkeyp
         assert (fitted.history_[-1]["round"], fitted.settled_) == (rounds, settled)
         looks = sorted({row["round"] for row in fitted.history_})
         assert looks == sorted({*range(0, rounds + 1, look), rounds}), "before, every so many rounds, and at the end"
-        assert [row["round"] for row in fitted.history_ if row["kept"]] == [9 if probes is falls else 0] * 4
+        assert [row["round"] for row in fitted.history_ if row["kept"]] == (
+            [9] * 4 if probes is falls else [0, 0, end, end]
+        )
     alone = SensitiveNets(settings=settings, device="cpu").fit_splits(data)
     assert (alone.history_[-1]["round"], alone.settled_) == (9, False), "nobody to ask: it goes up to the ceiling"
     assert [row["round"] for row in alone.history_ if row["kept"]] == [9] * 4
 
 
 def test_the_head_that_is_kept_is_that_of_the_best_round(data, monkeypatch):
-    """The third head (λ = 0 of the second split) is at its best after round 1, the others after round 2 of 3."""
+    """The third head is at its best after round 1, the others after round 2 of 3."""
     read, states = {0: [60.0] * 4, 1: [50, 50, 20, 50], 2: [40, 40, 30, 40], 3: [45, 45, 45, 45]}, {}
 
     def probes(number):
@@ -138,7 +140,7 @@ def test_the_head_that_is_kept_is_that_of_the_best_round(data, monkeypatch):
     seen = []
     monkeypatch.setattr(blinder, "Training", lambda *words: seen.append(Training(*words)) or seen[-1])
     monkeypatch.setattr(blinder, "ValidationProbes", lambda *_: probes)
-    settings = SensitiveNetsSettings(**TINY, look=1, strengths=(0.0, 1.0))
+    settings = SensitiveNetsSettings(**TINY, look=1, strengths=(0.5, 1.0))
     fitted = SensitiveNets(settings=settings, device="cpu").fit_splits(data, budget=3)
     for head, number in enumerate((2, 2, 1, 2)):
         torch.testing.assert_close(fitted.heads_.up[head], states[number][head], rtol=0, atol=0)

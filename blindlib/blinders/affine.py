@@ -5,26 +5,28 @@ import warnings
 import numpy as np
 import torch
 from sklearn.linear_model import RidgeClassifier
-from sklearn.model_selection import GroupKFold, cross_val_score
+from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from blindlib.blinders.blinder import Blinder
 from blindlib.blinders.training import encode
+from blindlib.metrics import balanced_accuracy
 
 
 class AffineEraser(Blinder):
-    """A projection about a point. A subclass has `_projection(x, codes, who)`, which gives P (D, D).
+    """A projection about a point. A subclass has `_projection(x, codes, who)`, which gives P (D, D); `who` may be
+    None.
 
     `projection_` (D, D) and `bias_` (D,) are tensors; fitted in float64, applied in float32.
     """
 
     def fit(self, X, y, *, identity=None):
-        """Fit on the rows of X (N, D) whose y is known; `identity` (N,) says who is shown, by default all others."""
+        """Fit on the rows of X (N, D) whose y is known; `identity` (N,) says who is shown."""
         X, codes, _ = self._check(X, y, identity=identity)
         known = codes >= 0
         x = X[known].astype(np.float64)
-        who = np.arange(len(X)) if identity is None else encode(identity)[0]
+        who = None if identity is None else encode(identity)[0][known]
         self.bias_ = torch.as_tensor(x.mean(0)).float()
-        self.projection_ = torch.as_tensor(self._projection(x, codes[known], who[known])).float().contiguous()
+        self.projection_ = torch.as_tensor(self._projection(x, codes[known], who)).float().contiguous()
         return self
 
     def _map(self, X: np.ndarray) -> np.ndarray:
@@ -50,7 +52,7 @@ class LEACE(AffineEraser):
 
     name = "LEACE"
 
-    def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray) -> np.ndarray:
+    def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray | None) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the package still uses torch.jit.script, which PyTorch deprecates
             from concept_erasure import LeaceFitter
@@ -69,7 +71,8 @@ class INLP(AffineEraser):
     slack : float
         Points above chance that count as nothing, on people whom the classifier has not seen.
 
-    Source: Ravfogel et al. 2020, arXiv 2004.07667.
+    Source: Ravfogel et al. 2020, arXiv 2004.07667. The classifiers are ridge regressions with balanced classes, and the
+    end by people (without identity: by rows) whom they have not seen is ours (**decision**).
     """
 
     name = "INLP"
@@ -77,18 +80,18 @@ class INLP(AffineEraser):
     def __init__(self, rounds: int = 30, slack: float = 3.0):
         self.rounds, self.slack = rounds, slack
 
-    def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray) -> np.ndarray:
+    def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray | None) -> np.ndarray:
+        who = np.arange(len(x)) if who is None else who
+        if len(np.unique(who)) < 3:
+            raise ValueError("identity holds fewer than 3 people: INLP ends by people whom its classifier has not seen")
         x, ways = x - x.mean(0), np.empty((0, x.shape[1]))
-        probe, folds = RidgeClassifier(len(x) * x.var()), GroupKFold(3)
-        chance = 1 / len(np.unique(codes))
+        probe = RidgeClassifier(max(len(x) * x.var(), 1e-12), class_weight="balanced")
+        nothing = 100 / len(np.unique(codes)) + self.slack
         for _ in range(self.rounds):
             left = x - x @ ways.T @ ways
-            if len(np.unique(who)) >= 3:
-                read = cross_val_score(probe, left, codes, groups=who, cv=folds, scoring="balanced_accuracy").mean()
-                if 100 * (read - chance) <= self.slack:
-                    break
-            new = np.atleast_2d(probe.fit(left, codes).coef_)
-            ways = _basis(np.concatenate([ways, new]))
+            if balanced_accuracy(codes, cross_val_predict(probe, left, codes, groups=who, cv=GroupKFold(3))) <= nothing:
+                break
+            ways = _basis(np.concatenate([ways, np.atleast_2d(probe.fit(left, codes).coef_)]))
         return ways.T @ ways
 
 
@@ -97,24 +100,26 @@ class NAP(AffineEraser):
 
     Parameters
     ----------
-    directions : int
-        How many; 64 of 256 cost no identity on validation people of the rendered world, and hide more than 32.
+    share : float
+        How many, as a share of D. A quarter costs no identity on validation people of the rendered world, and hides
+        more than an eighth.
 
     Source: Solomonoff, Campbell & Boardman 2005, for speakers and their channels; here y is the channel. A person's
-    images of one class are averaged first, so that what remains of the deviation is the class's.
+    images of one class are averaged first, so that what remains of the deviation is the class's. Without identity all
+    rows are one person's: then it is the directions of the classes' means that go.
     """
 
     name = "NAP"
 
-    def __init__(self, directions: int = 64):
-        self.directions = directions
+    def __init__(self, share: float = 0.25):
+        self.share = share
 
-    def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray) -> np.ndarray:
+    def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray | None) -> np.ndarray:
+        who = np.zeros(len(x), int) if who is None else who
         cells, of_cell = np.unique(np.stack([who, codes]), axis=1, return_inverse=True)
         means = _means(x, of_cell.ravel())
         people = np.unique(cells[0], return_inverse=True)[1]
-        deviation = means - _means(means, people)[people]
-        ways = np.linalg.svd(deviation, full_matrices=False)[2][: self.directions]
+        ways = _basis(means - _means(means, people)[people])[: max(1, round(self.share * x.shape[1]))]
         return ways.T @ ways
 
 
@@ -126,6 +131,6 @@ def _means(x: np.ndarray, group: np.ndarray) -> np.ndarray:
 
 
 def _basis(rows: np.ndarray) -> np.ndarray:
-    """Orthonormal rows that span what the rows span."""
+    """Orthonormal rows that span what the rows span, the longest direction first; none where all rows are 0."""
     _, size, ways = np.linalg.svd(rows, full_matrices=False)
-    return ways[size > 1e-10 * size.max()]
+    return ways[size > 1e-8 * max(size.max(), 1e-4)]

@@ -153,8 +153,8 @@ class HeadBlinder(Blinder):
         demographic : array-like (N,), optional
             Labels of LNTL's task `demographic`.
         validation : bool array (N,), optional
-            Rows of people held back: fresh probes look at them every few rounds, say when training ends, and of which
-            round the head is kept (`checkpoints.Checkpoints`); `history_` keeps what they read.
+            Rows of people held back, at whom fresh probes look every few rounds. By what they read training ends, and
+            the head of the best round is kept (`checkpoints.Checkpoints`); `history_` has it.
         budget : float
             What the head that is kept may cost: percent of verification's way from chance to x, on those people.
 
@@ -183,7 +183,11 @@ class HeadBlinder(Blinder):
         return self._fit(data, [float(self.strength)], None if validation is None else budget)
 
     def fit_splits(self, data: TrainingSet, *, budget: float | None = None):
-        """Train a bank, every split with every strength of the settings; with a budget (percent), `choose` their λ."""
+        """Train a bank, every split with every strength of the settings; with a budget (percent), `choose` their λ.
+
+        A task that does not ask who it is may forget it: for `demographic` no budget holds.
+        """
+        budget = 100.0 if budget is not None and self.task == "demographic" else budget
         self._fit(data, budget=budget)
         if budget is None:
             return self
@@ -197,11 +201,9 @@ class HeadBlinder(Blinder):
         settings, seed = self.settings or self._settings(), (self.random_state, *self._key)
         strengths = strengths or list(settings.strengths)
         training = Training(data, settings, strengths, self.task, seed)
-        if budget is not None and self.task == "demographic":
-            budget = 100.0  # g does not ask who it is, and φ may forget it
         probes = (lambda number: {}) if budget is None else ValidationProbes(training, derive_seed(*seed, "judge"))
         told = probes(0)
-        best = Checkpoints(training.average, told, len(strengths), budget) if told else None
+        best = Checkpoints(training.average, told, strengths, budget) if told else None
         history, self.settled_ = _history_rows(training, 0, told), False
         title = f"{type(self).__name__} ({self.task})"
         for number, losses in enumerate(track(self._rounds(training), title, total=settings.rounds, unit="round"), 1):

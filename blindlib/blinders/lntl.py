@@ -7,7 +7,6 @@ in one step, and h takes a step of its own before (**decision**: under plain gra
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.detectors import Detectors
 from blindlib.blinders.heads import Classifiers
 from blindlib.blinders.losses import cross_entropy, negative_entropy
-from blindlib.blinders.training import Training
+from blindlib.blinders.training import METRIC_EVERY, Training, codes_within
 from blindlib.settings import LNTLSettings
 
 
@@ -84,7 +83,7 @@ class LNTL(HeadBlinder):
     terms = ("task", "entropy")
     _settings = LNTLSettings
 
-    def __init__(self, strength=1.0, *, task="identity", settings=None, random_state=0, device="auto"):
+    def __init__(self, strength=0.1, *, task="identity", settings=None, random_state=0, device="auto"):
         super().__init__(strength, settings=settings, random_state=random_state, device=device)
         self.task = task
 
@@ -100,7 +99,7 @@ class LNTL(HeadBlinder):
     def _rounds(self, training: Training) -> Iterator[dict]:
         """g and h are kept from round to round and learn in the heads' own steps."""
         data, settings = training.data, training.settings
-        codes = _task_codes(data.head, training.labels)
+        codes = codes_within(data.head, training.labels)
         task = training.by_head(training.on_device(codes))  # (H, N)
         g = training.classifiers((), int(codes.max()) + 1)
         optimiser = torch.optim.AdamW(g.parameters(), lr=settings.detector_rate, weight_decay=1e-4, fused=True)
@@ -109,17 +108,8 @@ class LNTL(HeadBlinder):
             if number == 0:
                 h = training.detectors()
                 g.standardise(data.x[training.draw_classes(4)])
-            if number % settings.look == 0:
+            if number % METRIC_EVERY == 0:
                 training.measure(h)
             for _ in range(settings.head_steps):
                 losses = step(training, g, h, task, optimiser)
             yield losses
-
-
-def _task_codes(head: list[np.ndarray], labels: np.ndarray) -> np.ndarray:
-    """Per split, the labels of its head people as 0, 1, …: (S, N) int64."""
-    codes = np.zeros((len(head), len(labels)), dtype=np.int64)
-    for split, rows in enumerate(head):
-        rows = rows[labels[rows] >= 0]
-        codes[split, rows] = np.unique(labels[rows], return_inverse=True)[1]
-    return codes

@@ -14,7 +14,7 @@ from torch import Tensor
 from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.detectors import Detectors
 from blindlib.blinders.losses import sensitivity, triplet
-from blindlib.blinders.training import Training
+from blindlib.blinders.training import METRIC_EVERY, Training
 from blindlib.settings import SensitiveNetsSettings
 
 
@@ -91,7 +91,7 @@ class SensitiveNets(HeadBlinder):
             training.new_tables()
             if number == 0 or settings.anew:
                 detectors = training.detectors()
-            if number % settings.look == 0:
+            if settings.anew or number % METRIC_EVERY == 0:
                 training.measure(detectors)
             for _ in range(settings.anew):
                 shown = training.draw_classes()

@@ -1,4 +1,4 @@
-"""What SensitiveNets and LNTL share in training: the people, a bank of heads, batches, and fresh detectors.
+"""What all trained heads share in training: the people, a bank of heads, batches, and fresh detectors.
 
 A bank of heads is trained at once: every split with every strength λ, H = splits * strengths, strengths innermost.
 Every λ of a split sees the same batches, so that their differences are λ's.
@@ -15,6 +15,15 @@ from blindlib.blinders.detectors import Detectors, covariance
 from blindlib.blinders.heads import Classifiers, ResidualHeads
 from blindlib.blinders.sampling import GroupSampler
 from blindlib.common.work import derive_seed
+
+
+def codes_within(splits: list[np.ndarray], labels: np.ndarray) -> np.ndarray:
+    """Per split, the labels (N,) of its rows as 0, 1, …: (S, N) int64; 0 elsewhere and where a label is below 0."""
+    codes = np.zeros((len(splits), len(labels)), dtype=np.int64)
+    for split, rows in enumerate(splits):
+        rows = rows[labels[rows] >= 0]
+        codes[split, rows] = np.unique(labels[rows], return_inverse=True)[1]
+    return codes
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -62,6 +71,7 @@ class TrainingSet:
         )
 
 
+METRIC_EVERY = 2  # rounds after which detectors that are kept take the metric of φ again: it moves slowly
 _MEMORY = 0.99  # of the averaged heads, from step to step
 
 

@@ -75,9 +75,11 @@ class ValidationProbes:
         with torch.enable_grad():
             network = self._network(z, rows, half, number)
         deviation, centre = torch.std_mean(z, 1, keepdim=True)
-        z, ridge = ((part - centre) / deviation.clamp_min(1e-8) for part in (z, shown))
+        z, unseen = ((part - centre) / deviation.clamp_min(1e-8) for part in (z, shown))
         member = torch.nn.functional.one_hot(self.training.attribute[rows], len(self.data.classes)).to(z.dtype)
-        answers = [network(shown), *_ridge(z, member, ridge)]
+        counts = torch.tensor([len(own) for own in self.tests[1 - half]], device=z.device)
+        own = torch.arange(rows.shape[1], device=z.device) < self.training.by_head(counts)[:, None]  # not the padding
+        answers = [network(shown), *_ridge(z, member * own[..., None], unseen)]
         truths = [self.data.attribute[rows] for rows in tests]
         return np.stack([self._scores(balanced_accuracy, truths, answer.argmax(-1)) for answer in answers])
 
@@ -120,10 +122,16 @@ class ValidationProbes:
 
 def _ridge(z: torch.Tensor, member: torch.Tensor, shown: torch.Tensor) -> list[torch.Tensor]:
     """What ridge regressions of class membership (H, N, C) on z (H, N, D) say of other rows (H, W, D): a list over
-    penalties of (H, W, C). A linear reading that a network trained in few steps misses."""
+    penalties of (H, W, C). Rows without membership do not count, classes weigh alike. It is the linear reading that a
+    network trained in few steps misses."""
+    each = member.sum(1, keepdim=True)  # (H, 1, C)
+    weight = (member / each.clamp_min(1)).sum(-1, keepdim=True)  # (H, N, 1): every class as heavy as another
+    weight = weight * (member.sum((1, 2)) / (each > 0).sum((1, 2)))[:, None, None]
+    member = weight.sqrt() * (member - (each > 0) / (each > 0).sum(-1, keepdim=True))
+    z = weight.sqrt() * z
     kernel, seen = z @ z.transpose(1, 2) / z.shape[-1], shown @ z.transpose(1, 2) / z.shape[-1]
-    member, eye = member - member.mean(1, keepdim=True), torch.eye(z.shape[1], device=z.device)
-    factors = [torch.linalg.cholesky(kernel + penalty * eye) for penalty in _PENALTIES]
+    eye = torch.eye(z.shape[1], device=z.device)
+    factors = [torch.linalg.cholesky_ex(kernel + penalty * eye)[0] for penalty in _PENALTIES]  # NaN of a NaN head
     return [seen @ torch.cholesky_solve(member, factor) for factor in factors]
 
 

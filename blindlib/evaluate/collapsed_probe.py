@@ -15,7 +15,7 @@ from blindlib.data.splits import Split
 from blindlib.evaluate.probes import Task
 from blindlib.metrics import balanced_accuracy
 
-NORMS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # of x, whose own is 1; our choice
+NORMS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # of x; CompactNet's and ResNet-50's is 1; our choice
 COLUMNS = ("gamma", "classes", "norm", "rotation", "value", "top_share", "n_train", "chance")
 
 
@@ -41,6 +41,7 @@ def collapsed_probe(
     DataFrame
         `COLUMNS`: a row for each `gamma` (`auto`, `scale`), `classes` (`equal`, `one fewer`), `norm` and split; in
         percent, of test people, `value`, balanced accuracy, and `top_share`, the share of the most frequent answer.
+        Splits in which attackers have fewer than two classes of two images are left out.
     """
     jobs = [(n, split, norm) for n, split in enumerate(splits) for norm in norms]
     rows = on_all_cores(lambda job: _rows(representation, task, each, *job), jobs)
@@ -49,22 +50,25 @@ def collapsed_probe(
 
 def _rows(z: Representation, task: Task, each: int, number: int, split: Split, norm: float) -> list[dict]:
     rng = np.random.default_rng(derive_seed(split.seed, "collapsed probe"))
-    by_class = [rng.permutation(split.probe[task.codes[split.probe] == code]) for code in range(len(task.classes))]
-    each = min(each, *map(len, by_class))
+    shown = [code for code in np.unique(task.codes[split.probe]) if code >= 0]
+    by_class = [rng.permutation(split.probe[task.codes[split.probe] == code]) for code in shown]
+    each = min(each, *map(len, by_class)) if len(shown) > 1 else 0
+    if each < 2:
+        return []
     test = split.test[task.codes[split.test] >= 0]
     scale = norm / np.linalg.norm(z.rows(number, split.probe), axis=1).mean()
-    shown, rows = scale * z.rows(number, test), []
+    asked, rows = scale * z.rows(number, test), []
     for classes, fewer in (("equal", 0), ("one fewer", 1)):
         train = np.concatenate([own[: each - fewer * (code > 0)] for code, own in enumerate(by_class)])
         x, y = scale * z.rows(number, train), task.codes[train]
         for gamma in ("auto", "scale"):
-            guess = SVC(gamma=gamma).fit(x, y).predict(shown)
+            guess = SVC(gamma=gamma).fit(x, y).predict(asked)
             rows.append(
                 {
                     **{"gamma": gamma, "classes": classes, "norm": norm, "rotation": split.rotation},
                     "value": balanced_accuracy(task.codes[test], guess),
                     "top_share": 100 * float(np.bincount(guess).max() / len(guess)),
-                    **{"n_train": len(train), "chance": 100 / len(task.classes)},
+                    **{"n_train": len(train), "chance": 100 / len(np.unique(task.codes[test]))},
                 }
             )
     return rows

@@ -1,4 +1,4 @@
-"""A ladder of attackers, from linear to boosted: what is read of a representation depends on who attacks.
+"""A ladder of attackers: what is read of a representation depends on who attacks, and with how many people.
 
 The rungs' settings and the strongest rung are chosen on validation people; test people are looked at once. What a weak
 attacker does not read may still be there (Elazar & Goldberg 2018; Ravfogel et al. 2022 on kernels).
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 from scipy.special import softmax
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
@@ -23,10 +24,12 @@ from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed, on_all_cores
 from blindlib.data.splits import Split
 from blindlib.evaluate.probes import Task, labelled, score, support_vectors
+from blindlib.evaluate.results import summarise
 from blindlib.metrics import balanced_accuracy
 from blindlib.settings import ProbeSettings
 
 STRONGEST, ENSEMBLE = "strongest", "ensemble"
+_FEWEST = 10  # images of every class: early stopping sets some aside
 
 
 def _linear(seed: int) -> list[BaseEstimator]:
@@ -34,7 +37,7 @@ def _linear(seed: int) -> list[BaseEstimator]:
 
 
 def _neighbours(seed: int) -> list[BaseEstimator]:
-    return [KNeighborsClassifier(k, weights="distance") for k in (5, 15, 45)]
+    return [KNeighborsClassifier(k, weights="distance") for k in (5, 15)]
 
 
 def _support_vectors(seed: int) -> list[BaseEstimator]:
@@ -74,7 +77,8 @@ def climb(
 
     The settings' `ladder` names the rungs, of `RUNGS`; several make an `ensemble` too, the mean of their probabilities.
     Their `ladder_people` say how many of a split's attack people train: smaller sets are parts of larger ones, and what
-    is more than there are is all of them. `identity` (N,) is who is shown.
+    is more than there are is all of them; a set that is smaller and has fewer than ten images of a class is left out.
+    `identity` (N,) is who is shown.
 
     Returns
     -------
@@ -97,6 +101,8 @@ def climb(
         people = np.random.default_rng(derive_seed(split.seed, "ladder")).permutation(np.unique(identity[split.probe]))
         for size in sorted({min(size, len(people)) for size in settings.ladder_people}):
             own = split.probe[np.isin(identity[split.probe], people[:size])]
+            if np.bincount(task.codes[own])[np.unique(task.codes[split.probe])].min() < _FEWEST and size < len(people):
+                continue
             jobs.append((number, replace(split, probe=own), size == len(people)))
     climbed = on_all_cores(lambda job: _guesses(representation, task, settings.ladder, *job[:2]), jobs)
     rows = []
@@ -106,6 +112,19 @@ def climb(
             protocols = ("ladder", "B") if whole and name == STRONGEST else ("ladder",)
             rows += [row | {"protocol": protocol} for protocol in protocols]
     return rows
+
+
+def curve(results: pd.DataFrame) -> pd.DataFrame:
+    """Result rows -> what every attacker reads by its number of people: cells of `results.summarise`, with `people`.
+
+    Splits that have other numbers of people at the same step of the curve are put at their mean.
+    """
+    climbed = results[(results["protocol"] == "ladder") & (results["metric"] == "balanced_accuracy")]
+    of_split = climbed.groupby(["representation", "rotation", "seed"])["n_train_subjects"]
+    climbed = climbed.assign(step=of_split.rank(method="dense", ascending=False))
+    people = climbed.groupby("step")["n_train_subjects"].mean().round().astype(int)
+    climbed = climbed.assign(people=climbed["step"].map(people))
+    return summarise(climbed, ["representation", "probe", "people"])
 
 
 def _guesses(z: Representation, task: Task, rungs: tuple[str, ...], number: int, split: Split) -> dict[str, np.ndarray]:

@@ -3,6 +3,8 @@
 A `study` here is anything that has the `faces`, `pairs`, `splits` and `preset` of `blindlib.study.Study`.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -12,11 +14,12 @@ from blindlib.data.facetable import FaceTable
 from blindlib.data.splits import Split
 from blindlib.evaluate.ladder import climb
 from blindlib.evaluate.probes import PROBES, Task, run_probes
-from blindlib.evaluate.results import COLUMNS, summarise, tidy
+from blindlib.evaluate.results import COLUMNS, tidy
 from blindlib.evaluate.verification import equal_error_rate, fold_thresholds, pair_distances, roc, tar_at_far
 from blindlib.metrics import balanced_accuracy
 from blindlib.presets import Preset
 
+_ALL = (10**6,)  # as many people as there are
 PROBE_METRICS = ("balanced_accuracy", "accuracy", "top_share")
 
 
@@ -108,8 +111,8 @@ def measure(representation: Representation, study, *, quick: bool = False, proto
     """All result rows of one representation.
 
     Emotion is probed by `protocols` and by the ladder of attackers, the rest by B. With `quick` only verification and
-    the NN probe of protocol B on emotion: for points of a frontier. Raises ValueError if the representation has another
-    number of heads than there are splits.
+    what the ladder reads of emotion with all its people: for points of a frontier. Raises ValueError if the
+    representation has another number of heads than there are splits.
     """
     faces, preset, trained = study.faces, study.preset, representation.trained
     identity = faces.frame["identity"].to_numpy()
@@ -119,26 +122,16 @@ def measure(representation: Representation, study, *, quick: bool = False, proto
     for task in make_tasks(faces, preset):
         if quick and task.name != "emotion":
             continue
-        kinds, by = (PROBES, protocols) if task.name == "emotion" and not quick else (("NN",), "B")
-        rows = run_probes(
-            representation, task, study.splits, preset.probes, kinds=kinds, protocols=by, identity=identity
-        )
-        if task.name == "emotion" and not quick:
-            rows += climb(representation, task, study.splits, preset.probes, identity)
+        kinds, by = (PROBES, protocols) if task.name == "emotion" else (("NN",), "B")
+        rows, ladder = [], replace(preset.probes, ladder_people=_ALL) if quick else preset.probes
+        if not quick:
+            rows += run_probes(
+                representation, task, study.splits, preset.probes, kinds=kinds, protocols=by, identity=identity
+            )
+        if task.name == "emotion":
+            rows += climb(representation, task, study.splits, ladder, identity)
         tables.append(tidy(rows, PROBE_METRICS, provenance=faces.provenance_of(task.name, trained=trained), **constant))
     constant["provenance"] = faces.provenance_of("identity", trained=trained)
     rows = measure_verification(representation, study) + measure_collapse(representation, study.splits)
     tables.append(pd.DataFrame(rows).assign(**constant).reindex(columns=list(COLUMNS)))
     return pd.concat(tables, ignore_index=True)
-
-
-def frontier_points(results: pd.DataFrame) -> pd.DataFrame:
-    """What every λ costs and hides: `method`, `strength`, `id`, `emotion`, `chance` and half-widths, in %."""
-    kept = results[(results["metric"] == "balanced_accuracy") & (results["protocol"] == "B")]
-    kept = kept[kept["strength"].notna() & kept["probe"].isin(["NN", "verification"])]
-    columns = ["id", "id_hw", "emotion", "emotion_hw", "chance"]
-    if not {"ID", "emotion"} <= set(kept["task"]):
-        return pd.DataFrame(columns=["method", "strength", *columns])
-    points = summarise(kept, ["method", "strength", "task"]).pivot(index=["method", "strength"], columns="task")
-    shown = [(number, task) for task in ("ID", "emotion") for number in ("mean", "half_width")]
-    return points[[*shown, ("chance", "emotion")]].set_axis(columns, axis=1).reset_index()

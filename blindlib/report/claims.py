@@ -17,7 +17,7 @@ from blindlib.settings import CEILINGS, UNBIASED
 
 UNDECIDED = "undecided"
 _MARKS = {"replicated": "✓", "not replicated": "✗", UNDECIDED: "?", "not testable": "–"}
-_TOLD = ("verdict", "estimate", "low", "high", "more_people")  # of a claim, by either kind of attacker
+_TOLD = ("verdict", "estimate", "low", "high", "more_rotations", "evidence")  # of a claim, by either kind of attacker
 COLLAPSED = 0.1  # of x's effective rank: below it a representation counts as dead, and its blindness as none
 
 
@@ -49,7 +49,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper: `rule` says in words that `compare(estimate, limit)` is true of each of its parts.
+    """A claim of the paper: `rule` says in words that `compare(value, limit)` is true of each of its parts.
 
     It is refused where a representation whose blindness it claims (`blind`) has collapsed.
     """
@@ -119,9 +119,11 @@ def judge_claims(results: pd.DataFrame, fairness: pd.DataFrame, bias: float) -> 
 
     Takes the rows of `measure` and of `measure_fairness` (which may be empty), and the bias of Table 2's biased set.
     Returns `id`, `claim`, `verdict`, `estimate`, `low`, `high` (95 % t-interval over rotations or folds), `rule`,
-    `splits`, `more_people` (how many times as many test people would decide what is undecided: an interval narrows as
-    the root of their number), `evidence` (the cell that decides: the worst of those with that verdict); and, as
-    `strongest_…`, the same of claims about what probes read, by the strongest attacker alone.
+    `by_estimate` (whether every estimate keeps the rule: the verdict that this companion gave until November 2026),
+    `splits`, `more_rotations` (about how many times as many rotations, of other people and heads, would decide what is
+    undecided, if the estimate stayed: an interval narrows as the root of their number), `evidence` (the cell that
+    decides: the worst of those with that verdict); and, as `strongest_…`, the same of claims about what probes read, by
+    the strongest attacker of the ladder alone.
     """
     measured = _parts(results, fairness, bias, ("NN", "SVM", "RF"))
     attacked = _parts(results, fairness, bias, ("strongest",))
@@ -134,7 +136,7 @@ def judge_claims(results: pd.DataFrame, fairness: pd.DataFrame, bias: float) -> 
             told = _judge(claim, attacked[claim.id], dead)
             row |= {f"strongest_{name}": told.get(name) for name in _TOLD}
         rows.append(row)
-    columns = ["id", "claim", *_TOLD, "rule", "splits", "evidence", *(f"strongest_{name}" for name in _TOLD)]
+    columns = ["id", "claim", *_TOLD, "rule", "by_estimate", "splits", *(f"strongest_{name}" for name in _TOLD)]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -147,21 +149,23 @@ def _judge(claim: Claim, parts: list[Evidence], dead: set[str]) -> dict:
     decides = (max if claim.compare is le else min)(told, key=lambda part: part.estimate)
     low, high = decides.bounds()
     row = {"estimate": decides.estimate, "low": low, "high": high, "splits": len(decides.values)}
+    row["by_estimate"] = all(claim.compare(part.estimate, claim.limit) for part in parts)
     dead, more, evidence = dead & set(claim.blind), np.nan, decides.cell
     if kind == UNDECIDED and not np.isnan(low):
-        more = max(((p.bounds()[1] - p.estimate) / abs(p.estimate - claim.limit)) ** 2 for p in told)
-    elif kind == "replicated" and dead:
+        more = max(((p.bounds()[1] - p.estimate) / max(abs(p.estimate - claim.limit), 1e-9)) ** 2 for p in told)
+    if kind != "not replicated" and dead:
         kind = "not replicated"
         evidence += f"; but {', '.join(sorted(dead))} has collapsed, and that is no blindness"
-    return row | {"verdict": kind, "more_people": more, "evidence": evidence}
+    return row | {"verdict": kind, "more_rotations": more, "evidence": evidence}
 
 
 def scorecard(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """The verdicts to read, a line each: claim, rule, as the paper measures, against the strongest attacker."""
+    """The verdicts to read, a line each: claim, rule, as the paper measures, by which cell, and by the ladder."""
     lines = []
     for row in verdicts.to_dict("records"):
         line = {"": row["id"], "The paper claims": row["claim"], "Holds when": row["rule"]}
         line["As the paper measures [95 % interval]"] = _words(row, "")
+        line["Decided by"] = row["evidence"].partition(";")[0]
         attacked = isinstance(row["strongest_verdict"], str)
         line["Against the strongest attacker"] = _words(row, "strongest_") if attacked else ""
         lines.append(line)
@@ -169,8 +173,10 @@ def scorecard(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _words(row: dict, column: str) -> str:
-    verdict, estimate, low, high, more = (row[f"{column}{name}"] for name in _TOLD)
+    verdict, estimate, low, high, more, evidence = (row[f"{column}{name}"] for name in _TOLD)
     words = f"{_MARKS[verdict]} {verdict}"
     if pd.notna(estimate):
         words += f": {estimate:.1f} [no interval]" if pd.isna(low) else f": {estimate:.1f} [{low:.1f}, {high:.1f}]"
-    return words if pd.isna(more) else f"{words}; {more:.1f} x the people would decide"
+    if "collapsed" in evidence:
+        words += evidence.partition(";")[2]
+    return words if pd.isna(more) else f"{words}; {more:.1f} x the rotations would decide"

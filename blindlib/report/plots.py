@@ -13,13 +13,13 @@ from matplotlib.figure import Figure
 
 from blindlib.common.files import atomic_path, write_csv
 
-# Okabe & Ito's palette: told apart by colour-blind readers, and in this order by their lightness on paper.
+# Okabe & Ito's palette, told apart by colour-blind readers; then greys, and what else is far from all of them.
 COLOURS = {
     "x": "#000000",
     "SN": "#0072B2",
     "LNTL": "#D55E00",
     "LEACE": "#009E73",
-    "pull": "#F0C000",
+    "pull": "#882255",
     "INLP": "#332288",
     "NAP": "#999933",
     "SN λ=0": "#56B4E9",
@@ -28,7 +28,7 @@ COLOURS = {
     "labelnet": "#666666",
     "pixels": "#999999",
 }
-FURTHER_COLOURS = ("#882255", "#44AA99", "#CC6677", "#AA4499", "#117733", "#88CCEE")  # of Paul Tol's muted palette
+FURTHER_COLOURS = ("#AA3377", "#44AA99", "#CC6677", "#AA4499", "#117733", "#88CCEE")  # of Paul Tol's muted palette
 STYLE = {
     **dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize"), 9),
     **dict.fromkeys(("legend.fontsize", "xtick.labelsize", "ytick.labelsize"), 8),
@@ -210,7 +210,7 @@ def planted(table: pd.DataFrame) -> Figure:
         axis.set(xlabel=label, ylim=(len(leaks) - 0.5, -0.5))
         axis.grid(axis="y", visible=False)
     axes[0].set_yticks(range(len(leaks)), leaks)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(methods) + 1)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
     return figure
 
 
@@ -252,10 +252,10 @@ def attack_curves(cells: pd.DataFrame) -> Figure:
         line = {"color": colour(name), "label": name, "elinewidth": 0.7}
         left.errorbar(curve["people"], curve["mean"], curve["half_width"], **POINTS | {"fmt": "o-"} | line)
         last = rows[rows["people"] == most].set_index("probe").reindex(rungs)
-        right.plot(range(len(rungs)), last["mean"], "o-", ms=4, lw=0.5, color=colour(name))
+        right.errorbar(range(len(rungs)), last["mean"], last["half_width"], **POINTS, color=colour(name))
     for axis in (left, right):
         axis.axhline(cells["chance"].iloc[0], lw=1, label="chance" if axis is left else None, **GUIDE)
-    left.set(xscale="log", xlabel="people who train the attacker", ylabel="emotion read by the strongest attacker, %")
+    left.set(xscale="log", xlabel="people who train the strongest attacker", ylabel="emotion: balanced accuracy, %")
     left.set_xticks(sorted(cells["people"].unique()), sorted(cells["people"].unique()))
     left.minorticks_off()
     right.set_xticks(range(len(rungs)), rungs, rotation=30)
@@ -296,8 +296,8 @@ def frontier(points: pd.DataFrame) -> Figure:
         offset = {"xytext": (3, 4), "textcoords": "offset points", "fontsize": 7, "color": colour(method)}
         for row in rows.itertuples() if swept else ():
             axis.annotate(f"{row.strength:g}", (row.id, row.emotion), **offset)
-    axis.axhline(points["chance"].iloc[0], lw=1, label="chance of the probe", **GUIDE)
-    axis.set(xlabel="verification accuracy, %", ylabel="fresh NN probe of emotion, %")
+    axis.axhline(points["chance"].iloc[0], lw=1, label="chance", **GUIDE)
+    axis.set(xlabel="verification accuracy, %", ylabel="emotion read by the strongest attacker, %")
     axis.legend(title="numbers: λ", loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 

@@ -1,0 +1,78 @@
+"""What every method costs and hides over its strengths, under the strongest attacker; and which one to take."""
+
+import numpy as np
+import pandas as pd
+
+from blindlib.evaluate.results import summarise
+from blindlib.metrics import interval
+
+
+def _kept(results: pd.DataFrame) -> pd.DataFrame:
+    """Verification and the strongest attacker's reading, of what has one strength in every split."""
+    kept = results[(results["metric"] == "balanced_accuracy") & (results["protocol"] == "B")]
+    return kept[kept["strength"].notna() & kept["probe"].isin(["strongest", "verification"])]
+
+
+def frontier_points(results: pd.DataFrame) -> pd.DataFrame:
+    """What every λ costs and hides: `method`, `strength`, `id`, `emotion`, `chance` and half-widths, in %."""
+    kept, columns = _kept(results), ["id", "id_hw", "emotion", "emotion_hw", "chance"]
+    if not {"ID", "emotion"} <= set(kept["task"]):
+        return pd.DataFrame(columns=["method", "strength", *columns])
+    points = summarise(kept, ["method", "strength", "task"]).pivot(index=["method", "strength"], columns="task")
+    shown = [(number, task) for task in ("ID", "emotion") for number in ("mean", "half_width")]
+    return points[[*shown, ("chance", "emotion")]].set_axis(columns, axis=1).reset_index()
+
+
+def hypervolumes(results: pd.DataFrame) -> pd.DataFrame:
+    """How much of the plane a method's points dominate: `method`, `hypervolume`, `half_width`, in percent, best first.
+
+    The plane's axes are the share of x's verification above chance that is kept and the share of its emotion above
+    chance that is hidden, 0 to 1 each: 100 % keeps all and hides all, x itself has 0. The interval is over rotations;
+    a fold of pairs belongs to the rotation that tests its people. Source: Zitzler & Thiele 1999.
+    """
+    kept = _kept(results)
+    if not {"ID", "emotion"} <= set(kept["task"]):
+        return pd.DataFrame(columns=["method", "hypervolume", "half_width"])
+    rotations = kept.loc[kept["task"] == "emotion", "rotation"].nunique()
+    kept = kept.assign(rotation=kept["rotation"] % rotations, above=kept["value"] - kept["chance"])
+    above = kept.groupby(["rotation", "method", "strength", "task"])["above"].mean().unstack("task")
+    rows = []
+    for method in above.index.get_level_values("method").unique():
+        by = []
+        for rotation, own in above.groupby("rotation"):
+            share = own.xs(method, level="method") / own.loc[(rotation, "x", 0.0)]
+            by.append(_dominated(share["ID"].clip(0, 1).to_numpy(), (1 - share["emotion"]).clip(0, 1).to_numpy()))
+        rows.append((method, *(100 * number for number in interval(by))))
+    table = pd.DataFrame(rows, columns=["method", "hypervolume", "half_width"])
+    return table.sort_values("hypervolume", ascending=False, ignore_index=True)
+
+
+def _dominated(x: np.ndarray, y: np.ndarray) -> float:
+    """Area of the union of the rectangles from the origin to the points (x, y)."""
+    order = np.argsort(x)
+    x, best = x[order], np.maximum.accumulate(y[order][::-1])[::-1]  # the highest point at x or to its right
+    return float((np.diff(x, prepend=0.0) * best).sum())
+
+
+def advice(points: pd.DataFrame, budget: float) -> str:
+    """Which method to take, in one sentence: it leaves the strongest attacker least, of those within the budget of ID.
+
+    `points` are those of `frontier_points`, `budget` is percent of x's verification above chance. A method whose
+    interval reaches the best one's mean is named beside it.
+    """
+    if points.empty:
+        return "no data"
+    x = points[points["method"] == "x"].iloc[0]
+    points = points.assign(cost=100 * (x["id"] - points["id"]) / (x["id"] - 50))
+    within = points[(points["cost"] <= budget) & (points["method"] != "x")].sort_values("emotion")
+    if within.empty:
+        return f"No method keeps the identity within {budget:g} %."
+    best = within.iloc[0]
+    text = (
+        f"Within {budget:g} % of the identity, {best['method']} (λ = {best['strength']:g}) leaves the strongest "
+        f"attacker least: {best['emotion']:.1f} ± {best['emotion_hw']:.1f} % of the emotion (x {x['emotion']:.1f}, "
+        f"chance {x['chance']:.1f}), at {best['cost']:.1f} % of the identity"
+    )
+    others = within[within["method"] != best["method"]].groupby("method", sort=False).first()
+    close = others[others["emotion"] - others["emotion_hw"] <= best["emotion"]]
+    return text + (f"; {', '.join(close.index)} cannot be told from it." if len(close) else ".")
