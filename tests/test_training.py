@@ -121,9 +121,8 @@ def test_training_ends_when_nothing_better_comes_or_at_its_ceiling(data, monkeyp
         assert (fitted.history_[-1]["round"], fitted.settled_) == (rounds, settled)
         looks = sorted({row["round"] for row in fitted.history_})
         assert looks == sorted({*range(0, rounds + 1, look), rounds}), "before, every so many rounds, and at the end"
-        assert [row["round"] for row in fitted.history_ if row["kept"]] == (
-            [9] * 4 if probes is falls else [0, 0, end, end]
-        )
+        kept = [row["round"] for row in fitted.history_ if row["kept"]]
+        assert kept == ([9, 9, 9, 9] if probes is falls else [0, 0, end, end])
     alone = SensitiveNets(settings=settings, device="cpu").fit_splits(data)
     assert (alone.history_[-1]["round"], alone.settled_) == (9, False), "nobody to ask: it goes up to the ceiling"
     assert [row["round"] for row in alone.history_ if row["kept"]] == [9] * 4
