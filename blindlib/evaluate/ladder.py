@@ -29,6 +29,7 @@ from blindlib.metrics import balanced_accuracy
 from blindlib.settings import ProbeSettings
 
 STRONGEST, ENSEMBLE = "strongest", "ensemble"
+_WIDEST = 512  # dimensions: wider features are brought to their principal components
 _FEWEST = 10  # images of every class: early stopping sets some aside
 
 
@@ -130,9 +131,11 @@ def curve(results: pd.DataFrame) -> pd.DataFrame:
 def _guesses(z: Representation, task: Task, rungs: tuple[str, ...], number: int, split: Split) -> dict[str, np.ndarray]:
     """Every attacker's guesses of one split's test people, int64 codes by name."""
     seed = derive_seed(split.seed, "ladder", task.name) % 2**32
-    scaler = StandardScaler().fit(z.rows(number, split.probe))
-    rows = (split.probe, split.validation, split.test)
-    x, seen, asked = (scaler.transform(z.rows(number, part)) for part in rows)
+    train = z.rows(number, split.probe)
+    wide = PCA(min(_WIDEST, len(train)), random_state=seed) if train.shape[1] > _WIDEST else "passthrough"
+    scale = make_pipeline(StandardScaler(), wide).fit(train)
+    seen, asked = (scale.transform(z.rows(number, rows)) for rows in (split.validation, split.test))
+    x = scale.transform(train)
     y, truth, told = task.codes[split.probe], task.codes[split.validation], {}  # name -> probabilities, of both
     classes = np.unique(y)
 
