@@ -9,7 +9,8 @@ from report_rows import TASKS, study_rows
 
 from blindlib.evaluate.results import COLUMNS
 from blindlib.metrics import diff, interval
-from blindlib.report.claims import CLAIMS, judge_claims, scorecard
+from blindlib.report import plots
+from blindlib.report.claims import CLAIMS, judge_claims, margins, scorecard
 
 
 @pytest.fixture
@@ -128,3 +129,14 @@ def test_without_data_a_claim_is_not_testable():
     no_gender = judge_claims(rows[rows["task"] != "gender"], pd.DataFrame(), 0.7).set_index("id")
     assert no_gender.loc["C2", "verdict"] == "not testable" and pd.isna(no_gender.loc["C2", "estimate"])
     assert list(scorecard(table.reset_index())[""]) == [claim.id for claim in CLAIMS]
+
+
+def test_a_margin_is_positive_where_a_claim_keeps_its_rule_and_stands_in_the_figure(study):
+    table = verdicts({("SN", "Emotion (strongest)"): 10}, study=study).reset_index()
+    told = margins(table).set_index(["id", "attacker"])
+    assert told.loc[("C1", "the paper's probes"), "margin"] == pytest.approx(5 - table["estimate"][0])
+    assert told.loc[("C3", "strongest"), "margin"] < 0 < told.loc[("C3", "the paper's probes"), "low"]
+    assert (told["low"] <= told["margin"]).all() and (told["margin"] <= told["high"]).all()
+    assert len(told) == len(CLAIMS) + 2, "two claims are about what probes read"
+    figure = plots.claims_figure(margins(table))
+    assert [label.get_text().split()[0] for label in figure.axes[0].get_yticklabels()] == [c.id for c in CLAIMS]

@@ -159,6 +159,26 @@ def _judge(claim: Claim, parts: list[Evidence], dead: set[str]) -> dict:
     return row | {"verdict": kind, "more_rotations": more, "evidence": evidence}
 
 
+def margins(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """By how much each claim keeps its rule (below 0: breaks it), for a figure: a row for each claim and attacker.
+
+    `id`, `claim`, `attacker` (`the paper's probes`, `strongest`), `verdict`, `margin`, `low`, `high`, in the units of
+    the claim's estimate.
+    """
+    rows, rules = [], {claim.id: claim for claim in CLAIMS}
+    for row in verdicts.to_dict("records"):
+        claim = rules[row["id"]]
+        for attacker, column in (("the paper's probes", ""), ("strongest", "strongest_")):
+            if pd.isna(row[f"{column}estimate"]):
+                continue
+            sign = -1 if claim.compare is le else 1
+            ends = sorted(sign * (row[f"{column}{name}"] - claim.limit) for name in ("low", "high"))
+            told = {"attacker": attacker, "verdict": row[f"{column}verdict"], "low": ends[0], "high": ends[1]}
+            margin = sign * (row[f"{column}estimate"] - claim.limit)
+            rows.append({"id": claim.id, "claim": claim.words, **told, "margin": margin})
+    return pd.DataFrame(rows, columns=["id", "claim", "attacker", "verdict", "margin", "low", "high"])
+
+
 def scorecard(verdicts: pd.DataFrame) -> pd.DataFrame:
     """The verdicts to read, a line each: claim, rule, as the paper measures, by which cell, and by the ladder."""
     lines = []

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib as mpl
 import numpy as np
@@ -299,6 +300,31 @@ def frontier(points: pd.DataFrame) -> Figure:
     axis.axhline(points["chance"].iloc[0], lw=1, label="chance", **GUIDE)
     axis.set(xlabel="verification accuracy, %", ylabel="emotion read by the strongest attacker, %")
     axis.legend(title="numbers: λ", loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+@blank_without_data
+def claims_figure(margins: pd.DataFrame) -> Figure:
+    """By how much each claim keeps its rule, with intervals: the columns of `claims.margins`."""
+    names = list(dict.fromkeys(margins["id"]))
+    words, twice = margins.drop_duplicates("id").set_index("id")["claim"], margins["id"].value_counts() > 1
+    figure, (axis,) = new_figure(height=0.42 * len(names) + 1.0)
+    shades = {"replicated": COLOURS["LEACE"], "not replicated": COLOURS["LNTL"]}
+    for row in margins.itertuples():
+        strongest = row.attacker == "strongest"
+        y = names.index(row.id) + (0.2 if strongest else -0.2 if twice[row.id] else 0)
+        shade = shades.get(row.verdict, GREY)
+        face = "white" if strongest else shade
+        error = [[row.margin - row.low], [row.high - row.margin]]
+        axis.errorbar(row.margin, y, xerr=error, **POINTS | {"ms": 6, "color": shade, "mfc": face})
+    for verdict, shade in (*shades.items(), ("undecided", GREY)):
+        axis.plot([], [], "o", color=shade, label=verdict)
+    axis.plot([], [], "o", color=GREY, mfc="white", label="strongest attacker")
+    axis.axvline(0, **GUIDE)
+    axis.set_yticks(range(len(names)), [fill(f"{name}  {words[name]}", 42) for name in names])
+    axis.set(xlabel="margin, points: right of 0 it holds", ylim=(len(names) - 0.5, -0.5))
+    axis.grid(axis="y", visible=False)
+    figure.legend(loc="outside upper right", ncols=4)
     return figure
 
 
