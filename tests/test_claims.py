@@ -85,7 +85,7 @@ def test_a_verdict_needs_the_whole_interval(lost, verdict):
 
 
 def test_the_strongest_attacker_has_a_verdict_of_its_own_on_what_is_read():
-    table = verdicts({("SN", "Emotion (strongest)"): 10, ("LNTL", "Emotion (strongest)"): 45})
+    table = verdicts({("SN", "Emotion (ladder)"): 10, ("LNTL", "Emotion (ladder)"): 45})
     assert table.loc["C3", "verdict"] == "replicated" and table.loc["C3", "strongest_verdict"] == "not replicated"
     assert table.loc["C3", "strongest_evidence"] == "Table 1, Emotion (strongest), Diff SN"
     assert table.loc["C4", "strongest_verdict"] == "replicated" and table.loc["C4", "strongest_estimate"] == 35
@@ -132,7 +132,7 @@ def test_without_data_a_claim_is_not_testable():
 
 
 def test_a_margin_is_positive_where_a_claim_keeps_its_rule_and_stands_in_the_figure(study):
-    table = verdicts({("SN", "Emotion (strongest)"): 10}, study=study).reset_index()
+    table = verdicts({("SN", "Emotion (ladder)"): 10}, study=study).reset_index()
     told = margins(table).set_index(["id", "attacker"])
     assert told.loc[("C1", "the paper's probes"), "margin"] == pytest.approx(5 - table["estimate"][0])
     assert told.loc[("C3", "strongest"), "margin"] < 0 < told.loc[("C3", "the paper's probes"), "low"]

@@ -63,7 +63,7 @@ def test_more_people_read_more_and_all_of_them_stand_in_protocol_b():
     assert list(curve.index) == [4, 20, 150], "two people have too few images"
     assert curve[4] < curve[20] - 5 < curve[150] - 10
     b = rows[rows["protocol"] == "B"]
-    assert len(b) == 1 and b["probe"].item() == "strongest" and b["n_train_subjects"].item() == 150
+    assert len(b) == 1 and b["probe"].item() == "ladder" and b["n_train_subjects"].item() == 150
     same = rows.query("protocol == 'ladder' and probe == 'strongest' and n_train_subjects == 150")
     assert same["balanced_accuracy"].item() == b["balanced_accuracy"].item()
 

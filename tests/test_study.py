@@ -201,7 +201,7 @@ def test_a_dead_representation_is_seen_as_dead():
 
 
 def test_frontier_points_are_named_by_method_and_strength():
-    rows = result_rows().replace({"probe": {"NN": "strongest"}})
+    rows = result_rows()
     of = {name: rows[rows["representation"] == name] for name in ("x", "SN", "pixels")}
     known = (
         ("x", "x", 0.0),
@@ -229,9 +229,7 @@ def frontier_rows(of):
     rows = [
         {"method": m, "strength": s, "task": task, "probe": probe, "rotation": k, "value": value + k - 2, "chance": c}
         for (m, s), values in of.items()
-        for (task, probe, c), value in zip(
-            (("ID", "verification", 50), ("emotion", "strongest", 20)), values, strict=True
-        )
+        for (task, probe, c), value in zip((("ID", "verification", 50), ("emotion", "ladder", 20)), values, strict=True)
         for k in range(5)
     ]
     same = {"metric": "balanced_accuracy", "protocol": "B", "seed": 0, "n_train_subjects": 9, "n_test_subjects": 9}

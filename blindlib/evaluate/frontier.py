@@ -3,14 +3,16 @@
 import numpy as np
 import pandas as pd
 
-from blindlib.evaluate.results import summarise
+from blindlib.evaluate.results import strongest, summarise
 from blindlib.metrics import interval
 
 
 def _kept(results: pd.DataFrame) -> pd.DataFrame:
-    """Verification and the strongest attacker's reading, of what has one strength in every split."""
+    """Verification and the reading of the stronger of NN and ladder, of what has one strength in every split."""
     kept = results[(results["metric"] == "balanced_accuracy") & (results["protocol"] == "B")]
-    return kept[kept["strength"].notna() & kept["probe"].isin(["strongest", "verification"])]
+    kept = kept[kept["strength"].notna()]
+    attacks = kept[(kept["task"] == "emotion") & kept["probe"].isin(["NN", "ladder"])]
+    return pd.concat([kept[kept["task"] == "ID"], strongest(attacks, ["method", "strength"])])
 
 
 def frontier_points(results: pd.DataFrame) -> pd.DataFrame:

@@ -85,7 +85,7 @@ def climb(
     -------
     list of dict
         As `probes.run_probes`, of the protocol `ladder`, with the rung as `probe`; and `strongest`, the one that is
-        best on validation people. With all attack people that one stands in protocol B too.
+        best on validation people. With all attack people that one is the probe `ladder` of protocol B.
 
     Raises
     ------
@@ -109,9 +109,10 @@ def climb(
     rows = []
     for (_, split, whole), guesses in zip(jobs, climbed, strict=True):
         for name, guess in guesses.items():
-            row = {"task": task.name, "probe": name, **score(task, split, guess, identity)}
-            protocols = ("ladder", "B") if whole and name == STRONGEST else ("ladder",)
-            rows += [row | {"protocol": protocol} for protocol in protocols]
+            row = {"task": task.name, **score(task, split, guess, identity)}
+            rows.append(row | {"probe": name, "protocol": "ladder"})
+            if whole and name == STRONGEST:
+                rows.append(row | {"probe": "ladder", "protocol": "B"})
     return rows
 
 

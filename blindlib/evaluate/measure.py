@@ -110,8 +110,8 @@ def measure_collapse(representation: Representation, splits: list[Split]) -> lis
 def measure(representation: Representation, study, *, quick: bool = False, protocols: str = "AB") -> pd.DataFrame:
     """All result rows of one representation.
 
-    Emotion is probed by `protocols` and by the ladder of attackers, the rest by B. With `quick` only verification and
-    what the ladder reads of emotion with all its people: for points of a frontier. Raises ValueError if the
+    Emotion is probed by `protocols` and by the ladder of attackers, the rest by B. With `quick` only verification, the
+    NN of protocol B and the ladder with all its people, on emotion: for points of a frontier. Raises ValueError if the
     representation has another number of heads than there are splits.
     """
     faces, preset, trained = study.faces, study.preset, representation.trained
@@ -122,12 +122,11 @@ def measure(representation: Representation, study, *, quick: bool = False, proto
     for task in make_tasks(faces, preset):
         if quick and task.name != "emotion":
             continue
-        kinds, by = (PROBES, protocols) if task.name == "emotion" else (("NN",), "B")
-        rows, ladder = [], replace(preset.probes, ladder_people=_ALL) if quick else preset.probes
-        if not quick:
-            rows += run_probes(
-                representation, task, study.splits, preset.probes, kinds=kinds, protocols=by, identity=identity
-            )
+        kinds, by = (PROBES, protocols) if task.name == "emotion" and not quick else (("NN",), "B")
+        ladder = replace(preset.probes, ladder_people=_ALL) if quick else preset.probes
+        rows = run_probes(
+            representation, task, study.splits, preset.probes, kinds=kinds, protocols=by, identity=identity
+        )
         if task.name == "emotion":
             rows += climb(representation, task, study.splits, ladder, identity)
         tables.append(tidy(rows, PROBE_METRICS, provenance=faces.provenance_of(task.name, trained=trained), **constant))

@@ -7,7 +7,7 @@ import pandas as pd
 
 from blindlib.common.files import write_csv, write_text
 from blindlib.data.facetable import FaceTable
-from blindlib.evaluate.results import summarise
+from blindlib.evaluate.results import strongest, summarise
 from blindlib.metrics import interval, paired_diff
 from blindlib.report import paper
 from blindlib.settings import CEILINGS, UNBIASED
@@ -42,11 +42,17 @@ TABLE2_COLUMNS = (
 
 
 def by_domain(results: pd.DataFrame) -> pd.DataFrame:
-    """The balanced accuracies among result rows, with the row of Table 1 that each belongs to as `domain`."""
+    """The balanced accuracies among result rows, with the row of Table 1 that each belongs to as `domain`.
+
+    `Emotion (strongest)` has the rows of the attacker that reads most of a representation, by `results.strongest`.
+    """
     kept = results[(results["metric"] == "balanced_accuracy") & (results["protocol"] != "ladder")]
     names = {"ID": "ID", "gender": "Gender", "ethnicity": "Ethnicity"}
     probes = zip(kept["task"], kept["probe"], strict=True)
-    return kept.assign(domain=[names.get(task, f"Emotion ({probe})") for task, probe in probes])
+    kept = kept.assign(domain=[names.get(task, f"Emotion ({probe})") for task, probe in probes])
+    rows = strongest(kept[(kept["task"] == "emotion") & (kept["protocol"] == "B")], ["representation"])
+    kept = kept[kept["domain"] != "Emotion (ladder)"]
+    return pd.concat([kept, rows.assign(domain="Emotion (strongest)")], ignore_index=True)
 
 
 def diff_of(rows: pd.DataFrame, domain: str, name: str, protocol: str = "B") -> tuple[float, float, pd.Series]:
