@@ -79,7 +79,7 @@ CLAIMS = (
     Claim("C5", "biased training opens a gap", "Eq. Opp. biased − 2 · unbiased ≥ 0", ge, 0),
     Claim("C5b", "the same, signed (ours)", "gap biased − unbiased > 0", gt, 0),
     Claim("C6", "both blinded representations narrow it", "Eq. Opp. of x − of φ > 0", gt, 0, ("SN", "LNTL")),
-    Claim("C7", "at little cost in accuracy", "both within 3 points of Acc of x", le, 3),
+    Claim("C7", "at little cost in accuracy", "Acc of x − of φ ≤ 3, for both", le, 3),
 )
 
 
@@ -109,7 +109,7 @@ def _parts(
         "C5": [gap["x"].size().minus(unbiased.size(), 2.0)],
         "C5b": [gap["x"].minus(unbiased)],
         "C6": [gap["x"].size().minus(gap[name].size()) for name in ("SN", "LNTL")],
-        "C7": [accuracy[name].minus(accuracy["x"]).size() for name in ("SN", "LNTL")],
+        "C7": [accuracy["x"].minus(accuracy[name]) for name in ("SN", "LNTL")],
     }
 
 
