@@ -37,7 +37,7 @@ def test_a_run_leaves_tables_figures_and_a_record(undisturbed):
     drawn = ("table1_figure", "table2_figure", "bias_sweep", "contact_sheet", "realism", "alignment", "roc", "frontier")
     for name in (*tables, *drawn, "training_sensitivenets", "training_lntl"):
         suffixes = ("csv", "md", "tex") if name in tables else ("csv", "png", "pdf")
-        for suffix in suffixes:
+        for suffix in suffixes[:2] if name in ("contact_sheet", "alignment") else suffixes:  # of photographs no PDF
             assert (figures / f"{name}.{suffix}").stat().st_size > 100, f"{name}.{suffix}"
     record = json.loads((figures / "run.json").read_text())
     assert set(record["seconds"]) == {*NAMES, "total"} and record["data"]["name"] == "SynthFaces"

@@ -13,8 +13,7 @@ from blindlib.metrics import balanced_accuracy
 
 
 class AffineEraser(Blinder):
-    """A projection about a point. A subclass has `_projection(x, codes, who)`, which gives P (D, D); `who` may be
-    None.
+    """A projection about a point. A subclass has `_projection(x, codes, who)`, which gives P (D, D); who may be None.
 
     `projection_` (D, D) and `bias_` (D,) are tensors; fitted in float64, applied in float32.
     """
@@ -101,8 +100,8 @@ class NAP(AffineEraser):
     Parameters
     ----------
     share : float
-        How many, as a share of D. A quarter costs no identity on validation people of the rendered world, and hides
-        more than an eighth.
+        How many, as a share of D; our choice, on validation people of one split of the rendered world. On test people
+        a quarter costs some points of verification.
 
     Source: Solomonoff, Campbell & Boardman 2005, for speakers and their channels; here y is the channel. A person's
     images of one class are averaged first, so that what remains of the deviation is the class's. Without identity all

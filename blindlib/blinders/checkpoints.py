@@ -14,8 +14,8 @@ class Checkpoints:
     """Of every head the state that hid most, among those whose verification stayed within the budget.
 
     Heads and detectors circle round each other for ever, and LNTL's heads go on losing identity once they know their
-    people by heart: the last state is not the best one. A head
-    that has not stayed within the budget since training began keeps its last.
+    people by heart: the last state is not the best one. A head that has not stayed within the budget since training
+    began keeps its last.
 
     Parameters
     ----------

@@ -123,7 +123,7 @@ def judge_claims(results: pd.DataFrame, fairness: pd.DataFrame, bias: float) -> 
     `splits`, `more_rotations` (about how many times as many rotations, of other people and heads, would decide what is
     undecided, if the estimate stayed: an interval narrows as the root of their number), `evidence` (the cell that
     decides: the worst of those with that verdict); and, as `strongest_…`, the same of claims about what probes read, by
-    the strongest attacker of the ladder alone.
+    whatever reads most of each representation (`results.strongest`).
     """
     measured = _parts(results, fairness, bias, ("NN", "SVM", "RF"))
     attacked = _parts(results, fairness, bias, ("strongest",))
@@ -180,7 +180,7 @@ def margins(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def scorecard(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """The verdicts to read, a line each: claim, rule, as the paper measures, by which cell, and by the ladder."""
+    """The verdicts to read, a line each: claim, rule, as the paper measures, by which cell, and by the strongest."""
     lines = []
     for row in verdicts.to_dict("records"):
         line = {"": row["id"], "The paper claims": row["claim"], "Holds when": row["rule"]}

@@ -89,9 +89,14 @@ def blank_without_data(plot: Callable[..., Figure]) -> Callable[..., Figure]:
     return wrapped
 
 
-def save_figure(figure: Figure, data: pd.DataFrame, folder: Path, name: str) -> None:
-    """Write a figure as PNG and PDF beside the CSV that it was drawn from; the same figure gives the same bytes."""
-    empty = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer": None, "Creator": None}}
+def save_figure(figure: Figure, data: pd.DataFrame, folder: Path, name: str, *, pixels: bool = False) -> None:
+    """Write a figure as PNG and PDF beside the CSV that it was drawn from; the same figure gives the same bytes.
+
+    What is made of `pixels`, photographs, has nothing that a PDF would keep sharp, and gets none.
+    """
+    empty = {"png": {"Software": None}}
+    if not pixels:
+        empty["pdf"] = {"CreationDate": None, "Producer": None, "Creator": None}
     for suffix, metadata in empty.items():
         with atomic_path(folder / f"{name}.{suffix}") as temporary:
             figure.savefig(temporary, format=suffix, metadata=metadata)
