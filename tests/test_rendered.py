@@ -156,7 +156,7 @@ def test_one_network_s_weights_are_not_the_other_s():
 
 
 def test_the_training_loop_learns_people_and_repeats_itself():
-    recipe = Recipe(people=12, images=6, epochs=8, batch=20, rate=0.05, seed=5)
+    recipe = Recipe(people=12, images=6, epochs=20, batch=24, rate=0.05, seed=5)
     album = make_training_people(recipe.people, recipe.images, recipe.seed)
     images = torch.as_tensor(render(album)).permute(0, 3, 1, 2)
     people = torch.as_tensor(np.unique(album["identity"], return_inverse=True)[1])
