@@ -8,9 +8,9 @@ from blindlib.blinders.checkpoints import Checkpoints
 from blindlib.blinders.heads import ResidualHeads
 
 
-def heads(mark):
-    """Two splits with two strengths; every number of the bank is `mark`."""
-    bank = ResidualHeads(2, torch.zeros(4, 3), torch.ones(4), torch.Generator()).requires_grad_(False)
+def heads(mark, count=4):
+    """A bank, by default of two splits with two strengths; every number of it is `mark`."""
+    bank = ResidualHeads(2, torch.zeros(count, 3), torch.ones(count), torch.Generator()).requires_grad_(False)
     for value in bank.parameters():
         value.fill_(mark)
     return bank
@@ -40,27 +40,29 @@ def test_the_lowest_reading_within_the_budget_is_kept_and_the_last_state_until_t
     assert begun.round.tolist() == [3, 2, 3, 4], "and what was within is not given up for what is not"
 
 
-def test_it_has_settled_when_no_strength_hides_a_point_more(begun):
-    fall = [(50, 50), (40, 50), (40, 49.2), (40, 48.6), (40, 48.5), (40, 48.4)]  # of the first split's two strengths
-    ended = []
-    for number, (none, penalised) in enumerate(fall, 1):
-        begun.look(number, heads(1.0), told([none, penalised, none, penalised - 1], [90] * 4))
-        ended.append(begun.settled(2))
-    assert ended == [False, False, False, False, True, True], "1.4 points in two looks, then 0.7"
+def test_a_strength_has_settled_when_it_hides_no_point_more(begun):
+    """x is read at 60; of both splits alike the first strength never hides more, the second does for four rounds."""
+    going = []
+    for number, fall in enumerate((50, 49.5, 48.8, 48.2, 48), 1):
+        read = [60, fall, 60, fall] if number < 3 else [fall, fall]
+        begun.look(number, heads(1.0, len(read)), told(read, [90] * len(read)))
+        going.append(begun.going(2))
+    assert going == [[0, 1], [1], [0], [0], []], "in two looks 10.5 points, 1.2, 1.3 and 0.8"
 
 
-def test_strengths_are_looked_at_by_themselves_and_splits_together(begun):
+def test_the_splits_of_a_strength_go_on_together(begun):
     begun.look(1, heads(1.0), told([50, 50, 50, 50], [90] * 4))
-    begun.look(2, heads(2.0), told([50, 48.1, 50, 50], [90] * 4))
-    assert begun.settled(1), "0.95 points on the mean of two splits"
-    begun.look(3, heads(3.0), told([50, 48.1, 50, 47], [90] * 4))
-    assert not begun.settled(1)
+    begun.look(2, heads(2.0), told([50, 48.1, 50, 47.9], [90] * 4))
+    assert begun.going(1) == [1], "2 points on the mean of two splits"
+    begun.look(3, heads(3.0, 2), told([48.1, 46.0], [90] * 2))
+    assert begun.going(1) == [], "0.95 points on the mean of two splits"
+    assert begun.lowest.tolist() == [50, 48.1, 50, 46.0] and begun.round.tolist() == [1, 2, 1, 3]
 
 
 def test_a_state_out_of_budget_does_not_keep_training_going(begun):
     for number in range(1, 4):
         begun.look(number, heads(number), told([60 - 5 * number] * 4, [50] * 4))
-    assert begun.settled(3) and not begun.settled(4)
+    assert begun.going(4) == [0, 1] and begun.going(3) == []
 
 
 def test_the_first_state_within_the_budget_replaces_one_that_was_not_though_more_is_read_of_it(begun):

@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import sklearn
 import torch
 from sklearn.covariance import ledoit_wolf
 
 from blindlib.blinders import LNTL, SensitiveNets, blinder, detectors
+from blindlib.blinders.pull import Pull
 from blindlib.blinders.training import Training, TrainingSet
-from blindlib.settings import LNTLSettings, SensitiveNetsSettings
+from blindlib.settings import LNTLSettings, PullSettings, SensitiveNetsSettings
 
 TINY = {"hidden": 6, "rounds": 3, "head_steps": 4, "identities": 4, "per_class": 4, "detector": (4,), "rate": 0.2}
 STRENGTHS = [0.0, 1.0]
@@ -113,7 +115,7 @@ def test_in_the_ablation_new_detectors_learn_before_the_heads_and_are_frozen_aft
 @pytest.mark.parametrize(("look", "end"), [(1, 2), (2, 4)])
 def test_training_ends_when_nothing_better_comes_or_at_its_ceiling(data, monkeypatch, look, end):
     flat = {"attribute": np.full(4, 60.0), "identity": np.full(4, 95.0)}
-    settings = SensitiveNetsSettings(**{**TINY, "rounds": 9, "patience": 2, "look": look}, strengths=(0.0, 1.0))
+    settings = SensitiveNetsSettings(**{**TINY, "rounds": 9, "patience": 2, "look": look}, strengths=(0.5, 1.0))
     falls = lambda number: flat | {"attribute": flat["attribute"] - 2 * number}  # noqa: E731
     for probes, rounds, settled in ((lambda number: flat, end, True), (falls, 9, False)):
         monkeypatch.setattr(blinder, "ValidationProbes", lambda *_, probes=probes: probes)
@@ -122,10 +124,50 @@ def test_training_ends_when_nothing_better_comes_or_at_its_ceiling(data, monkeyp
         looks = sorted({row["round"] for row in fitted.history_})
         assert looks == sorted({*range(0, rounds + 1, look), rounds}), "before, every so many rounds, and at the end"
         kept = [row["round"] for row in fitted.history_ if row["kept"]]
-        assert kept == ([9, 9, 9, 9] if probes is falls else [0, 0, end, end])
+        assert kept == ([9] * 4 if probes is falls else [0] * 4)
     alone = SensitiveNets(settings=settings, device="cpu").fit_splits(data)
     assert (alone.history_[-1]["round"], alone.settled_) == (9, False), "nobody to ask: it goes up to the ceiling"
     assert [row["round"] for row in alone.history_ if row["kept"]] == [9] * 4
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        SensitiveNets(settings=SensitiveNetsSettings(**TINY, look=1, strengths=(0.0, 0.5, 1.0))),
+        SensitiveNets(settings=SensitiveNetsSettings(**TINY, look=1, strengths=(0.0, 0.5, 1.0), anew=2)),
+        LNTL(settings=LNTLSettings(**TINY, look=1, strengths=(0.0, 0.5, 1.0))),
+        Pull(settings=PullSettings(**TINY, look=1, strengths=(0.0, 0.5, 1.0))),
+    ],
+    ids=["SN", "anew", "LNTL", "pull"],
+)
+def test_what_has_settled_is_left_and_the_others_are_trained_as_if_it_were_there(data, monkeypatch, method):
+    """The second of three strengths settles after the second round of three."""
+    seen, shapes = [], []
+
+    def trained(leave):
+        def going(best, patience):
+            stay = [0, 2] if leave and len(best._levels) == 3 else list(range(best._heads.shape[1]))
+            best._heads = best._heads[:, stay]
+            return stay
+
+        def probes(number):
+            count = len(seen[-1].strength)
+            shapes.append(count)
+            return {"attribute": np.full(count, 60.0 - number), "identity": np.full(count, 95.0)}
+
+        monkeypatch.setattr(blinder.Checkpoints, "going", going)
+        monkeypatch.setattr(blinder, "Training", lambda *words: seen.append(Training(*words)) or seen[-1])
+        monkeypatch.setattr(blinder, "ValidationProbes", lambda *_: probes)
+        return sklearn.base.clone(method).set_params(device="cpu").fit_splits(data, budget=3)
+
+    whole, narrowed = trained(False), trained(True)
+    assert shapes == [6, 6, 6, 6, 6, 6, 6, 4]
+    kept = {(row["split"], row["strength"]): row["round"] for row in narrowed.history_ if row["kept"]}
+    assert kept == {(split, strength): 2 if strength == 0.5 else 3 for split in (0, 1) for strength in (0.0, 0.5, 1.0)}
+    for name in ("down", "up", "bias"):
+        one, other = getattr(whole.heads_, name), getattr(narrowed.heads_, name)
+        torch.testing.assert_close(one[[0, 2, 3, 5]], other[[0, 2, 3, 5]], rtol=1e-4, atol=1e-6)
+        assert not torch.allclose(one[[1, 4]], other[[1, 4]], rtol=1e-4, atol=1e-6) or name == "bias"
 
 
 def test_the_head_that_is_kept_is_that_of_the_best_round(data, monkeypatch):

@@ -1,7 +1,7 @@
 """What the blinders share: scikit-learn's face, files without pickle, and a bank of heads behind one estimator."""
 
 import json
-from itertools import cycle, product
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +132,8 @@ class HeadBlinder(Blinder):
         validation people tell (`attribute`: what fresh probes read, `identity`: verification; both percent); `kept`
         is true of the round whose head is kept.
     settled_ : bool
-        Whether training ended because nothing better came any more, by `Checkpoints.settled`; else it met its ceiling.
+        Whether every strength's training ended because nothing better came any more, by `Checkpoints.going`; else one
+        of them met the ceiling.
     """
 
     task = "identity"
@@ -214,11 +215,16 @@ class HeadBlinder(Blinder):
             history += _history_rows(training, number, losses | told)
             if best:
                 best.look(number, training.average, told)
-                self.settled_ = best.settled(settings.patience)
-            if self.settled_:
-                break
-        for row, kept in zip(history, cycle(best.round if best else [number] * len(training.strength)), strict=False):
-            row["kept"] = row["round"] == int(kept)
+                going = best.going(settings.patience)
+                self.settled_ = not going
+                if self.settled_:
+                    break
+                if len(going) < len(training.strengths):
+                    training.narrow(going)
+        kept = best.round.tolist() if best else [number] * len(training.strength)
+        kept = dict(zip(product(range(len(data.head)), strengths), kept, strict=True))
+        for row in history:
+            row["kept"] = row["round"] == kept[row["split"], row["strength"]]
         self.heads_, self.history_ = (best.heads if best else training.average).pick(slice(None)), history
         self.strengths_, self.chosen_, self.classes_ = strengths, strengths[-1:] * len(data.head), list(data.classes)
         self.n_features_in_ = data.x.shape[1]

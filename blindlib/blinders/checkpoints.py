@@ -1,4 +1,4 @@
-"""Which state of every head is kept, and when training ends: early stopping by validation people."""
+"""Which state of every head is kept, and when its training ends: early stopping by validation people."""
 
 from copy import deepcopy
 
@@ -36,28 +36,37 @@ class Checkpoints:
         self.round = np.zeros(len(self.lowest), int)  # (H,): the round that it is of
         self._within = np.zeros(len(self.lowest), bool)
         self._last = np.resize(np.array(strengths) == 0, len(self.lowest))
-        self._strengths, self._levels = len(strengths), []
+        self._splits = len(self.lowest) // len(strengths)
+        self._heads = np.arange(len(self.lowest)).reshape(-1, len(strengths))  # (splits, strengths) still trained
+        self._levels = []
         self._note()
 
     def look(self, number: int, heads: ResidualHeads, told: dict[str, np.ndarray]) -> None:
-        """Take the heads' state after a round where it is the best so far."""
-        within = told["identity"] >= self.floor
-        first = within & ~self._within & (self.round > 0)  # what stood in until now was not within
-        better = within & ~self._last & ((told["attribute"] < self.lowest) | first)
-        take = better | ~(within | self._within) | self._last
-        chosen = torch.as_tensor(take, device=heads.up.device)[:, None, None]
+        """Take the state after a round of those heads that are still trained, where it is the best so far."""
+        of = self._heads.ravel()
+        within = told["identity"] >= self.floor[of]
+        first = within & ~self._within[of] & (self.round[of] > 0)  # what stood in until now was not within
+        better = within & ~self._last[of] & ((told["attribute"] < self.lowest[of]) | first)
+        take = better | ~(within | self._within[of]) | self._last[of]
         for kept, new in zip(self.heads.parameters(), heads.parameters(), strict=True):
-            kept.copy_(torch.where(chosen, new, kept))
-        self.round[take] = number
-        self.lowest[better] = told["attribute"][better]
-        self._within |= within
+            kept[torch.as_tensor(of[take])] = new[torch.as_tensor(take)]
+        self.round[of[take]] = number
+        self.lowest[of[better]] = told["attribute"][better]
+        self._within[of] |= within
         self._note()
 
-    def settled(self, patience: int) -> bool:
-        """Whether the last `patience` looks brought no strength a state that hides a point more (mean over splits)."""
+    def going(self, patience: int) -> list[int]:
+        """The places, among the strengths still trained, of those that have not settled; only they go on from here.
+
+        A strength has settled when the last `patience` looks brought no state that hides a point more (mean over
+        splits).
+        """
         if len(self._levels) <= patience:
-            return False
-        return bool((self._levels[-1 - patience] - self._levels[-1] <= _GAIN).all())
+            return list(range(self._heads.shape[1]))
+        gains = (self._levels[-1 - patience] - self._levels[-1])[self._heads[0]]
+        going = [place for place, gain in enumerate(gains) if not gain <= _GAIN]
+        self._heads = self._heads[:, going]
+        return going
 
     def _note(self) -> None:
-        self._levels.append(self.lowest.reshape(-1, self._strengths).mean(0))
+        self._levels.append(self.lowest.reshape(self._splits, -1).mean(0))

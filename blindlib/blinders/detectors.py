@@ -3,7 +3,7 @@
 import torch
 from sklearn.covariance import ledoit_wolf
 
-from blindlib.blinders.heads import Classifiers
+from blindlib.blinders.heads import Classifiers, narrow
 from blindlib.blinders.losses import cross_entropy
 
 _MEMORY = 0.9  # of the class means, from step to step: at 32 images of a class a step they rest on some 600
@@ -45,6 +45,11 @@ class Detectors:
         """Take the metric of φ(x) (H, N, D): the inverse of its covariance."""
         for metric, rows in zip(self._metric, z, strict=True):
             metric.copy_(torch.linalg.inv(covariance(rows)))
+
+    def narrow(self, which: torch.Tensor) -> None:
+        """Go on as the detectors of some of the heads: `which` (K,), int64."""
+        narrow(self.network, which, self._optimiser)
+        self._sums, self._counts, self._metric = self._sums[which], self._counts[which], self._metric[which]
 
     def learn(self, z: torch.Tensor, codes: torch.Tensor) -> None:
         """One step on φ(x) (H, B, D), detached, of classes (H, B), int64."""

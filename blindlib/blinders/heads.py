@@ -81,6 +81,21 @@ class ResidualHeads(nn.Module):
         return moved * (x.norm(dim=-1, keepdim=True) / moved.norm(dim=-1, keepdim=True).clamp_min(1e-12))
 
 
+def narrow(bank: nn.Module, which: torch.Tensor, optimiser: torch.optim.Optimizer | None = None) -> None:
+    """Keep some of a bank's H networks, with what its optimiser remembers of them; `which` (K,), int64, names them."""
+    for module in bank.modules():
+        for name, value in list(module.named_parameters(recurse=False)):
+            kept = nn.Parameter(value.detach()[which], value.requires_grad)
+            setattr(module, name, kept)
+            if optimiser is not None and value in optimiser.state:
+                memory = optimiser.state.pop(value).items()
+                optimiser.state[kept] = {key: m[which] if torch.is_tensor(m) and m.ndim else m for key, m in memory}
+        for name, value in list(module.named_buffers(recurse=False)):
+            setattr(module, name, value[which])
+    if optimiser is not None:
+        optimiser.param_groups[0]["params"] = list(bank.parameters())
+
+
 class Classifiers(nn.Module):
     """H multilayer perceptrons D -> widths -> classes, on features scaled by each head's own statistics.
 

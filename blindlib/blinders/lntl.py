@@ -100,9 +100,9 @@ class LNTL(HeadBlinder):
         """g and h are kept from round to round and learn in the heads' own steps."""
         data, settings = training.data, training.settings
         codes = codes_within(data.head, training.labels)
-        task = training.by_head(training.on_device(codes))  # (H, N)
         g = training.classifiers((), int(codes.max()) + 1)
         optimiser = torch.optim.AdamW(g.parameters(), lr=settings.detector_rate, weight_decay=1e-4, fused=True)
+        training.follow(g, optimiser)
         for number in range(settings.rounds):
             training.new_tables()
             if number == 0:
@@ -110,6 +110,7 @@ class LNTL(HeadBlinder):
                 g.standardise(data.x[training.draw_classes(4)])
             if number % METRIC_EVERY == 0:
                 training.measure(h)
+            task = training.by_head(training.on_device(codes))  # (H, N)
             for _ in range(settings.head_steps):
                 losses = step(training, g, h, task, optimiser)
             yield losses

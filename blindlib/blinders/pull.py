@@ -44,12 +44,13 @@ class Pull(HeadBlinder):
             who = training.on_device(codes[split, rows])
             sums = centres[split].index_add(0, who, x[training.on_device(rows)])
             centres[split] = sums / torch.bincount(who, minlength=len(sums)).clamp_min(1)[:, None]
-        code, split = training.on_device(codes), training.by_head(torch.arange(len(codes), device=x.device))[:, None]
+        code, split = training.on_device(codes), torch.arange(len(codes), device=x.device)[:, None]
         for _ in range(settings.rounds):
             training.new_tables()
+            of_head = training.by_head(split)
             for _ in range(settings.head_steps):
                 people = training.draw_faces()
-                faces, wanted = training.heads(x[people]), centres[split, code[split, people]]
+                faces, wanted = training.heads(x[people]), centres[of_head, code[of_head, people]]
                 keep = triplet(faces / training.length, training.identity[people], settings.margin)
                 spread = ((faces - wanted) / training.heads.scale).square().sum(-1).mean(-1)
                 training.update(keep + training.strength * spread)

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from blindlib.blinders.detectors import Detectors, covariance
-from blindlib.blinders.heads import Classifiers, ResidualHeads
+from blindlib.blinders.heads import Classifiers, ResidualHeads, narrow
 from blindlib.blinders.sampling import GroupSampler
 from blindlib.common.work import derive_seed
 
@@ -81,8 +81,9 @@ class Training:
     `heads` take the steps; `average` is their running mean, which is what is judged and kept: heads and detectors
     circle round each other, and the mean stands in the middle.
 
-    `strengths` are λ of the heads of each split, and `strength` (H,) is λ of every head. The batches of faces are
-    grouped by the labels of the task, `identity` or `demographic`. All draws are derived from the seed.
+    `strengths` are λ of the heads of each split that are still trained, and `strength` (H,) is λ of every head. The
+    batches of faces are grouped by the labels of the task, `identity` or `demographic`. All draws are derived from the
+    seed.
     """
 
     def __init__(self, data: TrainingSet, settings, strengths: list[float], task: str, seed: tuple):
@@ -106,6 +107,8 @@ class Training:
         self._optimiser = torch.optim.SGD(self.heads.parameters(), settings.rate, momentum=0.9)
         self.strength = torch.tensor(strengths, device=self.device).repeat(len(data.head))  # (H,)
         self.identity, self.attribute = self.on_device(data.identity), self.on_device(data.attribute)
+        self._banks = [(self.heads, self._optimiser), (self.average, None)]  # with their optimisers
+        self._detectors: Detectors | None = None
 
     def on_device(self, codes: np.ndarray) -> torch.Tensor:
         """Codes or rows as an int64 tensor beside x."""
@@ -114,6 +117,21 @@ class Training:
     def by_head(self, values: torch.Tensor) -> torch.Tensor:
         """What each split has (S, …), for each of its heads: (H, …)."""
         return values.repeat_interleave(len(self.strengths), dim=0)
+
+    def follow(self, bank: Classifiers, optimiser: torch.optim.Optimizer) -> None:
+        """Let another bank of H networks be narrowed with the heads."""
+        self._banks.append((bank, optimiser))
+
+    def narrow(self, places: list[int]) -> None:
+        """Go on with the strengths at these places alone: the heads of the others have settled."""
+        heads = np.arange(len(self.strength)).reshape(-1, len(self.strengths))[:, places]
+        which = self.on_device(heads.ravel())
+        for bank, optimiser in self._banks:
+            narrow(bank, which, optimiser)
+        if self._detectors is not None:
+            self._detectors.narrow(which)
+        self.length, self._spread, self.strength = self.length[which], self._spread[which], self.strength[which]
+        self.strengths = [self.strengths[place] for place in places]
 
     @torch.no_grad()
     def blind(self, index: torch.Tensor) -> torch.Tensor:
@@ -165,7 +183,8 @@ class Training:
         network = self.classifiers(self.settings.detector, len(self.data.classes))
         with torch.no_grad():
             network.standardise(self.heads(self.data.x[self.draw_classes(4)]))
-        return Detectors(network, self.settings.detector_rate, self.settings.means)
+        self._detectors = Detectors(network, self.settings.detector_rate, self.settings.means)
+        return self._detectors
 
     def measure(self, detectors: Detectors) -> None:
         """Let the detectors take the metric of what the heads give now of images of every class."""
