@@ -23,7 +23,7 @@ NAME := $(if $(SETTINGS),$(shell $(PY) -m blindlib name $(P) 2>/dev/null),$(PRES
 BUILD := $(abspath $(or $(BLINDLIB_BUILD),build))/$(NAME)
 FIGURES := $(or $(BLINDLIB_FIGURES),figures)/$(NAME)
 
-.PHONY: help setup paper stages lab data lint test unit notebooks check settle backbone bench clean
+.PHONY: help setup paper stages lab data lint test unit notebooks check settle ladder backbone bench clean
 
 help:  ## show this list
 	@echo "make TARGET [PRESET=demo|smoke|open|paper|paper+dlib|…] [DATA=/path] [LFW=/path/to/lfw] [-j2]"
@@ -84,11 +84,14 @@ check: $(STAMP)  ## run the preset afresh beside build/ and say where it differs
 	@name=$$($(PY) -m blindlib name $(P)); $(PY) -m blindlib compare figures/$$name build/check/figures/$$name
 
 # Twice the patience, twice the ceiling: whoever stops too early is found out.
-LONGER := $(foreach m,sensitivenets lntl pull,$(m).rounds=80; $(m).patience=6;)
+LONGER := $(foreach m,sensitivenets lntl pull,$(m).rounds=160; $(m).patience=12;)
 settle: $(STAMP)  ## train twice as long beside the committed run and say which cells of Table 1 move
 	@$(MAKE) --no-print-directory paper SETTINGS="$(LONGER)"
 	@longer=$$($(PY) -m blindlib name --preset $(PRESET) -p '$(LONGER)'); \
 	  $(PY) -m blindlib settle figures/$(PRESET) $(or $(BLINDLIB_FIGURES),figures)/$$longer
+
+ladder: $(STAMP)  ## after `make paper`: every attacker against every representation (half an hour)
+	@$(PY) -m blindlib ladder $(P)
 
 backbone: $(STAMP)  ## train the default backbone again (a quarter of an hour); rewrites blindlib/backbones/weights/
 	@$(PY) scripts/train_compactnet.py

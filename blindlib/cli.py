@@ -187,6 +187,27 @@ def settle(shorter: Path, longer: Path) -> None:
         sys.exit(1)
 
 
+@app.command("ladder")
+def ladder(preset: PresetName = "demo", changes: Changes = ()) -> None:
+    """Every attacker, with 16 people to all, against every representation of a finished run (`make ladder`)."""
+    from blindlib.blinders.banks import load_banks, representations
+    from blindlib.evaluate.ladder import RUNGS, climb_whole, settings_tried
+    from blindlib.evaluate.measure import make_tasks
+    from blindlib.report import plots
+    from blindlib.study import Study
+
+    study = Study(preset, "; ".join(changes))
+    task = next((task for task in make_tasks(study.faces, study.preset) if task.name == "emotion"), None)
+    if task is None:
+        raise InputError(study.build / "faces.parquet", "nobody carries an emotion label", "there is nothing to attack")
+    typer.echo(f"settings tried on validation people: {settings_tried(tuple(RUNGS))}", err=True)
+    cells = climb_whole([study.x, *representations(study, load_banks(study))], task, study)
+    plots.style()
+    plots.save_figure(plots.attack_curves(cells), cells, study.figures, "ladder")
+    ends = cells[cells["people"] == cells["people"].max()].pivot_table("mean", "representation", "probe", sort=False)
+    typer.echo(ends.round(1).to_string())
+
+
 @app.command("record")
 def record(preset: PresetName = "smoke", changes: Changes = ()) -> None:
     """Write run.json beside a run's tables (make calls this)."""

@@ -63,9 +63,9 @@ class HeadSettings:
     head_steps: Annotated[int, between(1, 10**5)] = 100  # of a round; our choice
     # A ceiling: training ends when `patience` looks at validation people have brought nothing better; without
     # validation people it goes up to here.
-    rounds: Annotated[int, between(1, 1000)] = 40
+    rounds: Annotated[int, between(1, 1000)] = 80
     look: Annotated[int, between(1, 1000)] = 2  # rounds from one look at validation people to the next; our choice
-    patience: Annotated[int, between(1, 100)] = 3  # our choice
+    patience: Annotated[int, between(1, 100)] = 6  # our choice: with 3, twice as many moved what is read
     identities: Annotated[int, between(2, 4096)] = 32  # P; our choice
     images: Annotated[int, between(2, 64)] = 2  # K; most people of LFW with more than one image have two
     per_class: Annotated[int, between(1, 4096)] = 32  # images of each class to hide in a step; our choice, balanced

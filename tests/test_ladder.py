@@ -1,6 +1,7 @@
 """The ladder of attackers: each rung reads what it can, more people read more, validation people choose."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -89,3 +90,21 @@ def test_the_strongest_is_chosen_on_validation_people_and_not_on_those_who_are_t
 def test_an_unknown_rung_is_refused_in_one_line():
     with pytest.raises(InputError, match=r"probes\.ladder.*'oracle'.*linear, SVM"):
         read("none", rungs=("oracle",))
+
+
+def test_the_whole_ladder_has_every_attacker_at_every_size_and_the_diff_of_the_same_attacker(monkeypatch):
+    monkeypatch.setattr(ladder, "RUNGS", {name: ladder.RUNGS[name] for name in ("linear", "kNN")})
+    split, settings = split_of((10**6,))
+    faces = SimpleNamespace(frame=pd.DataFrame({"identity": WHO}))
+    study = SimpleNamespace(faces=faces, splits=[split], preset=SimpleNamespace(probes=settings))
+    x, less = world("mean"), world("none")
+    rows = np.arange(len(WHO))
+    less = Representation.of("φ", less.rows(0, rows) + 0.3 * x.rows(0, rows))
+    cells = ladder.climb_whole([x, less], Task("emotion", CODES, ["a", "b"]), study)
+    assert set(cells["people"]) == {16, 64, 150} and set(cells["probe"]) == {*ladder.RUNGS, "ensemble", "strongest"}
+    cells = cells.set_index(["representation", "probe", "people"]).sort_index()
+    assert cells.loc["x", "diff"].abs().max() < 1e-9
+    one, other = (cells.loc[(name, "linear", 150), "mean"] for name in ("x", "φ"))
+    assert cells.loc[("φ", "linear", 150), "diff"] == pytest.approx(100 * (one - other) / (one - 50))
+    assert 10 < cells.loc[("φ", "linear", 150), "diff"] < 90
+    assert ladder.settings_tried(("linear", "kNN")) == {"linear": 1, "kNN": 2}

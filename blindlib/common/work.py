@@ -1,13 +1,18 @@
 """How work is done: seeds derived from what they are for, all cores used without changing a byte, progress shown."""
 
 import hashlib
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
+from joblib import Parallel, delayed, parallel_config
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
+
+from blindlib.common.errors import InputError
 
 
 def cores() -> int:
@@ -24,10 +29,45 @@ def on_all_cores(work: Callable, items: Iterable) -> list:
     """
     threads = torch.get_num_threads()
     try:
-        with ThreadPoolExecutor(cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        with (
+            threadpool_limits(1),
+            ThreadPoolExecutor(cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool,
+        ):
             return list(pool.map(work, items))
     finally:
         torch.set_num_threads(threads)
+
+
+def spread(work: Callable, items: Iterable) -> list:
+    """As `on_all_cores`, or on several machines: by joblib, on the backend that BLINDLIB_SCHEDULER names.
+
+    `loky` is processes of this machine; `ray` and others as joblib knows them; the address of a dask scheduler, as
+    `tcp://host:8786`, stands for its workers. The bytes are the same everywhere: each item is worked on by one thread
+    of tensor and matrix operations. What `work` holds is sent to the workers, so it must not write to it.
+
+    Raises
+    ------
+    InputError
+        If joblib knows no such backend, or it does not answer.
+    """
+    name = os.environ.get("BLINDLIB_SCHEDULER", "")
+    if not name:
+        return on_all_cores(work, items)
+    try:
+        if name == "ray":
+            importlib.import_module("ray.util.joblib").register_ray()
+        options = {"backend": "dask", "scheduler_host": name} if "://" in name else {"backend": name}
+        with parallel_config(**options, n_jobs=-1):
+            pool = Parallel()
+    except (ImportError, ValueError, OSError) as error:
+        problem = f"{name!r} is no scheduler that answers ({str(error).splitlines()[0][:80]})"
+        raise InputError("BLINDLIB_SCHEDULER", problem, "use loky, ray or a dask scheduler's tcp://host:port") from None
+    return pool(delayed(_alone)(work, item) for item in items)
+
+
+def _alone(work: Callable, item):
+    """The work's result in a process of its own, by single-threaded operations."""
+    return on_all_cores(work, [item])[0]
 
 
 def track(

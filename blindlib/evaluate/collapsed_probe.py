@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.svm import SVC
 
 from blindlib.blinders.representation import Representation
-from blindlib.common.work import derive_seed, on_all_cores
+from blindlib.common.work import derive_seed, spread
 from blindlib.data.splits import Split
 from blindlib.evaluate.probes import Task
 from blindlib.metrics import balanced_accuracy
@@ -44,7 +44,7 @@ def collapsed_probe(
         Splits in which attackers have fewer than two classes of two images are left out.
     """
     jobs = [(n, split, norm) for n, split in enumerate(splits) for norm in norms]
-    rows = on_all_cores(lambda job: _rows(representation, task, each, *job), jobs)
+    rows = spread(lambda job: _rows(representation, task, each, *job), jobs)
     return pd.DataFrame([row for part in rows for row in part], columns=list(COLUMNS))
 
 

@@ -18,7 +18,7 @@ from scipy.optimize import minimize
 from torch.nn.functional import softplus
 
 from blindlib.blinders.representation import Representation
-from blindlib.common.work import derive_seed, on_all_cores
+from blindlib.common.work import derive_seed, spread
 from blindlib.data.facetable import FaceTable
 from blindlib.data.splits import Split
 from blindlib.settings import UNBIASED, FairnessSettings
@@ -121,7 +121,7 @@ def measure_fairness(
         if drawn is not None
         for z in representations
     ]
-    tables = on_all_cores(lambda job: _train_and_test(*job, study.faces, settings), jobs)
+    tables = spread(lambda job: _train_and_test(*job, study.faces, settings), jobs)
     return pd.DataFrame([row for rows in tables for row in rows])
 
 

@@ -21,15 +21,16 @@ from sklearn.preprocessing import StandardScaler
 
 from blindlib.blinders.representation import Representation
 from blindlib.common.errors import InputError
-from blindlib.common.work import derive_seed, on_all_cores
+from blindlib.common.work import derive_seed, spread, track
 from blindlib.data.splits import Split
 from blindlib.evaluate.probes import Task, labelled, score, support_vectors
-from blindlib.evaluate.results import summarise
-from blindlib.metrics import balanced_accuracy
+from blindlib.evaluate.results import summarise, tidy
+from blindlib.metrics import balanced_accuracy, diff
 from blindlib.settings import ProbeSettings
 
 STRONGEST, ENSEMBLE = "strongest", "ensemble"
 _WIDEST = 512  # dimensions: wider features are brought to their principal components
+_WHOLE = (16, 64, 256, 10**6)  # people of `climb_whole`; our choice
 _FEWEST = 10  # images of every class: early stopping sets some aside
 
 
@@ -105,7 +106,7 @@ def climb(
             if np.bincount(task.codes[own])[np.unique(task.codes[split.probe])].min() < _FEWEST and size < len(people):
                 continue
             jobs.append((number, replace(split, probe=own), size == len(people)))
-    climbed = on_all_cores(lambda job: _guesses(representation, task, settings.ladder, *job[:2]), jobs)
+    climbed = spread(lambda job: _guesses(representation, task, settings.ladder, *job[:2]), jobs)
     rows = []
     for (_, split, whole), guesses in zip(jobs, climbed, strict=True):
         for name, guess in guesses.items():
@@ -114,6 +115,28 @@ def climb(
             if whole and name == STRONGEST:
                 rows.append(row | {"probe": "ladder", "protocol": "B"})
     return rows
+
+
+def climb_whole(representations: list[Representation], task: Task, study) -> pd.DataFrame:
+    """Every rung with 16, 64, 256 and all attack people against every representation of a study, as `curve` gives it.
+
+    Adds `diff` (percent, of the mean): the share of what the same attacker with as many people reads of the first
+    representation, x, above chance, that it does not read of this one.
+    """
+    settings = replace(study.preset.probes, ladder=tuple(RUNGS), ladder_people=_WHOLE)
+    identity, tables = study.faces.frame["identity"].to_numpy(), []
+    for z in track(representations, "the whole ladder", unit="representation"):
+        rows = climb(z, task, study.splits, settings, identity)
+        tables.append(tidy(rows, ("balanced_accuracy",), representation=z.name))
+    cells = curve(pd.concat(tables, ignore_index=True))
+    of_x = cells[cells["representation"] == representations[0].name].set_index(["probe", "people"])["mean"]
+    x = of_x.reindex(pd.MultiIndex.from_frame(cells[["probe", "people"]])).to_numpy()
+    return cells.assign(diff=list(map(diff, x, cells["mean"], cells["chance"])))
+
+
+def settings_tried(rungs: tuple[str, ...]) -> dict[str, int]:
+    """How many settings of each rung validation people choose from."""
+    return {rung: len(RUNGS[rung](0)) for rung in rungs}
 
 
 def curve(results: pd.DataFrame) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from sklearn.svm import SVC
 from blindlib.blinders.affine import INLP, LEACE, NAP
 from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.training import TrainingSet, pick_device
-from blindlib.common.work import derive_seed, on_all_cores
+from blindlib.common.work import derive_seed, spread
 
 ATTACKERS = ("linear", "RBF")
 CHANCE = 20.0  # five emotions, equally often
@@ -116,7 +116,7 @@ def calibrate(blinders: list[HeadBlinder], leaks: tuple[Leak, ...] = LEAKS, *, d
             jobs.append((leak, eraser.name, {}, eraser.fit(x[few], emotion[few], identity=identity[few]).transform(x)))
         jobs.append((leak, f"LEACE, {_MANY:,} people", {}, LEACE().fit(many, of_many).transform(x)))
     plain = {leak: x for leak, (x, _, _) in zip(leaks, planted, strict=True)}
-    read = on_all_cores(lambda job: _readings(job[-1], plain[job[0]], *planted[0][1:], role), jobs)
+    read = spread(lambda job: _readings(job[-1], plain[job[0]], *planted[0][1:], role), jobs)
     return pd.DataFrame(
         {"leak": leak.kind, "strength": leak.strength, "method": method, **row, **training}
         for (leak, method, training, _), rows in zip(jobs, read, strict=True)

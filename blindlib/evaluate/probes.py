@@ -20,7 +20,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -29,7 +28,7 @@ from blindlib.blinders.heads import Classifiers
 from blindlib.blinders.losses import cross_entropy
 from blindlib.blinders.representation import Representation
 from blindlib.blinders.sampling import GroupSampler
-from blindlib.common.work import derive_seed, on_all_cores
+from blindlib.common.work import derive_seed, on_all_cores, spread
 from blindlib.data.splits import Split
 from blindlib.metrics import balanced_accuracy
 from blindlib.settings import ProbeSettings
@@ -80,13 +79,13 @@ def run_probes(
     def attack(kind: str, protocol: str) -> list[np.ndarray]:
         if kind == "NN":
             return _neural(representation, task, splits, settings, protocol)
-        jobs = [delayed(_classical)(*one, task, settings, kind, protocol) for one in zip(rows_of, splits, strict=True)]
-        return Parallel(n_jobs=-1, prefer="threads")(jobs)
+        jobs = list(zip(rows_of, splits, strict=True))
+        return on_all_cores(lambda job: _classical(*job, task, settings, kind, protocol), jobs)
 
     attacks = [(kind, protocol) for kind in kinds for protocol in protocols]
     return [
         {"task": task.name, "probe": kind, "protocol": protocol} | score(task, split, guess, identity)
-        for (kind, protocol), guesses in zip(attacks, on_all_cores(lambda one: attack(*one), attacks), strict=True)
+        for (kind, protocol), guesses in zip(attacks, spread(lambda one: attack(*one), attacks), strict=True)
         for split, guess in zip(splits, guesses, strict=True)
     ]
 
