@@ -97,7 +97,7 @@ bench: $(STAMP)  ## how much faster banks of heads train than heads one by one: 
 	@$(PY) scripts/bench.py
 
 site: $(STAMP)  ## the executed notebooks, tables and texts as a static site, in build/site
-	@$(PY) docs/build.py $(FIGURES) $(BUILD) $(dir $(BUILD))site
+	@$(PY) docs/make_site.py $(FIGURES) $(BUILD) $(dir $(BUILD))site
 	@echo "$(dir $(BUILD))site/index.html"
 
 clean:  ## remove build/ (executed notebooks, embeddings, heads) and nothing else

@@ -1,4 +1,4 @@
-"""Sphinx's settings of the site; `docs/build.py` lays out what it reads."""
+"""Sphinx's settings of the site; `docs/make_site.py` lays out what it reads."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 project = "blindlib"
 author = "blindlib"
 copyright = "the authors of blindlib, MIT licence"
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "formulas", "results", "explorer"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docstrings", "formulas", "results", "explorer"]
 exclude_patterns = ["figures/**.md", "names.txt", "tests", "scripts"]
 html_theme = "furo"
 html_title = "blindlib"

@@ -12,7 +12,12 @@ from blindlib.report.plots import colour
 
 CHOSEN, NONE = "chosen by validation people", "none"
 FRONTIER = "the stronger of NN and ladder, all people"
-_MENUS = {"representation": "Representation", "strength": "λ", "attacker": "Attacker", "bias": "Bias of the training set"}
+_MENUS = {
+    "representation": "Representation",
+    "strength": "λ",
+    "attacker": "Attacker",
+    "bias": "Bias of the training set",
+}
 
 
 def trained(frontier: pd.DataFrame) -> set[str]:
@@ -32,7 +37,12 @@ def points(table1: pd.DataFrame, frontier: pd.DataFrame, curves: pd.DataFrame) -
 
     def add(name: str, strength: str, attacker: str, cost: pd.Series, leak: pd.Series, rows: list) -> None:
         point = {"representation": name, "strength": strength, "attacker": attacker, "rows": rows}
-        point |= {"id": cost["mean"], "id_hw": cost["half_width"], "emotion": leak["mean"], "emotion_hw": leak["half_width"]}
+        point |= {
+            "id": cost["mean"],
+            "id_hw": cost["half_width"],
+            "emotion": leak["mean"],
+            "emotion_hw": leak["half_width"],
+        }
         point |= {"chance": leak["chance"], "diff": leak.get("diff"), "diff_hw": leak.get("diff_half_width")}
         found.append({k: None if isinstance(v, float) and pd.isna(v) else v for k, v in point.items()})
 
@@ -50,8 +60,17 @@ def points(table1: pd.DataFrame, frontier: pd.DataFrame, curves: pd.DataFrame) -
         add(*named(row["representation"]), attacker, cost, row, [["table1", int(cost["index"])], ["table1", n]])
     for n, row in curves.iterrows():
         if row["representation"] in identity.index:
-            cost, attacker = identity.loc[row["representation"]], f"{row['probe']} of the ladder, {row['people']} people"
-            add(*named(row["representation"]), attacker, cost, row, [["table1", int(cost["index"])], ["attack_curves", n]])
+            cost, attacker = (
+                identity.loc[row["representation"]],
+                f"{row['probe']} of the ladder, {row['people']} people",
+            )
+            add(
+                *named(row["representation"]),
+                attacker,
+                cost,
+                row,
+                [["table1", int(cost["index"])], ["attack_curves", n]],
+            )
     return found
 
 
@@ -70,34 +89,51 @@ def plane(rows: list[dict]) -> alt.LayerChart:
             color=alt.Color(
                 "representation:N",
                 scale=alt.Scale(domain=names, range=[colour(name) for name in names]),
-                legend=alt.Legend(orient="bottom", columns=4, title=None),
+                legend=alt.Legend(orient="bottom", columns=4, title=None, symbolOpacity=1),
             ),
             opacity=alt.condition(chosen, alt.value(1), alt.value(0.45)),
-            tooltip=["representation:N", alt.Tooltip("strength:N", title="λ"), "id:Q", "id_hw:Q", "emotion:Q", "emotion_hw:Q"],
+            tooltip=[
+                "representation:N",
+                alt.Tooltip("strength:N", title="λ"),
+                "id:Q",
+                "id_hw:Q",
+                "emotion:Q",
+                "emotion_hw:Q",
+            ],
         )
     )
     whiskers = base.mark_rule().encode(y="low:Q", y2="high:Q"), base.mark_rule().encode(x="left:Q", x2="right:Q")
     dots = base.mark_point(filled=True).encode(size=alt.condition(chosen, alt.value(180), alt.value(45)))
-    chance = base.mark_rule(strokeDash=[2, 3]).encode(
-        x=alt.X(), y="mean(chance):Q", color=alt.value("#777777"), opacity=alt.value(1), tooltip=alt.value(None)
-    )
+    guess = alt.Chart(alt.Data(values=rows)).transform_filter("datum.attacker == attacker")
+    chance = guess.mark_rule(strokeDash=[2, 3], color="#777777").encode(y="mean(chance):Q")
+    swept = base.transform_filter("isFinite(toNumber(datum.strength))")
+    lines = swept.transform_calculate(order="toNumber(datum.strength)").mark_line(strokeWidth=1)
+    lines = lines.encode(order="order:Q", opacity=alt.value(0.35), tooltip=alt.value(None))
+    words = swept.transform_filter("datum.representation == representation").mark_text(dx=9, dy=-9, fontSize=11)
+    words = words.encode(text="strength:N", opacity=alt.value(1))
     signals = [alt.param(name=name, value="") for name in ("representation", "strength", "attacker")]
-    return _sized(alt.layer(chance, *whiskers, dots).add_params(*signals), 340)
+    return _sized(alt.layer(chance, lines, *whiskers, dots, words).add_params(*signals), 340)
 
 
 def case(rows: list[dict]) -> alt.LayerChart:
     """The gap of the case study over the bias of its training set; the chosen representation stands out."""
     names = list(dict.fromkeys(row["representation"] for row in rows))
+    ticks = alt.Axis(values=sorted({row["bias"] for row in rows}), format=".1f")
     base = (
         alt.Chart(alt.Data(values=rows))
         .transform_calculate(low="datum.gap - datum.gap_hw", high="datum.gap + datum.gap_hw")
         .encode(
-            x=alt.X("bias:Q", title="share of the attractive who smile, in training", scale=alt.Scale(zero=False)),
+            x=alt.X(
+                "bias:Q",
+                title="share of the attractive who smile, in training",
+                scale=alt.Scale(zero=False),
+                axis=ticks,
+            ),
             y=alt.Y("gap:Q", title="difference of true positive rates, points"),
             color=alt.Color(
                 "representation:N",
                 scale=alt.Scale(domain=names, range=[colour(name) for name in names]),
-                legend=alt.Legend(orient="bottom", columns=4, title=None),
+                legend=alt.Legend(orient="bottom", columns=4, title=None, symbolOpacity=1),
             ),
             opacity=alt.condition("datum.representation == representation", alt.value(1), alt.value(0.3)),
             tooltip=["representation:N", "bias:Q", "gap:Q", "gap_hw:Q", "acc:Q", "acc_hw:Q"],
@@ -128,14 +164,19 @@ class Explorer(SphinxDirective, Pages):
         charts = {"plane": plane(rows).to_dict(), "case": case(biases).to_dict()}
         data = {"points": rows, "biases": biases, "links": links, "charts": charts}
         text = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("</", "<\\/")
-        menus = "".join(f'<label>{words} <select id="choose-{name}"></select></label>' for name, words in _MENUS.items())
+        menus = "".join(
+            f'<label>{words} <select id="choose-{name}"></select></label>' for name, words in _MENUS.items()
+        )
         html = f"""
 <form class="explorer" aria-label="What to show">{menus}</form>
 <noscript><p>This page needs JavaScript; its numbers stand in the tables and CSVs.</p></noscript>
 <div class="table-wrapper" aria-live="polite"><table class="docutils" id="chosen"></table></div>
-<figure class="chart"><div id="plane" role="img" aria-label="Verification against emotion read, by representation"></div>
-<figcaption>Right is better, below is better. Whiskers: 95 % intervals. Dotted: chance.</figcaption></figure>
-<figure class="chart"><div id="case" role="img" aria-label="Gap of the case study by bias and representation"></div>
+<figure class="chart">
+<div id="plane" role="img" aria-label="Verification against emotion read, by representation"></div>
+<figcaption>Right is better, below is better. Whiskers: 95 % intervals. Dotted: chance.
+Lines join a method's λ, which stand beside the points of the chosen one.</figcaption></figure>
+<figure class="chart">
+<div id="case" role="img" aria-label="Gap of the case study by bias and representation"></div>
 <figcaption>The case study: each representation as its λ was chosen. Whiskers: 95 % intervals.</figcaption></figure>
 <script id="explorer-data" type="application/json">{text}</script>
 <script src="_static/vega.js"></script>

@@ -9,12 +9,18 @@ _SPACE = "{http://www.w3.org/1998/Math/MathML}"
 
 
 def mathml(tex: str, *, block: bool) -> str:
-    """A formula's `<math>` element. A word under a brace stands below it, where docutils sets it as an index."""
+    """A formula's `<math>` element, mended where docutils differs from TeX.
+
+    A word under a brace stands below it, no index beside it; the bars of a norm belong to what they enclose.
+    """
     ET.register_namespace("", _SPACE[1:-1])
     root = ET.fromstring(tex2mathml(tex, as_block=block).replace("&ApplyFunction;", "\u2061"))
     for index in root.iter(f"{_SPACE}msub"):
         if index[0].tag == f"{_SPACE}munder" and index[0][-1].text == "⏟":
             index.tag = f"{_SPACE}munder"
+    for bar in root.iter(f"{_SPACE}mo"):
+        if bar.text in ("|", "‖"):
+            bar.set("form", "prefix" if bar.get("class") == "mathopen" else "postfix")
     return ET.tostring(root, encoding="unicode")
 
 
@@ -24,7 +30,8 @@ def _inline(self, node: nodes.math) -> None:
 
 
 def _block(self, node: nodes.math_block) -> None:
-    self.body.append(f'<div class="formula" tabindex="0" role="group" aria-label="formula">{mathml(node.astext(), block=True)}</div>')
+    box = '<div class="formula" tabindex="0" role="group" aria-label="formula">'  # it scrolls, by keys as well
+    self.body.append(f"{box}{mathml(node.astext(), block=True)}</div>")
     raise nodes.SkipNode
 
 

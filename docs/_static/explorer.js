@@ -3,10 +3,6 @@
   const { points, biases, links, charts } = JSON.parse(document.getElementById("explorer-data").textContent);
   const menu = (name) => document.getElementById(`choose-${name}`);
   const views = {};
-  for (const name of Object.keys(charts)) {
-    const options = { actions: false, renderer: "svg" };
-    views[name] = (await vegaEmbed(`#${name}`, charts[name], options)).view;
-  }
   const offer = (name, values, first) => {
     const before = menu(name).value || first;
     menu(name).replaceChildren(...[...new Set(values)].map((value) => new Option(value, value)));
@@ -27,7 +23,15 @@
     }
     return tr;
   };
-  const show = () => {
+  const draw = async (name, chosen) => {
+    if (views[name]) {
+      for (const [key, value] of Object.entries(chosen)) views[name].signal(key, value);
+      return views[name].runAsync();
+    }
+    for (const param of charts[name].params) param.value = chosen[param.name];
+    views[name] = (await vegaEmbed(`#${name}`, charts[name], { actions: false, renderer: "svg" })).view;
+  };
+  const show = async () => {
     const representation = menu("representation").value;
     const own = points.filter((p) => p.representation === representation);
     offer("strength", own.map((p) => p.strength), "3");
@@ -38,7 +42,8 @@
     const bias = Number(menu("bias").value);
     const point = attacked.find((p) => p.attacker === attacker);
     const study = biases.find((b) => b.representation === representation && b.bias === bias);
-    const swept = study && (strength.startsWith("chosen") || strength === "none") ? study : { rows: [] };
+    const swept = study ?? { rows: [] };
+    const at = strength === "none" ? "" : ", at the chosen λ";
     const head = document.createElement("tr");
     for (const text of ["", "value", "95 % interval", "from"])
       head.append(Object.assign(document.createElement("th"), { scope: "col", textContent: text }));
@@ -46,17 +51,17 @@
       head,
       line("Verification (chance 50)", point.id, point.id_hw, "%", point.rows.slice(0, 1)),
       line(`Emotion read (chance ${point.chance.toFixed(1)})`, point.emotion, point.emotion_hw, "%", point.rows.slice(-1)),
-      line("Diff of emotion", point.diff, point.diff_hw, "%", point.diff == null ? [] : point.rows.slice(-1)),
-      line("Gap of the case study", swept.gap, swept.gap_hw, "points", swept.rows),
-      line("Accuracy of the case study", swept.acc, swept.acc_hw, "%", swept.rows),
+      ...(point.diff == null ? [] : [line("Diff of emotion", point.diff, point.diff_hw, "%", point.rows.slice(-1))]),
+      line(`Gap of the case study${at}`, swept.gap, swept.gap_hw, "points", swept.rows),
+      line(`Accuracy of the case study${at}`, swept.acc, swept.acc_hw, "%", swept.rows),
     );
-    views.plane.signal("representation", representation).signal("strength", strength).signal("attacker", attacker).runAsync();
-    views.case.signal("representation", representation).signal("bias", bias).runAsync();
+    await draw("plane", { representation, strength, attacker });
+    await draw("case", { representation, bias });
   };
   const names = points.map((p) => p.representation);
   offer("representation", names, names.includes("SN") ? "SN" : names[0]);
   offer("bias", biases.map((b) => b.bias), "0.7");
   for (const name of ["representation", "strength", "attacker", "bias"]) menu(name).addEventListener("change", show);
-  show();
+  await show();
   document.getElementById("chosen").dataset.ready = "yes";
 })();

@@ -1,4 +1,4 @@
-"""Build the site: `python docs/build.py FIGURES BUILD OUT` puts the repository's texts and one run's results together.
+"""Build the site: `python docs/make_site.py FIGURES BUILD OUT` puts texts and one run's results together.
 
 FIGURES holds the run's tables and figures, BUILD its executed notebooks (where one is absent, the committed notebook
 stands in for it), OUT takes the site. Nothing is executed, and nothing is fetched from a network.
@@ -18,7 +18,11 @@ import blindlib
 from blindlib.common.errors import InputError
 from blindlib.common.files import ROOT
 
-PAGES = ("README.md", "DATA.md", *(str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("blindlib/backbones/weights/*.md"))))
+PAGES = (
+    "README.md",
+    "DATA.md",
+    *(str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("blindlib/backbones/weights/*.md"))),
+)
 # An executed notebook may print where it ran: what stands before a folder of this repository is cut off.
 _ELSEWHERE = re.compile(r"(?<![\w./])(?:/[\w.+~-]+)+/(?=(?:\.venv|build|figures|data|blindlib|notebooks)/)")
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!\w+:|#)([^)#\s]+)(#[^)]*)?\)")
@@ -47,7 +51,8 @@ def stage(figures: Path, build: Path, source: Path) -> None:
         executed = build / notebook.name
         text = (executed if executed.is_file() else notebook).read_text(encoding="utf-8")
         _write(source / "notebooks" / notebook.name, json.dumps(readied(json.loads(text), source)))
-    (source / "_static" / "vega.js").write_text(vl_convert.javascript_bundle(), encoding="utf-8")
+    bundle = vl_convert.javascript_bundle()
+    _write(source / "_static" / "vega.js", f"(() => {{{bundle}}})();")  # its one-letter names must not be the page's
 
 
 def _api() -> list[tuple[str, str]]:
@@ -61,8 +66,10 @@ def _write(path: Path, text: str) -> None:
 
 
 def with_files(text: str, base: Path, source: Path) -> str:
-    """A Markdown text of the folder `base`: the files that it links to are copied along, links to folders become words, those to
-    Markdown that is no page become downloads."""
+    """A Markdown text of the folder `base` whose files are copied along.
+
+    Links to folders become words, those to Markdown that is no page become downloads.
+    """
 
     def kept(match: re.Match) -> str:
         target = (base / match[2]).resolve()
@@ -108,10 +115,14 @@ def build_site(figures: Path, build: Path, out: Path) -> int:
     """Stage and build; returns Sphinx's exit status. A warning is an error."""
     work = out.with_name(f".{out.name}")
     stage(figures, build, work / "source")
-    shutil.rmtree(out, ignore_errors=True)
     chosen = ["-D", f"preset={figures.name}", "-d", str(work / "doctrees")]
-    status = build_main(["-q", "-W", "--keep-going", "-E", *chosen, str(work / "source"), str(out)])
-    (out / ".buildinfo").unlink(missing_ok=True)
+    shutil.rmtree(work / "html", ignore_errors=True)
+    status = build_main(["-q", "-W", "--keep-going", "-E", *chosen, str(work / "source"), str(work / "html")])
+    if status == 0:
+        (work / "html" / ".buildinfo").unlink(missing_ok=True)
+        shutil.rmtree(work / "html" / "_sources", ignore_errors=True)
+        shutil.rmtree(out, ignore_errors=True)
+        (work / "html").rename(out)
     return status
 
 
