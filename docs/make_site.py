@@ -23,6 +23,7 @@ PAGES = (
     "DATA.md",
     *(str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("blindlib/backbones/weights/*.md"))),
 )
+NEEDED = ("claims", "table1", "table2", "frontier", "attack_curves", "bias_sweep")  # what the pages are made of
 # An executed notebook may print where it ran: what stands before a folder of this repository is cut off.
 _ELSEWHERE = re.compile(r"(?<![\w./])(?:/[\w.+~-]+)+/(?=(?:\.venv|build|figures|data|blindlib|notebooks)/)")
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!\w+:|#)([^)#\s]+)(#[^)]*)?\)")
@@ -32,10 +33,11 @@ def stage(figures: Path, build: Path, source: Path) -> None:
     """Lay out the sources of the site as the repository lies, so that its links between files hold.
 
     `figures` is the folder of a run, `build` that of its executed notebooks, `source` is written afresh. Raises
-    InputError where the run has left no tables.
+    InputError where the run lacks a table.
     """
-    if not (figures / "claims.csv").is_file():
-        raise InputError(str(figures), "has no claims.csv", f"run it first: make paper PRESET={figures.name}")
+    missing = [name for name in NEEDED if not (figures / f"{name}.csv").is_file()]
+    if missing:
+        raise InputError(str(figures), f"has no {missing[0]}.csv", f"run it first: make paper PRESET={figures.name}")
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(ROOT / "docs", source, ignore=shutil.ignore_patterns("__pycache__"))
     for folder in (*(p for p in (ROOT / "figures").iterdir() if p.is_dir()), figures):

@@ -20,6 +20,7 @@ from blindlib.common.files import ROOT
 pytest.importorskip("myst_nb", reason="the site's packages are not installed: pip install '.[site]'")
 
 import chromium
+import docstrings
 import make_site
 from formulas import mathml
 from results import find, number
@@ -168,6 +169,7 @@ def test_the_interface_page_has_every_name_that_the_package_offers(site, pages):
 def test_a_number_is_one_row_s_or_none():
     table = pd.DataFrame({"domain": ["ID", "ID", "RF"], "strength": [0.0, 1.0, 1.0], "mean": [97.84, 50.0, 3.0]})
     assert find(table, ["ID", "strength=1"]) == 1 and number(table, 0, "mean") == "97.8"
+    assert number(table.assign(mean=float("nan")), 0, "mean ± strength") == "no data"
     for keys in (["ID"], ["SVM"], ["RF", "strength=0"]):
         with pytest.raises(KeyError, match="rows with"):
             find(table, keys)
@@ -192,11 +194,20 @@ def test_a_brace_s_word_stands_below_it_and_bars_hug_what_they_enclose():
     from docutils.utils.math import MathError
 
     below = mathml(r"\underbrace{a}_{\text{word}}", block=True)
-    assert "<msub" not in below and below.count("<munder") == 2
+    assert "<msub" not in below and below.count("<munder") == 1 and "underbrace" in below and "⏟" not in below
     assert mathml(r"\lVert a \rVert", block=False).count('form="prefix"') == 1
     assert mathml(r"\lVert a \rVert", block=False).count('form="postfix"') == 1
     with pytest.raises(MathError):
         mathml(r"\nosuchthing", block=False)
+
+
+def test_what_follows_a_list_of_parameters_is_a_note_once():
+    lines = ["Does.", "", "Parameters", "----------", "a : int", "    It.", "", "For b see c.", "", "Source: d.", ""]
+    docstrings._close_sections(None, "class", "", None, None, lines)
+    assert lines[7:] == ["Notes", "-----", "For b see c.", "", "Source: d.", ""]
+    kept = ["Does.", "", "Returns", "-------", "a", "", "Raises", "------", "b", ""]
+    docstrings._close_sections(None, "class", "", None, None, after := list(kept))
+    assert after == kept
 
 
 @pytest.fixture(scope="module")

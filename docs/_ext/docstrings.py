@@ -2,14 +2,19 @@
 
 import inspect
 
+_LISTS = ("Parameters", "Returns", "Raises", "Attributes")
+
 
 def _close_sections(app, what, name, obj, options, lines) -> None:
     """A paragraph after a list of parameters is a note, not one more parameter."""
-    for n in range(len(lines) - 2, 1, -1):
-        heads = [i for i in range(1, n) if set(lines[i]) == {"-"}]
-        loose = not lines[n - 1] and lines[n] and not lines[n].startswith(" ") and set(lines[n + 1]) != {"-"}
-        if heads and loose and lines[heads[-1] - 1] in ("Parameters", "Returns", "Raises", "Attributes"):
+    section, n = "", 1
+    while n < len(lines) - 1:
+        underlined = set(lines[n + 1]) == {"-"}
+        section = lines[n] if underlined else section
+        if section in _LISTS and not lines[n - 1] and lines[n] and not lines[n].startswith(" ") and not underlined:
+            section = "Notes"
             lines[n:n] = ["Notes", "-----"]
+        n += 1
 
 
 def _keep_sentences(app, what, name, obj, options, lines) -> None:

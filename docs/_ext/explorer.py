@@ -11,7 +11,7 @@ from sphinx.util.docutils import SphinxDirective
 from blindlib.report.plots import colour
 
 CHOSEN, NONE = "chosen by validation people", "none"
-FRONTIER = "the stronger of NN and ladder, all people"
+FRONTIER = "stronger of NN and ladder"
 _MENUS = {
     "representation": "Representation",
     "strength": "λ",
@@ -174,7 +174,7 @@ class Explorer(SphinxDirective, Pages):
 <figure class="chart">
 <div id="plane" role="img" aria-label="Verification against emotion read, by representation"></div>
 <figcaption>Right is better, below is better. Whiskers: 95 % intervals. Dotted: chance.
-Lines join a method's λ, which stand beside the points of the chosen one.</figcaption></figure>
+Lines join the λ of a method; those of the chosen one are written beside its points.</figcaption></figure>
 <figure class="chart">
 <div id="case" role="img" aria-label="Gap of the case study by bias and representation"></div>
 <figcaption>The case study: each representation as its λ was chosen. Whiskers: 95 % intervals.</figcaption></figure>

@@ -11,16 +11,20 @@ _SPACE = "{http://www.w3.org/1998/Math/MathML}"
 def mathml(tex: str, *, block: bool) -> str:
     """A formula's `<math>` element, mended where docutils differs from TeX.
 
-    A word under a brace stands below it, no index beside it; the bars of a norm belong to what they enclose.
+    A word under a brace stands below it, no index beside it; the brace is a line, for not every browser stretches one; the
+    bars of a norm belong to what they enclose and are of one size.
     """
     ET.register_namespace("", _SPACE[1:-1])
     root = ET.fromstring(tex2mathml(tex, as_block=block).replace("&ApplyFunction;", "\u2061"))
     for index in root.iter(f"{_SPACE}msub"):
-        if index[0].tag == f"{_SPACE}munder" and index[0][-1].text == "⏟":
-            index.tag = f"{_SPACE}munder"
+        braced = index[0]
+        if braced.tag == f"{_SPACE}munder" and braced[-1].text == "⏟":
+            index.tag, braced.tag = braced.tag, f"{_SPACE}mrow"
+            braced.set("class", "underbrace")
+            braced.remove(braced[-1])
     for bar in root.iter(f"{_SPACE}mo"):
         if bar.text in ("|", "‖"):
-            bar.set("form", "prefix" if bar.get("class") == "mathopen" else "postfix")
+            bar.attrib.update(stretchy="false", form="prefix" if bar.get("class") == "mathopen" else "postfix")
     return ET.tostring(root, encoding="unicode")
 
 

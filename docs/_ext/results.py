@@ -38,9 +38,10 @@ def find(table: pd.DataFrame, keys: list[str]) -> int:
 def number(table: pd.DataFrame, row: int, columns: str) -> str:
     """`mean`, or `mean ± half_width`, of a row, with one decimal; whole numbers with commas, words as they stand."""
     values = [table.at[row, column.strip()] for column in columns.split("±")]
-    return " ± ".join(
-        v if isinstance(v, str) else f"{v:,.0f}" if pd.api.types.is_integer(v) else f"{v:.1f}" for v in values
-    )
+    if pd.isna(values[0]):
+        return "no data"
+    texts = (v if isinstance(v, str) else f"{v:,}" if pd.api.types.is_integer(v) else f"{v:.1f}" for v in values)
+    return " ± ".join(texts)
 
 
 def place(evidence: str) -> str:
