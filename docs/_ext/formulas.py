@@ -11,8 +11,8 @@ _SPACE = "{http://www.w3.org/1998/Math/MathML}"
 def mathml(tex: str, *, block: bool) -> str:
     """A formula's `<math>` element, mended where docutils differs from TeX.
 
-    A word under a brace stands below it, no index beside it; the brace is a line, for not every browser stretches one; the
-    bars of a norm belong to what they enclose and are of one size.
+    A word under a brace stands below it, no index beside it; the brace is a line, for not every browser stretches one.
+    The bars of a norm belong to what they enclose and are of one size.
     """
     ET.register_namespace("", _SPACE[1:-1])
     root = ET.fromstring(tex2mathml(tex, as_block=block).replace("&ApplyFunction;", "\u2061"))
