@@ -83,12 +83,8 @@ check: $(STAMP)  ## run the preset afresh beside build/ and say where it differs
 	@BLINDLIB_BUILD=build/check BLINDLIB_FIGURES=build/check/figures $(MAKE) --no-print-directory paper
 	@name=$$($(PY) -m blindlib name $(P)); $(PY) -m blindlib compare figures/$$name build/check/figures/$$name
 
-# Twice the patience, twice the ceiling: whoever stops too early is found out.
-LONGER := $(foreach m,sensitivenets lntl pull,$(m).rounds=160; $(m).patience=12;)
-settle: $(STAMP)  ## train twice as long beside the committed run and say which cells of Table 1 move
-	@$(MAKE) --no-print-directory paper SETTINGS="$(LONGER)"
-	@longer=$$($(PY) -m blindlib name --preset $(PRESET) -p '$(LONGER)'); \
-	  $(PY) -m blindlib settle figures/$(PRESET) $(or $(BLINDLIB_FIGURES),figures)/$$longer
+settle: $(STAMP)  ## after `make paper`: train its heads twice as long, say which cells of Table 1 move
+	@$(PY) -m blindlib settle $(P)
 
 ladder: $(STAMP)  ## after `make paper`: every attacker against every representation (half an hour)
 	@$(PY) -m blindlib ladder $(P)

@@ -175,14 +175,27 @@ def compare(committed: Path, fresh: Path) -> None:
 
 
 @app.command("settle")
-def settle(shorter: Path, longer: Path) -> None:
-    """Hold a run against one that trained twice as long (`make settle` calls this); exit 1 where training tells."""
-    from blindlib.common.files import write_csv
-    from blindlib.report.compare import compare_training
+def settle(preset: PresetName = "demo", changes: Changes = ()) -> None:
+    """Train a finished run's heads twice as long and say which cells of Table 1 move (`make settle` calls this)."""
+    import pandas as pd
 
-    table = compare_training(shorter, longer)
+    from blindlib.blinders.banks import fit_longer
+    from blindlib.common.files import write_csv
+    from blindlib.evaluate.measure import measure
+    from blindlib.evaluate.results import load_results
+    from blindlib.report.compare import compare_training
+    from blindlib.report.tables import table1
+    from blindlib.study import Study
+
+    study = Study(preset, "; ".join(changes))
+    x = load_results(study.build / "results_baseline.csv")
+    rows = [measure(z, study, protocols="B").assign(settled=settled) for z, settled in fit_longer(study)]
+    table = compare_training(study.figures, table1(pd.concat([x, *rows])))
+    table = table[table["representation"].isin([each["representation"].iloc[0] for each in rows])]
     typer.echo(table.to_string(index=False))
-    typer.echo(f"wrote {write_csv(shorter / 'settled.csv', table)}")
+    ended = {each["representation"].iloc[0]: bool(each["settled"].iloc[0]) for each in rows}
+    typer.echo(f"trained until nothing better came, below twice the ceiling: {ended}")
+    typer.echo(f"wrote {write_csv(study.figures / 'settled.csv', table)}")
     if not table["settled"].all():
         sys.exit(1)
 

@@ -49,14 +49,18 @@ def compare_figures(committed: Path, fresh: Path) -> tuple[list[str], bool]:
     return [*lines, summary], bool(lines)
 
 
-def compare_training(shorter: Path, longer: Path) -> pd.DataFrame:
+def compare_training(figures: Path, longer: pd.DataFrame) -> pd.DataFrame:
     """Whether a cell of Table 1 hangs on when training ended.
 
-    Returns a row for each cell of protocol B: `mean` and `half_width` of the shorter run, `longer` (the mean of the run
-    that trained longer), `moved`, and `settled`: whether it moved by half its half-width at most. Raises InputError if
-    a table is missing.
+    `longer` is Table 1, as `tables.table1` gives it, of heads that trained longer than those of the table in `figures`.
+
+    Returns a row for each cell of protocol B that both have: `mean` and `half_width` of the shorter training, `longer`
+    (the mean of the other), `moved`, and `settled`: whether it moved by half its half-width at most. Raises InputError
+    if there is no table in `figures`.
     """
-    old, new = (_read(folder / "table1.csv").query("protocol == 'B'") for folder in (shorter, longer))
+    old = _read(figures / "table1.csv").query("protocol == 'B'")
+    new = longer.set_index([key for key in KEYS if key in longer]).query("protocol == 'B'")
+    old = old.loc[old.index.intersection(new.index)]
     table = old[["mean", "half_width"]].join(new["mean"].rename("longer")).reset_index()
     table["moved"] = (table["longer"] - table["mean"]).round(2)
     table["settled"] = table["moved"].abs() <= (table["half_width"] / 2).round(2)
