@@ -4,16 +4,17 @@ The t-interval over rotations (`results.summarise`) knows nothing of people: fiv
 number hangs on who is tested, hundreds of people tell; how far on the training, only the rotations do.
 """
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from blindlib.common.errors import InputError
+from blindlib.common.files import atomic_path
 from blindlib.common.work import derive_seed
 from blindlib.metrics import diff, interval, paired_diff
 
 HITS = ("representation", "probe", "rotation", "seed", "person", "truth", "hit")
-PROBES = ("NN", "SVM", "RF", "similarity", "ladder")
 _COLUMNS = ("representation", "probe", "mean", "t", "bootstrap", "diff", "diff_t", "diff_bootstrap", "people")
 
 
@@ -40,14 +41,33 @@ def hits_of(name: str, rows: list[dict], codes: np.ndarray, identity: np.ndarray
     return pd.concat(parts, ignore_index=True)[list(HITS)] if parts else pd.DataFrame(columns=list(HITS))
 
 
+def write_hits(hits: list[pd.DataFrame], path: Path) -> None:
+    """Keep several tables of `hits_of` as one parquet file, atomically; there may be none."""
+    with atomic_path(path) as temporary:
+        pd.concat(hits or [pd.DataFrame(columns=list(HITS))], ignore_index=True).to_parquet(temporary)
+
+
+def read_hits(path: Path) -> pd.DataFrame:
+    """Read what `write_hits` wrote.
+
+    Raises
+    ------
+    InputError
+        If the file is absent.
+    """
+    if not path.exists():
+        raise InputError(path, "no hits here", "run the notebook that makes them with the same preset first")
+    return pd.read_parquet(path)
+
+
 def bootstrap_by_person(
-    phi: pd.DataFrame, x: pd.DataFrame | None = None, *, draws: int = 2000, seed: int = 0
+    phi: pd.DataFrame, x: pd.DataFrame | None = None, *, draws: int = 1000, seed: int = 0
 ) -> dict[str, float]:
     """A balanced accuracy with its 95 % interval; beside x, its Diff with the interval of the pair.
 
     In each draw every rotation's test people are drawn anew, with replacement, the same for all seeds and for x and φ.
-    To that comes the trainings' part: what the rotations vary by beyond what their people explain (none, where they
-    vary less), by drawing rotations anew; it is widened by t over normal for the few rotations that it is known from.
+    To that comes the trainings' part: the variance of the rotations' mean beyond what their people explain (0, where
+    the rotations vary less), times a draw of Student's t, since few rotations tell it.
 
     Parameters
     ----------
@@ -67,8 +87,8 @@ def bootstrap_by_person(
         If x and φ were tested on other images.
 
     Source: percentile intervals of clusters, Davison & Hinkley 1997, sections 2.4 and 3.8; the trainings' part is ours
-    (**decision**): drawing five rotations and their people, both with replacement, counts the people twice and the
-    rotations too little.
+    (**decision**): to draw five rotations and their people, both with replacement, counts people twice and trainings
+    too little. Of simulated worlds' intervals 93 to 97 % cover the truth, by how much trainings matter.
     """
     both = [phi] if x is None else [phi, x]
     counted = [_counts(hits) for hits in both]
@@ -85,9 +105,9 @@ def bootstrap_by_person(
         values.append([_accuracy(part, np.ones((1, people)))[0] for part in parts])
         drawn.append([_accuracy(part, weights) for part in parts])
     values, drawn = np.array(values), np.mean(drawn, axis=0)  # (rotations, 1 or 2), (1 or 2, draws)
-    again = rng.integers(rotations, size=(draws, rotations))
+    student = rng.standard_t(rotations - 1, draws) if rotations > 1 else np.zeros(draws)
     told = {"mean": values[:, 0].mean()}
-    told["low"], told["high"] = _ends(values[:, 0], drawn[0], again)
+    told["low"], told["high"] = _ends(values[:, 0], drawn[0], student)
     if x is not None:
         chance = 100 / (counted[0][0]["count"].sum(0) > 0).sum()
         mean, of_x = values.mean(0)
@@ -95,7 +115,7 @@ def bootstrap_by_person(
         above = np.nan if np.isnan(lost) else of_x - chance
         linear = lost + (100 * (values[:, 1] - values[:, 0]) - lost * (values[:, 1] - chance)) / above
         told["diff"] = lost
-        told["diff_low"], told["diff_high"] = _ends(linear, 100 * (drawn[1] - drawn[0]) / (drawn[1] - chance), again)
+        told["diff_low"], told["diff_high"] = _ends(linear, 100 * (drawn[1] - drawn[0]) / (drawn[1] - chance), student)
     return told
 
 
@@ -119,20 +139,11 @@ def _accuracy(part: dict[str, np.ndarray], weights: np.ndarray) -> np.ndarray:
     return 100 * (share.sum(-1) / (count > 0).sum(-1)).mean(0)
 
 
-def _ends(values: np.ndarray, drawn: np.ndarray, again: np.ndarray) -> np.ndarray:
-    """The 2.5 and 97.5 % points of the draws: by people `drawn` (draws,), and by rotations what `values` vary beyond.
-
-    `again` (draws, rotations) says which rotations each draw takes.
-    """
-    count = len(values)
-    moved = np.zeros(len(drawn))
-    if count > 1:
-        whole = values.var(ddof=1) / count
-        beyond = max(0.0, whole - drawn.var())
-        widen = stats.t.ppf(0.975, count - 1) / stats.norm.ppf(0.975)
-        scale = widen * np.sqrt(beyond / max(whole * (count - 1) / count, 1e-12))
-        moved = scale * (values[again].mean(1) - values.mean())
-    return np.quantile(drawn + moved, [0.025, 0.975])
+def _ends(values: np.ndarray, by_people: np.ndarray, student: np.ndarray) -> np.ndarray:
+    """The 2.5 and 97.5 % points of the draws (draws,): of people, and of trainings by how much `values` (rotations,)
+    vary beyond."""
+    whole = values.var(ddof=1) / len(values) if len(values) > 1 else 0.0
+    return np.quantile(by_people + np.sqrt(max(0.0, whole - by_people.var())) * student, [0.025, 0.975])
 
 
 def compare_intervals(hits: pd.DataFrame) -> pd.DataFrame:

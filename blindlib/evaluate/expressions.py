@@ -53,7 +53,8 @@ def tar_by_expression(z: Representation, splits: list, emotion: np.ndarray, iden
         return []
     far = next((far for far in _FARS if far * fewest >= _FEWEST), _FARS[-1])
     jobs = [(number, split, *both) for number, (split, both) in enumerate(zip(splits, sides, strict=True))]
-    return sum(on_all_cores(lambda job: _of_split(z, far, emotion, identity, *job), jobs), [])
+    tables = on_all_cores(lambda job: _of_split(z, far, emotion, identity, *job), jobs)
+    return [row for rows in tables for row in rows]
 
 
 def _sides(rows: np.ndarray, emotion: np.ndarray, identity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

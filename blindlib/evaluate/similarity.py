@@ -9,6 +9,8 @@ privacy-enhanced templates to an arbitrary data base's. Votes weighed by class a
 """
 
 import numpy as np
+import torch
+from torch.nn import functional
 
 from blindlib.blinders.representation import Representation
 from blindlib.common.work import on_all_cores
@@ -56,16 +58,13 @@ def votes(asked: np.ndarray, known: np.ndarray, codes: np.ndarray, ks: list[int]
     A vote weighs one over the number of its class in `codes` (M,), so that a frequent class wins nothing by being
     frequent; of classes with equal votes the one whose pictures are nearer wins.
     """
-    unit = [x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12) for x in (asked, known)]
+    asked, known = (functional.normalize(torch.tensor(x), dim=1) for x in (asked, known))
     classes, place, counts = np.unique(codes, return_inverse=True, return_counts=True)
     most, guesses = max(ks), np.empty((len(ks), len(asked)), np.int64)
     for start in range(0, len(asked), _BLOCK):
-        similarity = unit[0][start : start + _BLOCK] @ unit[1].T
-        near = np.argpartition(-similarity, most - 1, axis=1)[:, :most]
-        near = np.take_along_axis(near, np.argsort(-np.take_along_axis(similarity, near, 1), axis=1), 1)
-        ranks = np.arange(most)
-        weight = (1 + 1e-6 * (most - ranks)) / counts[place[near]]  # (block, most); what is near settles a tie
-        ballot = np.eye(len(classes))[place[near]] * weight[..., None]
+        near = place[(asked[start : start + _BLOCK] @ known.T).topk(most).indices.numpy()]  # classes, nearest first
+        weight = (1 + 1e-6 * np.arange(most, 0, -1)) / counts[near]  # (block, most); what is near settles a tie
+        ballot = np.eye(len(classes))[near] * weight[..., None]
         for n, k in enumerate(ks):
             guesses[n, start : start + _BLOCK] = classes[ballot[:, :k].sum(1).argmax(1)]
     return guesses

@@ -53,7 +53,8 @@ def transfer(
         `COLUMNS`: by `method`, `fitted_on`, `attacked_on` and `attacker` (`linear`, `RBF`, on standardised features)
         the balanced accuracy, what the same attacker reads of x there, and Diff, all in percent, with 95 % t-intervals
         over seeds. Seeds deal the same people anew, so the intervals are too narrow for other people. A source with too
-        few images of a class for some part is left out; what sources' labels tell differs, so compare Diff.
+        few images of a class for some part is left out, and with fewer than two left the table is empty. Labels may
+        differ between sources, so compare Diff.
 
     Raises
     ------
@@ -63,13 +64,14 @@ def transfer(
     widths = {name: source.x.shape[1] for name, source in sources.items()}
     if len(set(widths.values())) > 1:
         raise InputError("sources", f"have x of the widths {widths}", "embed all of them by one backbone")
-    dealt = {seed: _deal(sources, seed) for seed in seeds}
+    dealt = {seed: _deal(sources, seed) for seed in seeds if sources}
     usable = [name for name in sources if all(_enough(sources[name], parts[name]) for parts in dealt.values())]
-    cells = [(seed, name, source) for seed in seeds for name in (None, *blinders) for source in usable]
-    cells = [cell for cell in cells if cell[1] or cell[2] == usable[0]]  # x is fitted nowhere
-    tables = on_all_cores(lambda cell: _row(sources, usable, blinders, dealt[cell[0]], *cell), cells)
-    rows = pd.DataFrame([row for table in tables for row in table])
-    return _summary(rows) if len(rows) else pd.DataFrame(columns=list(COLUMNS))
+    if len(usable) < 2:
+        return pd.DataFrame(columns=list(COLUMNS))
+    fits = [(None, usable[0]), *((name, source) for name in blinders for source in usable)]  # x is fitted nowhere
+    cells = [(seed, *fit) for seed in seeds for fit in fits]
+    tables = on_all_cores(lambda cell: _rows(sources, usable, blinders, dealt[cell[0]], *cell), cells)
+    return _summary(pd.DataFrame([row for table in tables for row in table]))
 
 
 def _deal(sources: dict[str, Source], seed: int) -> dict[str, list[np.ndarray]]:
@@ -90,7 +92,8 @@ def _enough(source: Source, parts: list[np.ndarray]) -> bool:
     return len(classes) > 1 and min(few[:2]) >= _FEWEST and few[2] > 0
 
 
-def _row(sources, usable: list[str], blinders, parts: dict, seed: int, method: str | None, fitted_on: str) -> list[dict]:
+def _rows(sources, usable, blinders, parts: dict, seed: int, method: str | None, fitted_on: str) -> list[dict]:
+    """What attackers read of every source after one blinder that was fitted on one of them; of x without a `method`."""
     if method:
         own, fit = sources[fitted_on], parts[fitted_on][0]
         blinder = blinders[method]().fit(own.x[fit], own.attribute[fit], identity=own.identity[fit])

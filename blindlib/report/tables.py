@@ -46,6 +46,7 @@ TABLE2_COLUMNS = (
 
 
 _PER_DOMAIN = ["domain", "representation", "protocol"]
+_KEYS = ["representation", "task", "probe", "protocol", "rotation", "seed"]
 
 
 def by_domain(results: pd.DataFrame) -> pd.DataFrame:
@@ -54,10 +55,9 @@ def by_domain(results: pd.DataFrame) -> pd.DataFrame:
     `Emotion (strongest)` has the rows of the attacker that reads most of a representation, by `results.strongest`.
     `top_share` is the share of its answers that are the most frequent one, in percent; empty for verification.
     """
-    keys = ["representation", "task", "probe", "protocol", "rotation", "seed", "n_train_subjects"]
-    share = results[results["metric"] == "top_share"].set_index(keys)["value"].rename("top_share")
-    kept = results[(results["metric"] == "balanced_accuracy") & (results["protocol"] != "ladder")]
-    kept = kept.join(share, on=keys)
+    told = results[results["protocol"] != "ladder"]
+    share = told[told["metric"] == "top_share"].set_index(_KEYS)["value"].rename("top_share")
+    kept = told[told["metric"] == "balanced_accuracy"].join(share, on=_KEYS)
     names = {"ID": "ID", "gender": "Gender", "ethnicity": "Ethnicity"}
     probes = zip(kept["task"], kept["probe"], strict=True)
     kept = kept.assign(domain=[names.get(task, f"Emotion ({probe})") for task, probe in probes])
