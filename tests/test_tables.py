@@ -148,3 +148,27 @@ def test_the_sweep_has_a_point_for_each_representation_and_bias():
     ]
     assert points["gap"].tolist() == pytest.approx([2.2, 17.2, -0.8, 4.2]), "the gap keeps its sign"
     assert list(tables.sweep_points(pd.DataFrame())) == list(points)
+
+
+def test_what_tells_a_collapse_stands_beside_the_scores_and_in_the_saved_table(tmp_path):
+    rows = result_rows(MEANS, TASKS)
+    shares = rows[rows["task"] != "ID"].assign(metric="top_share", value=20.0)
+    given_up = (shares["representation"] == "SN") & (shares["probe"] == "SVM")
+    shares.loc[given_up, "value"] = 90.0 + shares.loc[given_up, "rotation"]
+    ranks = rows[rows["task"] == "ID"].assign(task="collapse", probe=None, metric="effective_rank", value=40.0)
+    ranks.loc[ranks["representation"] == "SN", "value"] = 7.0 + ranks["rotation"]
+    table = tables.table1(pd.concat([rows, shares, ranks]))
+    cells = table.set_index(["domain", "representation"])
+    assert (
+        cells.loc[("Emotion (SVM)", "SN"), "top_share"] == 92 and cells.loc[("Emotion (RF)", "SN"), "top_share"] == 20
+    )
+    assert (cells.loc[(slice(None), "SN"), "effective_rank"] == 9).all() and cells.loc["ID", "top_share"].isna().all()
+    pd.testing.assert_frame_equal(
+        table.drop(columns=["top_share", "effective_rank"]),
+        tables.table1(rows).drop(columns=["top_share", "effective_rank"]),
+    )
+    tables.save_table(table, tables.readable(table), tmp_path, "table1", "Table 1: in %")
+    last = (tmp_path / "table1.md").read_text().splitlines()[-2:]
+    assert last[0].split("|")[1].strip() == "Effective rank" and " 9.0 " in last[0] and " 40.0 " in last[0]
+    assert last[1].split("|")[1].strip() == "Most frequent emotion answer" and " 92.0 " in last[1]
+    assert len(tables.readable(tables.table1(rows))) == len(tables.DOMAINS), "without them no lines for them"

@@ -1,6 +1,6 @@
 """Everything that is measured of one representation: verification, probes, and whether it has collapsed.
 
-A `study` here is anything that has the `faces`, `pairs`, `splits` and `preset` of `blindlib.study.Study`.
+A `study` here is anything that has the `faces`, `pairs`, `splits`, `preset` and `hidden` of `blindlib.study.Study`.
 """
 
 from dataclasses import replace
@@ -12,9 +12,12 @@ from blindlib.blinders.representation import Representation
 from blindlib.blinders.training import encode
 from blindlib.data.facetable import FaceTable
 from blindlib.data.splits import Split
+from blindlib.evaluate.bootstrap import hits_of
+from blindlib.evaluate.expressions import MEASURES, tar_by_expression
 from blindlib.evaluate.ladder import climb
 from blindlib.evaluate.probes import PROBES, Task, run_probes
 from blindlib.evaluate.results import COLUMNS, tidy
+from blindlib.evaluate.similarity import attack_by_similarity
 from blindlib.evaluate.verification import equal_error_rate, fold_thresholds, pair_distances, roc, tar_at_far
 from blindlib.metrics import balanced_accuracy
 from blindlib.presets import Preset
@@ -107,12 +110,15 @@ def measure_collapse(representation: Representation, splits: list[Split]) -> lis
     return rows
 
 
-def measure(representation: Representation, study, *, quick: bool = False, protocols: str = "AB") -> pd.DataFrame:
+def measure(
+    representation: Representation, study, *, quick: bool = False, protocols: str = "AB", hits: list | None = None
+) -> pd.DataFrame:
     """All result rows of one representation.
 
-    Emotion is probed by `protocols` and by the ladder of attackers, the rest by B. With `quick` only verification, the
-    NN of protocol B and the ladder with all its people, on emotion: for points of a frontier. Raises ValueError if the
-    representation has another number of heads than there are splits.
+    Emotion is probed by `protocols`, the ladder of attackers and similarity, and the people who show it are verified by
+    expression; the rest is probed by B. With `quick` only verification, the NN of protocol B and the ladder with all
+    its people, on emotion: for points of a frontier. To the list `hits` it adds `bootstrap.hits_of` the emotion's
+    attackers. Raises ValueError if the representation has another number of heads than there are splits.
     """
     faces, preset, trained = study.faces, study.preset, representation.trained
     identity = faces.frame["identity"].to_numpy()
@@ -127,9 +133,17 @@ def measure(representation: Representation, study, *, quick: bool = False, proto
         rows = run_probes(
             representation, task, study.splits, preset.probes, kinds=kinds, protocols=by, identity=identity
         )
+        here = constant | {"provenance": faces.provenance_of(task.name, trained=trained)}
         if task.name == "emotion":
             rows += climb(representation, task, study.splits, ladder, identity)
-        tables.append(tidy(rows, PROBE_METRICS, provenance=faces.provenance_of(task.name, trained=trained), **constant))
+        if task.name == "emotion" and not quick:
+            rows += attack_by_similarity(representation, task, study.splits, identity)
+            emotion = study.hidden.astype(object)
+            compared = tar_by_expression(representation, study.splits, emotion, identity)
+            tables += [tidy(compared, MEASURES, **here)] if compared else []
+            if hits is not None:
+                hits.append(hits_of(representation.name, rows, task.codes, identity))
+        tables.append(tidy(rows, PROBE_METRICS, **here))
     constant["provenance"] = faces.provenance_of("identity", trained=trained)
     rows = measure_verification(representation, study) + measure_collapse(representation, study.splits)
     tables.append(pd.DataFrame(rows).assign(**constant).reindex(columns=list(COLUMNS)))

@@ -12,7 +12,10 @@ from blindlib.metrics import interval, paired_diff
 from blindlib.report import paper
 from blindlib.settings import CEILINGS, UNBIASED
 
-DOMAINS = ("ID", "Gender", "Ethnicity", "Emotion (NN)", "Emotion (SVM)", "Emotion (RF)", "Emotion (strongest)")
+DOMAINS = (
+    *("ID", "Gender", "Ethnicity", "Emotion (NN)", "Emotion (SVM)", "Emotion (RF)"),
+    *("Emotion (similarity)", "Emotion (strongest)"),
+)
 REPRESENTATIONS = (
     "x",
     "SN",
@@ -32,6 +35,7 @@ CELLS = (("x", "unbiased"), ("x", "biased"), ("SN", "biased"), ("LNTL", "biased"
 TABLE1_COLUMNS = (
     *("domain", "representation", "mean", "half_width", "chance", "diff", "diff_half_width"),
     *("published", "published_diff", "n_train_subjects", "n_test_subjects", "n_test", "seeds", "data", "protocol"),
+    *("top_share", "effective_rank"),
 )
 TABLE2_COLUMNS = (
     *("representation", "training"),
@@ -41,12 +45,19 @@ TABLE2_COLUMNS = (
 )
 
 
+_PER_DOMAIN = ["domain", "representation", "protocol"]
+_KEYS = ["representation", "task", "probe", "protocol", "rotation", "seed"]
+
+
 def by_domain(results: pd.DataFrame) -> pd.DataFrame:
     """The balanced accuracies among result rows, with the row of Table 1 that each belongs to as `domain`.
 
     `Emotion (strongest)` has the rows of the attacker that reads most of a representation, by `results.strongest`.
+    `top_share` is the share of its answers that are the most frequent one, in percent; empty for verification.
     """
-    kept = results[(results["metric"] == "balanced_accuracy") & (results["protocol"] != "ladder")]
+    told = results[results["protocol"] != "ladder"]
+    share = told[told["metric"] == "top_share"].set_index(_KEYS)["value"].rename("top_share")
+    kept = told[told["metric"] == "balanced_accuracy"].join(share, on=_KEYS)
     names = {"ID": "ID", "gender": "Gender", "ethnicity": "Ethnicity"}
     probes = zip(kept["task"], kept["probe"], strict=True)
     kept = kept.assign(domain=[names.get(task, f"Emotion ({probe})") for task, probe in probes])
@@ -74,10 +85,15 @@ def table1(results: pd.DataFrame) -> pd.DataFrame:
     """Result rows of `measure`, of any representations -> Table 1, tidy: a row for each of them, domain and protocol.
 
     In percent. `half_width`: 95 % t-interval over rotations (or folds), each of other people; `diff_half_width`: the
-    same of Diff, paired by rotation. Where x, SN or LNTL have no data in a domain, a row has empty numbers.
+    same of Diff, paired by rotation. What a score of chance may hide stands beside it: `top_share`, the share of the
+    probe's most frequent answer, and `effective_rank` of the representation, in dimensions. Where x, SN or LNTL have no
+    data in a domain, a row has empty numbers.
     """
     rows = by_domain(results)
     cells = summarise(rows, ["domain", "representation", "protocol", "provenance"])
+    cells = cells.join(rows.groupby(_PER_DOMAIN)["top_share"].mean(), on=_PER_DOMAIN)
+    rank = results[results["metric"] == "effective_rank"].groupby("representation")["value"].mean()
+    cells["effective_rank"] = cells["representation"].map(rank)
     cells = cells.rename(columns={"provenance": "data"})
     diffs = [diff_of(rows, c.domain, c.representation, c.protocol)[:2] for c in cells.itertuples()]
     cells[["diff", "diff_half_width"]] = np.reshape(diffs, (-1, 2))
@@ -112,7 +128,8 @@ def cell(mean: float, half_width: float, published: float, digits: str = ".1f") 
 def readable(table: pd.DataFrame, protocol: str = "B") -> pd.DataFrame:
     """Table 1 as the poster lays it out: domains down, representations across, ours with interval, published beside.
 
-    Diff stands in protocol B alone, the poster's.
+    Diff stands in protocol B alone, the poster's. The last two lines tell a collapse: of the representation (effective
+    rank), and of a probe: the largest share that one answer has in any emotion probe, in %.
     """
     shown = table[table["protocol"] == protocol]
     names = sorted(shown["representation"].unique(), key=_place("representation"))
@@ -133,7 +150,21 @@ def readable(table: pd.DataFrame, protocol: str = "B") -> pd.DataFrame:
             line["Subjects"] = f"{counted['n_test_subjects']:,}"
             line["Tested"] = f"{counted['n_test']:,} {'pairs' if domain == 'ID' else 'images'}"
         lines.append(line)
-    return pd.DataFrame(lines)
+    return pd.DataFrame([*lines, *_collapse(shown, lines[0])])
+
+
+def _collapse(shown: pd.DataFrame, like: dict) -> list[dict]:
+    """The lines of `readable` that tell a collapse, with the columns of `like`; none where nothing was measured."""
+    emotion = shown["domain"].str.startswith("Emotion")
+    told = {
+        "Effective rank": shown.groupby("representation")["effective_rank"].first(),
+        "Most frequent emotion answer": shown[emotion].groupby("representation")["top_share"].max(),
+    }
+    return [
+        dict.fromkeys(like, "") | {"Domain": domain} | {name: f"{value:.1f}" for name, value in values.dropna().items()}
+        for domain, values in told.items()
+        if values.notna().any()
+    ]
 
 
 def of_cell(rows: pd.DataFrame, representation: str, bias: float) -> pd.DataFrame:
