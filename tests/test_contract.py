@@ -65,9 +65,11 @@ def test_the_house_has_few_rooms_and_is_thin():
     top = [path for path in (ROOT / "blindlib").iterdir() if path.name != "__pycache__"]
     assert sum(path.is_dir() for path in top) <= 8 and sum(path.is_file() for path in top) <= 8
     # 8,000 until detectors of two kinds, planted answers, what explains LNTL's row, LabelNet, Table 2's draws, protocol
-    # A as it runs, LFW's gender, ResNet-50's fast engine and the choice of the best state came in; 9,100
-    # until the ladder of attackers, the collapsed probe, INLP, NAP, the pull and verdicts of three kinds did.
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES) <= 9_700
+    # A as it runs, LFW's gender, ResNet-50's fast engine and the choice of the best state came in; 9,100 until the
+    # ladder of attackers, the collapsed probe, INLP, NAP, the pull and verdicts of three kinds did; 9,700 until the
+    # bootstrap by person, verification by expression, transfer, SPLINCE, Obliviator, controls, the audit of anybody's
+    # embeddings and the framework figure did.
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES) <= 11_800
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
