@@ -1,0 +1,1 @@
+ALT_TEXTS = {}
