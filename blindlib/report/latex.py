@@ -8,6 +8,7 @@ from blindlib.report.names import typeset
 
 NEEDS = r"% \usepackage{array,booktabs,graphicx}"
 SYMBOLS = {
+    "φ": r"$\varphi$",
     "λ": r"$\lambda$",
     "Δ": r"$\Delta$",
     "±": r"$\pm$",
@@ -19,18 +20,19 @@ SYMBOLS = {
     "✓": r"$\surd$",
     "✗": r"$\times$",
     "–": "--",
+    "<": "$<$",
+    ">": "$>$",
 }
 # Scaled down where it is wider than the line, never up.
 _FIT = (r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%", "}")
 
 
 def in_symbols(text: str) -> str:
-    """Text with every sign that plain LaTeX does not know as its command, and numbers below 0 with a minus."""
-    text = typeset(text)
+    """Plain text as LaTeX: its special characters escaped, other signs as commands, numbers below 0 with a minus."""
+    text = typeset(re.sub(r"([%&#_$])", r"\\\1", text))
     for sign, command in SYMBOLS.items():
         text = text.replace(sign, command)
-    text = re.sub(r"(?<![\w.$\\-])-(?=\d)", "$-$", text)
-    return text.replace(r"\mathrm", r"\mathrm ").replace(r"\mathrm {", r"\mathrm{")
+    return re.sub(r"(?<![\w.-])-(?=\d)", "$-$", text)
 
 
 def as_latex(parts: list[pd.DataFrame], caption: str, label: str, note: str = "") -> str:
@@ -40,14 +42,10 @@ def as_latex(parts: list[pd.DataFrame], caption: str, label: str, note: str = ""
     of their own under ours.
     """
     lines = [NEEDS, r"\begin{table}[ht]", r"\centering\footnotesize\setlength{\tabcolsep}{3pt}"]
-    lines += [rf"\caption{{{in_symbols(_escaped(caption))}}}", rf"\label{{tab:{label}}}"]
+    lines += [rf"\caption{{{in_symbols(caption)}}}", rf"\label{{tab:{label}}}"]
     lines += [r"\par\medskip".join(_tabular(part) for part in parts)]
-    lines += [rf"\par\smallskip\parbox{{\linewidth}}{{\scriptsize {in_symbols(_escaped(note))}}}"] if note else []
+    lines += [rf"\par\smallskip\parbox{{\linewidth}}{{\scriptsize {in_symbols(note)}}}"] if note else []
     return "\n".join([*lines, r"\end{table}", ""])
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"([%&#_])", r"\\\1", text)
 
 
 def _tabular(part: pd.DataFrame) -> str:
@@ -56,9 +54,8 @@ def _tabular(part: pd.DataFrame) -> str:
     long = [name for name in words if longest[name] > 24]
     if not long:
         words = _published_below(words)
-        left = words.columns[0]
-        plain = words.to_latex(index=False, escape=True, column_format="l" + "r" * (words.shape[1] - 1))
-        return _FIT[0] + "\n" + in_symbols(plain.replace(left, left, 1)).strip() + _FIT[1] + "\n"
+        plain = _in_symbols(words).to_latex(index=False, column_format="l" + "r" * (words.shape[1] - 1))
+        return f"{_FIT[0]}\n{plain.strip()}{_FIT[1]}\n"
     # Columns of words share what the others leave of the line, by the root of their length.
     short = sum(max(longest[name], min(len(name), 12)) for name in words if name not in long)
     weights = {name: max(longest[name], 16) ** 0.5 for name in long}
@@ -67,7 +64,11 @@ def _tabular(part: pd.DataFrame) -> str:
         rf">{{\raggedright\arraybackslash}}p{{{room * weights[name]:.3f}\linewidth}}" if name in long else "l"
         for name in words
     ]
-    return in_symbols(words.to_latex(index=False, escape=True, column_format="".join(kinds)))
+    return _in_symbols(words).to_latex(index=False, column_format="".join(kinds))
+
+
+def _in_symbols(words: pd.DataFrame) -> pd.DataFrame:
+    return words.map(in_symbols).rename(columns=in_symbols)
 
 
 def _published_below(words: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from blindlib.common.files import atomic_path, write_csv
-from blindlib.report.alt_texts import ALT_TEXTS
+from blindlib.report.alt_texts import alt_text
 from blindlib.report.names import shown
 
 # Okabe & Ito's palette, told apart by colour-blind readers; then greys, and what else is far from all of them.
@@ -125,7 +125,7 @@ def save_figure(
             (folder / f"{name}.{suffix}").unlink(missing_ok=True)
         print(f"{name}: {absent}")
         return
-    words = ALT_TEXTS.get(name, "")
+    words = alt_text(name)
     kinds = {"png": {"Software": None, "Description": words or None}}
     if not pixels:
         kinds["pdf"] = {"CreationDate": None, "Producer": None, "Creator": None, "Subject": words or None}

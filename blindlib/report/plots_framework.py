@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
+from blindlib.backbones.alignment import show_alignment
+from blindlib.backbones.registry import Backbone
 from blindlib.report.plots import COLOURS, GREY, new_figure
 
 _X = COLOURS["x"]
@@ -26,22 +28,54 @@ class Box:
     shade: str = GREY
 
 
-def framework(frames: np.ndarray, crops: np.ndarray, numbers: pd.Series) -> Figure:
+def seen_by(backbone: Backbone, frames: np.ndarray) -> np.ndarray:
+    """What a backbone is given of rendered frames (N, S, S, 3): its window, grey (N, s, s), or the aligned faces.
+
+    Where no face is found the whole frame stands in.
+    """
+    if backbone.alignment is None:
+        top, left, side = backbone.window or (0, 0, frames.shape[1])
+        return frames[:, top : top + side, left : left + side].mean(-1)
+    steps = [show_alignment(frame, {backbone.name: backbone.alignment}) for frame in frames]
+    return np.stack([step.chips.get(backbone.name, frame) for step, frame in zip(steps, frames, strict=True)])
+
+
+def numbers_of(study) -> pd.DataFrame:
+    """The numbers of `framework` in a study: one row; people are those of its first split, attackers' of emotion."""
+    split, settings, labels = study.splits[0], study.preset.sensitivenets, study.faces.frame
+    told = labels["identity"].where(labels["emotion"].notna()) if study.faces.has("emotion") else labels["identity"]
+    row = {
+        "backbone": study.preset.backbone,
+        "dim": study.embedded[0].x.shape[1],
+        "hidden": settings.hidden,
+        "detector": " → ".join(map(str, settings.detector)),
+        "classes": len(study.preset.blinded),
+        "images": len(study.faces),
+        "head": labels["identity"].iloc[split.head].nunique(),
+        "probe": told.iloc[split.probe].nunique(),
+        "test": told.iloc[split.test].nunique(),
+    }
+    return pd.DataFrame([row])
+
+
+def framework(frames: np.ndarray, crops: np.ndarray, numbers: pd.DataFrame) -> Figure:
     """From the face to what is read of it: input, backbone, x, head φ with what trains it, attackers.
 
     Parameters
     ----------
     frames : array (2, S, S, 3), uint8
         Two faces.
-    crops : array (2, s, s)
-        What the backbone sees of them, grey.
-    numbers : Series
-        `backbone` (its name), `dim` (of x), `hidden` (of the head), `detector` (widths of its hidden layers, as
-        words), `classes` (of emotions that it tells apart), `images`, `head`, `probe` and `test` (people of a split).
+    crops : array (2, s, s) or (2, s, s, 3)
+        What the backbone sees of them: `seen_by`.
+    numbers : DataFrame
+        One row, as `numbers_of` gives it: `backbone` (its name), `dim` (of x), `hidden` (of the head), `detector`
+        (widths of its hidden layers, as words), `classes` (of emotions that it tells apart), `images`, and people:
+        `head`, `probe`, `test`.
 
     Source: the poster's figure "Proposed framework": a frozen face network, a head on its embedding, face tasks behind
     it with and without the blinded embedding. What trains the head is drawn for φ_SN.
     """
+    numbers = numbers.iloc[0]
     figure, (axis,) = new_figure(height=3.5)
     axis.set(xlim=(0, 7), ylim=(0, 3.5), aspect="equal")
     axis.axis("off")
@@ -57,7 +91,12 @@ def framework(frames: np.ndarray, crops: np.ndarray, numbers: pd.Series) -> Figu
     for box in boxes.values():
         _draw(axis, box)
     steps = (((1.53, 1.98), "backbone", GREY), ("backbone", "x", _X), ("x", "head", GREY), ("head", "phi", _KEPT))
-    sideways = (("phi", "triplet", _KEPT), ("phi", "detector", _HIDDEN), ("phi", "attack", _HIDDEN), ("phi", "keep", _KEPT))
+    sideways = (
+        ("phi", "triplet", _KEPT),
+        ("phi", "detector", _HIDDEN),
+        ("phi", "attack", _HIDDEN),
+        ("phi", "keep", _KEPT),
+    )
     for start, end, shade in (*steps, *sideways):
         _arrow(axis, boxes.get(start, start), boxes[end], shade)
     corner = boxes["x"].x, boxes["attack"].x

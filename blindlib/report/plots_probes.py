@@ -104,7 +104,7 @@ def planted(table: pd.DataFrame) -> Figure:
     kept = table[table["reading"] == "identity"]
     worst = kept.loc[kept.groupby("method", sort=False)["value"].idxmin()]
     _by_method(axes[-1], worst, methods, "D", 0)
-    axes[-1].set(title="identity", xlim=(min(90, worst["low"].min() - 1), 101), xlabel="worst AUC, %")
+    axes[-1].set(title="ID, worst", xlim=(min(90, worst["low"].min() - 1), 101), xlabel="AUC, %")
     axes[len(leaks) // 2].set_xlabel("emotion read, %, by planted leak")
     for axis in axes:
         axis.title.set_size(8)

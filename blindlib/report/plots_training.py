@@ -8,6 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from blindlib.report.names import shown
 from blindlib.report.plots import (
@@ -122,6 +123,7 @@ def place_labels(axis: Axes, points: np.ndarray, words: list[str], colours: list
     pixel = axis.figure.dpi / 72  # a point of type
     at = axis.transData.transform(points)
     inside = axis.get_window_extent()
+    halo = [withStroke(linewidth=2, foreground="white")]
     taken = [mpl.transforms.Bbox.from_bounds(x - 7 * pixel, y - 7 * pixel, 14 * pixel, 14 * pixel) for x, y in at]
     for n, (word, shade, size) in enumerate(zip(words, colours, sizes, strict=True)):
         visible = len(word.replace("\\varphi", "φ").replace("\\mathrm", "")) - 2 * word.count("$")
@@ -137,7 +139,16 @@ def place_labels(axis: Axes, points: np.ndarray, words: list[str], colours: list
         box = min(options)[-1]
         taken.append(box)
         offset = ((box.x0 - at[n][0]) / pixel, (box.y0 - at[n][1]) / pixel)
-        axis.annotate(word, points[n], offset, textcoords="offset points", fontsize=size, color=shade, va="bottom")
+        axis.annotate(
+            word,
+            points[n],
+            offset,
+            textcoords="offset points",
+            fontsize=size,
+            color=shade,
+            va="bottom",
+            path_effects=halo,
+        )
 
 
 @none_without_data
