@@ -29,7 +29,6 @@ def compound_gallery(frames: np.ndarray, emotions: list[str]) -> Figure:
     """One person's compound expressions, five in a row, each under its name; `frames` (E, S, S, 3)."""
     rows = -(-len(emotions) // 5)
     figure, axes = new_figure(5, rows, height=1.15 * WIDTH * rows / 5)
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01)
     for axis in axes:
         axis.axis("off")
     for axis, frame, emotion in zip(axes, frames, emotions, strict=False):
