@@ -206,7 +206,7 @@ def ladder(preset: PresetName = "demo", changes: Changes = ()) -> None:
     from blindlib.blinders.banks import load_banks, representations
     from blindlib.evaluate.ladder import RUNGS, climb_whole, settings_tried
     from blindlib.evaluate.measure import make_tasks
-    from blindlib.report import plots
+    from blindlib.report import plots, plots_probes
     from blindlib.study import Study
 
     study = Study(preset, "; ".join(changes))
@@ -216,7 +216,7 @@ def ladder(preset: PresetName = "demo", changes: Changes = ()) -> None:
     typer.echo(f"settings tried on validation people: {settings_tried(tuple(RUNGS))}", err=True)
     cells = climb_whole([study.x, *representations(study, load_banks(study))], task, study)
     plots.style()
-    plots.save_figure(plots.attack_curves(cells), cells, study.figures, "ladder")
+    plots.save_figure(plots_probes.attack_curves(cells), cells, study.figures, "ladder")
     ends = cells[cells["people"] == cells["people"].max()].pivot_table("mean", "representation", "probe", sort=False)
     typer.echo(ends.round(1).to_string())
 

@@ -9,7 +9,7 @@ from report_rows import TASKS, study_rows
 
 from blindlib.evaluate.results import COLUMNS
 from blindlib.metrics import diff, interval
-from blindlib.report import plots
+from blindlib.report import plots_tables
 from blindlib.report.claims import CLAIMS, judge_claims, margins, scorecard
 
 
@@ -138,5 +138,5 @@ def test_a_margin_is_positive_where_a_claim_keeps_its_rule_and_stands_in_the_fig
     assert told.loc[("C3", "strongest"), "margin"] < 0 < told.loc[("C3", "the paper's probes"), "low"]
     assert (told["low"] <= told["margin"]).all() and (told["margin"] <= told["high"]).all()
     assert len(told) == len(CLAIMS) + 2, "two claims are about what probes read"
-    figure = plots.claims_figure(margins(table))
+    figure = plots_tables.claims_figure(margins(table))
     assert [label.get_text().split()[0] for label in figure.axes[0].get_yticklabels()] == [c.id for c in CLAIMS]

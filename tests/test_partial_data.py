@@ -99,6 +99,10 @@ def test_without_cfee_nothing_is_blinded_x_is_measured_and_the_rest_says_what_is
     tested = claims[["C5", "C5b"]]
     assert (claims.drop(tested.index) == "not testable").all() and (tested != "not testable").all()
     assert (figures / "table1.md").read_text().count("no data") > 18
+    empty = ("table1_figure", "attack_curves", "frontier", "training_lntl")
+    assert not [path for name in empty for path in figures.glob(f"{name}.*")], "no blank figure is saved"
+    told = printed(folder, "05_probes")
+    assert all(f"{name}: no data: " in told for name in empty) and (figures / "roc.png").exists()
     for name in ("02_baseline", "03_sensitivenets", "04_lntl", "05_probes"):
         told = printed(folder, name)
         assert "tells no emotion" in told and CATALOGUE["cfee"].address in told, name
@@ -111,5 +115,6 @@ def test_open_runs_on_lfw_alone_in_all_its_roles(runs):
     emotion = one[one["domain"].str.startswith("Emotion")]
     assert (emotion["chance"] == 50).all(), "LFW's two frequent expressions"
     assert "no data" in (figures / "table2.md").read_text(), "too few people of each kind"
+    assert not (figures / "bias_sweep.png").exists() and "bias_sweep: no data" in printed(folder, "06_celeba_fairness")
     told = printed(folder, "01_data_prep")
     assert all(f"{role}: lfw" in told for role in ("verification", "demographics", "emotion", "attractive"))

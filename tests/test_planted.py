@@ -9,7 +9,8 @@ from test_plots import texts
 
 from blindlib.blinders import LNTL, SensitiveNets
 from blindlib.evaluate.planted import CHANCE, Leak, calibrate, halved, plant
-from blindlib.report import plots
+from blindlib.report import plots_probes
+from blindlib.report.names import shown
 from blindlib.settings import LNTLSettings, SensitiveNetsSettings
 
 SHORT = {"hidden": 16, "rounds": 1, "head_steps": 3, "detector": (8,), "identities": 8, "per_class": 8}
@@ -100,10 +101,11 @@ def test_halved_is_the_first_run_of_strengths_at_which_half_is_gone():
 
 
 def test_the_figure_names_every_leak_and_method(table):
-    figure = plots.planted(table)
-    assert {"linear 2", "product 6", "none"} <= set(texts(figure))
+    figure = plots_probes.planted(table)
+    assert [axis.get_title() for axis in figure.axes[:-1]] == ["linear 2", "linear 6", "product 6", "tiny 4", "none"]
+    assert {shown(method) for method in table["method"]} <= set(texts(figure))
     words = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert set(words) == {*table["method"], "chance"}
+    assert words == ["chance", "linear attacker", "RBF attacker"]
 
 
 def test_without_the_means_the_network_answers_alone():

@@ -34,10 +34,11 @@ def test_a_run_leaves_tables_figures_and_a_record(undisturbed):
     assert re.findall(r"(\w+) \(smoke\)", (undisturbed / "log").read_text()) == list(NAMES)
     figures = undisturbed / "figures" / "smoke"
     tables = ("table1", "table2", "claims", "audit")
-    drawn = ("table1_figure", "table2_figure", "bias_sweep", "contact_sheet", "realism", "alignment", "roc", "frontier")
-    for name in (*tables, *drawn, "training_sensitivenets", "training_lntl"):
+    pictures = ("contact_sheet", "compound_gallery", "alignment")
+    drawn = ("table1_figure", "table2_figure", "bias_sweep", "realism", "roc", "frontier", "framework")
+    for name in (*tables, *drawn, *pictures, "training_sensitivenets", "training_lntl"):
         suffixes = ("csv", "md", "tex") if name in tables else ("csv", "png", "pdf")
-        for suffix in suffixes[:2] if name in ("contact_sheet", "alignment") else suffixes:  # of photographs no PDF
+        for suffix in suffixes[:2] if name in pictures else suffixes:  # of photographs no PDF
             assert (figures / f"{name}.{suffix}").stat().st_size > 100, f"{name}.{suffix}"
     record = json.loads((figures / "run.json").read_text())
     assert set(record["seconds"]) == {*NAMES, "total"} and record["data"]["name"] == "SynthFaces"

@@ -15,14 +15,20 @@ def _kept(results: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([kept[kept["task"] == "ID"], strongest(attacks, ["method", "strength"])])
 
 
-def frontier_points(results: pd.DataFrame) -> pd.DataFrame:
-    """What every λ costs and hides: `method`, `strength`, `id`, `emotion`, `chance` and half-widths, in %."""
+def frontier_points(results: pd.DataFrame, chosen: dict[str, list[float]] | None = None) -> pd.DataFrame:
+    """What every λ costs and hides: `method`, `strength`, `id`, `emotion`, `chance` and half-widths, in %.
+
+    `chosen` has the λ that validation people chose in each split, by method; the column of that name counts them.
+    """
     kept, columns = _kept(results), ["id", "id_hw", "emotion", "emotion_hw", "chance"]
     if not {"ID", "emotion"} <= set(kept["task"]):
-        return pd.DataFrame(columns=["method", "strength", *columns])
+        return pd.DataFrame(columns=["method", "strength", *columns, "chosen"])
     points = summarise(kept, ["method", "strength", "task"]).pivot(index=["method", "strength"], columns="task")
     shown = [(number, task) for task in ("ID", "emotion") for number in ("mean", "half_width")]
-    return points[[*shown, ("chance", "emotion")]].set_axis(columns, axis=1).reset_index()
+    points = points[[*shown, ("chance", "emotion")]].set_axis(columns, axis=1).reset_index()
+    own = [(chosen or {}).get(method, ()) for method in points["method"]]
+    picks = zip(own, points["strength"], strict=True)
+    return points.assign(chosen=[int(np.isclose(splits, strength).sum()) for splits, strength in picks])
 
 
 def hypervolumes(results: pd.DataFrame) -> pd.DataFrame:

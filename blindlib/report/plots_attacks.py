@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from blindlib.report.plots import GUIDE, POINTS, blank_without_data, colour, new_figure
+from blindlib.report.names import shown
+from blindlib.report.plots import GUIDE, POINTS, colour, new_figure, none_without_data
 
 
-@blank_without_data
-def tar_by_expression(cells: pd.DataFrame) -> Figure:
+@none_without_data
+def tar_by_expression(cells: pd.DataFrame) -> Figure | None:
     """TAR by expression of the probe image, and what is gained over x: columns of `expressions.expression_table`."""
     figure, (left, right) = new_figure(2, height=0.5 * cells["expression"].nunique() + 1.3, sharey=True)
     expressions, names = list(cells["expression"].unique()), list(cells["representation"].unique())
@@ -16,7 +17,7 @@ def tar_by_expression(cells: pd.DataFrame) -> Figure:
         rows = cells[cells["representation"] == name]
         y = rows["expression"].map(expressions.index) + (n - (len(names) - 1) / 2) * 0.8 / len(names)
         line = POINTS | {"ms": 3.5, "color": colour(name), "mfc": "white" if "λ=0" in name else colour(name)}
-        left.errorbar(rows["mean"], y, xerr=rows["half_width"].fillna(0), **line, label=name)
+        left.errorbar(rows["mean"], y, xerr=rows["half_width"].fillna(0), **line, label=shown(name))
         right.errorbar(rows["gain"], y, xerr=rows["gain_half_width"].fillna(0), **line)
     far = cells["far_wanted"].iloc[0]
     left.set_xlabel(f"true accept rate, %, at a false accept\nrate of {far:g} % (of validation people)")
@@ -30,8 +31,8 @@ def tar_by_expression(cells: pd.DataFrame) -> Figure:
     return figure
 
 
-@blank_without_data
-def transfer_matrix(table: pd.DataFrame) -> Figure:
+@none_without_data
+def transfer_matrix(table: pd.DataFrame) -> Figure | None:
     """Diff of each blinder by where it was fitted and where it is attacked: columns of `transfer.transfer`."""
     blinded = table[table["method"] != "x"]
     methods, attackers = list(blinded["method"].unique()), list(blinded["attacker"].unique())
@@ -47,7 +48,7 @@ def transfer_matrix(table: pd.DataFrame) -> Figure:
             words = "–" if np.isnan(diff[i, j]) else f"{diff[i, j]:.0f}\n± {half[i, j]:.0f}"
             shade = "black" if diff[i, j] > 55 else "white"
             axis.text(j, i, words, ha="center", va="center", fontsize=7, color=shade)
-        axis.set(title=f"{method}, {attacker}")
+        axis.set(title=f"{shown(method)}, {attacker}")
         axis.set_xticks(range(len(kinds)), kinds, rotation=30, ha="right")
         axis.set_yticks(range(len(kinds)), kinds)
         axis.grid(visible=False)

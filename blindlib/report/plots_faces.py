@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from blindlib.backbones.alignment import Alignment, Steps
-from blindlib.report.plots import COLOURS, GUIDE, POINTS, WIDTH, new_figure, pair_histogram
+from blindlib.report.plots import COLOURS, POINTS, WIDTH, chance_line, new_figure, pair_histogram
 
 
 def contact_sheet(frames: np.ndarray, people: list[str], emotions: list[str]) -> Figure:
@@ -22,6 +22,18 @@ def contact_sheet(frames: np.ndarray, people: list[str], emotions: list[str]) ->
         axis.set_title(emotion, fontsize=8, pad=2)
     for axis, person in zip(axes[:: len(emotions)], people, strict=True):
         axis.set_ylabel(person, fontsize=7, labelpad=2)
+    return figure
+
+
+def compound_gallery(frames: np.ndarray, emotions: list[str]) -> Figure:
+    """One person's compound expressions, five in a row, each under its name; `frames` (E, S, S, 3)."""
+    rows = -(-len(emotions) // 5)
+    figure, axes = new_figure(5, rows, height=1.15 * WIDTH * rows / 5)
+    for axis in axes:
+        axis.axis("off")
+    for axis, frame, emotion in zip(axes, frames, emotions, strict=False):
+        axis.imshow(frame)
+        axis.set_title(emotion, fontsize=8, pad=2)
     return figure
 
 
@@ -67,7 +79,7 @@ def realism(rates: pd.DataFrame, pairs: pd.DataFrame, auc: float, least: float) 
     y, middle = np.arange(len(rates)), rates["exactly_one"]
     errors = [(middle - rates["low"]).clip(lower=0), (rates["high"] - middle).clip(lower=0)]
     left.errorbar(middle, y, xerr=errors, **POINTS, color=COLOURS["SN"])
-    left.axvline(least, lw=1, **GUIDE)
+    chance_line(left, least, vertical=True, name=f"asked of all: {least:g}")
     left.set_yticks(y, [f"{v} (n = {n})" for v, n in zip(rates["value"], rates["n"], strict=True)])
     left.set(xlabel="dlib finds exactly one face, %", xlim=(min(84, rates["low"].min() - 1), 100.5))
     left.invert_yaxis()

@@ -10,6 +10,8 @@ from blindlib.data.facetable import FaceTable
 from blindlib.evaluate.results import strongest, summarise
 from blindlib.metrics import interval, paired_diff
 from blindlib.report import paper
+from blindlib.report.latex import as_latex
+from blindlib.report.names import printed_name
 from blindlib.settings import CEILINGS, UNBIASED
 
 DOMAINS = (
@@ -139,10 +141,10 @@ def readable(table: pd.DataFrame, protocol: str = "B") -> pd.DataFrame:
         line = {"Domain": domain, "Chance": "no data"}
         for name in names:
             row = cells.get(name)
-            line[name] = cell(row["mean"], row["half_width"], row["published"]) if row else ""
+            line[printed_name(name)] = cell(row["mean"], row["half_width"], row["published"]) if row else ""
             if protocol == "B" and name in ("SN", "LNTL"):
                 numbers = [row[column] for column in ("diff", "diff_half_width", "published_diff")] if row else []
-                line[f"Diff {name}"] = cell(*numbers, digits="g") if row else ""
+                line[f"Diff {printed_name(name)}"] = cell(*numbers, digits="g") if row else ""
         line |= dict.fromkeys(("Subjects", "Tested", "Data"), "no data")
         counted = next((row for row in cells.values() if pd.notna(row["mean"])), None)
         if counted:
@@ -219,7 +221,7 @@ def readable2(table: pd.DataFrame) -> pd.DataFrame:
     """Table 2 as the poster lays it out, ours ± half-width and the [published] value."""
     lines = []
     for _, row in table.iterrows():
-        line = {"Representation": row["representation"], "Training": row["training"]}
+        line = {"Representation": printed_name(row["representation"]), "Training": row["training"]}
         line |= {title: cell(row[m], row[f"{m}_hw"], row[f"published_{m}"]) for m, title in MEASURES.items()}
         line |= dict.fromkeys(("Trained", "Tested", "Data"), "no data")
         if pd.notna(row["n_test"]):
@@ -249,11 +251,32 @@ def caption(table: str, preset: str, provenance: str) -> str:
     return texts[table] + (" A minute's run: its numbers mean nothing." if "smoke" in preset else "")
 
 
+COUNTS = ("Subjects", "Trained", "Tested", "Data")  # columns of a laid-out table that stand under its LaTeX
+
+
+def _note(laid_out: pd.DataFrame) -> str:
+    """The columns of counts as a sentence: which rows have which."""
+    columns = [name for name in COUNTS if name in laid_out]
+    groups = laid_out.groupby(columns, sort=False) if columns else ()
+    told = []
+    for counts, rows in groups:
+        who = "All rows" if len(rows) == len(laid_out) else ", ".join(dict.fromkeys(rows.iloc[:, 0]))
+        told.append(f"{who}: " + ", ".join(f"{n.lower()} {c}" for n, c in zip(columns, counts, strict=True)))
+    return "; ".join(told) + "." * bool(told)
+
+
+def _pages(laid_out: pd.DataFrame) -> list[pd.DataFrame]:
+    """A laid-out table without its counts; Table 1 in parts: the paper's columns, then all others."""
+    rest = laid_out.drop(columns=[name for name in COUNTS if name in laid_out])
+    if "Domain" not in rest:
+        return [rest]
+    first = [n for n in rest if n in ("Domain", "Chance", "x") or n.removeprefix("Diff ") in ("φ_SN", "φ_LNTL")]
+    others = [name for name in rest if name not in first]
+    return [rest[first], *(rest[["Domain", *others[k : k + 4]]] for k in range(0, len(others), 4))]
+
+
 def save_table(table: pd.DataFrame, laid_out: pd.DataFrame, folder: Path, name: str, caption: str) -> None:
-    """Write `name`.csv (tidy), `name`.md and `name`.tex (laid out, booktabs), each atomically."""
+    """Write `name`.csv (tidy), `name`.md and `name`.tex (laid out; see `latex`), each atomically."""
     write_csv(folder / f"{name}.csv", table, float_format="%.1f")
     write_text(folder / f"{name}.md", f"{caption}\n\n{laid_out.to_markdown(index=False, disable_numparse=True)}\n")
-    tex = laid_out.to_latex(
-        index=False, escape=True, caption=caption.replace("%", r"\%"), label=f"tab:{name}", position="ht"
-    )
-    write_text(folder / f"{name}.tex", tex.replace("λ", r"$\lambda$").replace("±", r"$\pm$"))
+    write_text(folder / f"{name}.tex", as_latex(_pages(laid_out), caption, name, _note(laid_out)))

@@ -7,7 +7,7 @@ attractive     CelebA-like: street photographs; `attractive` and `smiling` are l
 backbone       street photographs of others, each with a habitual expression, for the backbone alone
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import combinations
 
 import numpy as np
@@ -155,9 +155,12 @@ def make_training_people(people: int, images: int, seed: int) -> pd.DataFrame:
     return _finish(_album("backbone", people, images, seed, _habitual).assign(role="backbone"))
 
 
-def make_sheet(people: int, seed: int) -> pd.DataFrame:
-    """Posed photographs of every basic expression of people who have no role, person by person, for figures."""
-    return _finish(_album("sheet", people, _BASIC, seed).assign(role="sheet"))
+def make_sheet(people: int, seed: int, emotions: Iterable[str] = BASIC) -> pd.DataFrame:
+    """Posed photographs of the expressions (the basic ones) of people who have no role, person by person, for figures.
+
+    `emotions` are any of `expressions.PROTOTYPES`.
+    """
+    return _finish(_album("sheet", people, [(emotion, POSED) for emotion in emotions], seed).assign(role="sheet"))
 
 
 def _finish(album: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,55 @@
+"""What a figure shows, for those who do not see it: a text for every figure that a notebook saves, by its name.
+
+It says what is drawn and how to read it, not what came out: that differs from run to run, and stands in the CSV.
+"""
+
+_TRAINING = (
+    "Three line plots by training round, a line for each strength λ, the mean over splits with a band of one standard "
+    "deviation: what {method}'s own adversary reads of the emotion, what a fresh probe reads, and verification "
+    "accuracy; dotted lines mark chance, stars the states that are kept."
+)
+ALT_TEXTS = {
+    "contact_sheet": "Grid of rendered faces: eight people of both genders and three groups in rows, neutral and the "
+    "six basic expressions in columns.",
+    "compound_gallery": "Grid of fifteen rendered portraits of one person, each showing a compound expression, from "
+    "happily surprised to awed, named above it.",
+    "realism": "Left, how often dlib's detector finds exactly one face in rendered frames, by emotion and group, with "
+    "intervals and the asked rate. Right, histograms of dlib's distances between pictures of one person and of two.",
+    "alignment": "Four rendered portraits in columns: above, the frame with the detected box and five points; below, "
+    "the same face as each backbone sees it, aligned.",
+    "framework": "Diagram from left to right: rendered faces and their grey crops, the frozen backbone, the embedding "
+    "x, the head φ with the triplet loss and the detector that train it, and behind φ(x) the tasks to be kept and the "
+    "attackers from whom emotion is to be hidden.",
+    "planted": "A panel for each planted leak, a row for each method: what a linear and an RBF attacker still read, "
+    "with intervals, beside chance; a last panel shows the worst identity score.",
+    "table1_figure": "Dot plot of Table 1's Diff, the share of the accuracy above chance that is lost, by domain in "
+    "rows: φ_SN and φ_LNTL beside their published values (hollow diamonds), methods without an adversary, controls.",
+    "attack_curves": "Left, what the strongest attacker reads of the emotion by the number of people who train it, a "
+    "line for each representation. Right, the same by kind of attacker with the most people. Dotted lines mark chance.",
+    "collapsed_probe": "Two line plots by the norm of x: balanced accuracy of an SVM and the share of its most "
+    "frequent answer, for both defaults of γ and for equal and slightly unequal classes; a dotted line marks chance.",
+    "ladder": "Left, what the strongest of six attackers and their mean reads of the emotion by the number of people "
+    "who train it, a line for each representation. Right, all of them with the most people. Dotted lines mark chance.",
+    "tar_by_expression": "Left, the true accept rate by the expression of the probe image, a marker for each "
+    "representation with its interval, at one threshold for all. Right, the same less what x has.",
+    "transfer": "Matrices of Diff, a panel for each eraser and attacker: rows are the pictures it was fitted on, "
+    "columns those it is attacked on, with the number and its half-width in every cell.",
+    "roc": "Corner of the ROC: true accept rate by false accept rate on a logarithmic axis, a curve for each "
+    "representation; the legend gives the true accept rate at a false accept rate of one percent.",
+    "frontier": "Scatter plot of verification accuracy (better to the right) against the emotion that the strongest "
+    "attacker reads (better below), every λ of every method with intervals; rings mark the λ that was chosen.",
+    "training_sensitivenets": _TRAINING.format(method="SensitiveNets"),
+    "training_lntl": _TRAINING.format(method="Learning Not to Learn"),
+    "table2_figure": "Left, true positive rates of the smiling and of those who do not smile, joined by a bar, a row "
+    "for each representation and training set of Table 2. Right, their difference, published values as "
+    "hollow diamonds.",
+    "bias_sweep": "Two line plots by the bias of the training set, a line for each representation: the gap between the "
+    "true positive rates of the smiling and the others, and the accuracy on an unbiased test set.",
+    "claims_figure": "Margins by which the paper's claims hold, a row each, with intervals and the verdict in words: "
+    "right of zero a claim holds; circles by the paper's measures, triangles by the strongest attacker.",
+}
+
+
+def alt_text(name: str) -> str:
+    """The alternative text of a figure, by the name under which it is saved; empty where it has none."""
+    return ALT_TEXTS.get(name, "")

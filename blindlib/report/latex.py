@@ -1,0 +1,82 @@
+"""Tables as LaTeX that compiles: booktabs, symbols as commands, no wider than the line. Needs array and graphicx."""
+
+import re
+
+import pandas as pd
+
+from blindlib.report.names import typeset
+
+NEEDS = r"% \usepackage{array,booktabs,graphicx}"
+SYMBOLS = {
+    "φ": r"$\varphi$",
+    "λ": r"$\lambda$",
+    "Δ": r"$\Delta$",
+    "±": r"$\pm$",
+    "≤": r"$\le$",
+    "≥": r"$\ge$",
+    "−": r"$-$",
+    "·": r"$\cdot$",
+    "×": r"$\times$",
+    "✓": r"$\surd$",
+    "✗": r"$\times$",
+    "–": "--",
+    "<": "$<$",
+    ">": "$>$",
+}
+# Scaled down where it is wider than the line, never up.
+_FIT = (r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%", "}")
+
+
+def in_symbols(text: str) -> str:
+    """Plain text as LaTeX: its special characters escaped, other signs as commands, numbers below 0 with a minus."""
+    text = typeset(re.sub(r"([%&#_$])", r"\\\1", text))
+    for sign, command in SYMBOLS.items():
+        text = text.replace(sign, command)
+    return re.sub(r"(?<![\w.-])-(?=\d)", "$-$", text)
+
+
+def as_latex(parts: list[pd.DataFrame], caption: str, label: str, note: str = "") -> str:
+    """One table float of one or more tabulars below each other, with a caption, a label and a note under them.
+
+    A cell of words longer than 24 characters makes its column a paragraph; brackets (a published value) go into a line
+    of their own under ours.
+    """
+    lines = [NEEDS, r"\begin{table}[ht]", r"\centering\footnotesize\setlength{\tabcolsep}{3pt}"]
+    lines += [rf"\caption{{{in_symbols(caption)}}}", rf"\label{{tab:{label}}}"]
+    lines += [r"\par\medskip".join(_tabular(part) for part in parts)]
+    lines += [rf"\par\smallskip\parbox{{\linewidth}}{{\scriptsize {in_symbols(note)}}}"] if note else []
+    return "\n".join([*lines, r"\end{table}", ""])
+
+
+def _tabular(part: pd.DataFrame) -> str:
+    words = part.astype(str)
+    longest = {name: int(words[name].str.len().max()) for name in words}
+    long = [name for name in words if longest[name] > 24]
+    if not long:
+        words = _published_below(words)
+        plain = _in_symbols(words).to_latex(index=False, column_format="l" + "r" * (words.shape[1] - 1))
+        return f"{_FIT[0]}\n{plain.strip()}{_FIT[1]}\n"
+    # Columns of words share what the others leave of the line, by the root of their length.
+    short = sum(max(longest[name], min(len(name), 12)) for name in words if name not in long)
+    weights = {name: max(longest[name], 16) ** 0.5 for name in long}
+    room = (0.97 - 0.0105 * short - 0.018 * words.shape[1]) / sum(weights.values())
+    kinds = [
+        rf">{{\raggedright\arraybackslash}}p{{{room * weights[name]:.3f}\linewidth}}" if name in long else "l"
+        for name in words
+    ]
+    return _in_symbols(words).to_latex(index=False, column_format="".join(kinds))
+
+
+def _in_symbols(words: pd.DataFrame) -> pd.DataFrame:
+    return words.map(in_symbols).rename(columns=in_symbols)
+
+
+def _published_below(words: pd.DataFrame) -> pd.DataFrame:
+    """The same with what stands in brackets at a cell's end in a row of its own, under it."""
+    rows = []
+    for _, row in words.iterrows():
+        split = {name: re.fullmatch(r"(.+?) (\[[^\]]*\])", text) for name, text in row.items()}
+        rows.append({name: found[1] if found else row[name] for name, found in split.items()})
+        if any(split.values()):
+            rows.append({name: found[2] if found else "" for name, found in split.items()})
+    return pd.DataFrame(rows, columns=words.columns)
