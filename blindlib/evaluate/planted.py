@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from blindlib.blinders.affine import INLP, LEACE, NAP
+from blindlib.blinders.affine import INLP, LEACE, NAP, means_by
 from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.training import TrainingSet, pick_device
 from blindlib.common.work import derive_seed, on_all_cores
@@ -160,7 +160,8 @@ def _readings(z: np.ndarray, x: np.ndarray, emotion: np.ndarray, identity: np.nd
         rows.append({"reading": name, **row})
     pairs = np.flatnonzero(test)[::2]  # half of the images of each person: enough
     auc = 100 * roc_auc_score(pdist(identity[pairs, None]) == 0, -pdist(z[pairs]))
-    before, after = (_means(part[test], emotion[test]) for part in (x, z))
+    before, after = (means_by(part[test].astype(np.float64), emotion[test]) for part in (x, z))
+    before, after = before - before.mean(0), after - after.mean(0)  # (5, D)
     plane = np.linalg.svd(before, full_matrices=False)[2][:4]  # (4, D): five means without their centre
     apart = np.linalg.norm(after)
     values = {
@@ -169,12 +170,6 @@ def _readings(z: np.ndarray, x: np.ndarray, emotion: np.ndarray, identity: np.nd
         "kept ways": (100 * np.linalg.norm(after @ plane.T) / max(apart, 1e-12), 0.0),
     }
     return rows + [{"reading": name, "value": value, "chance": chance} for name, (value, chance) in values.items()]
-
-
-def _means(z: np.ndarray, emotion: np.ndarray) -> np.ndarray:
-    """The emotions' means, less their mean: (5, D)."""
-    means = np.stack([z[emotion == e].mean(0) for e in np.unique(emotion)]).astype(np.float64)
-    return means - means.mean(0)
 
 
 def halved(table: pd.DataFrame) -> pd.DataFrame:
