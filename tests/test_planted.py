@@ -82,7 +82,7 @@ def test_the_separation_tells_removed_from_turned(table):
 
 def test_every_method_has_every_reading_of_every_leak_and_says_whether_it_settled(table):
     counts = table.groupby(["method", "leak", "strength"])["reading"].nunique()
-    assert counts.eq(5).all() and len(counts) == 7 * len(LEAKS)
+    assert counts.eq(5).all() and len(counts) == 10 * len(LEAKS)
     assert not table.loc[table["method"] == "SN", "settled"].any(), "three steps settle nothing"
     assert table["value"].notna().all()
 

@@ -48,7 +48,7 @@ class Obliviator(Blinder):
 
     name = "Obliviator"
 
-    def __init__(self, rounds: int = 3, epochs: int = 15, keep: float = 0.05, random_state: int = 0):
+    def __init__(self, rounds: int = 5, epochs: int = 15, keep: float = 0.02, random_state: int = 0):
         self.rounds, self.epochs, self.keep, self.random_state = rounds, epochs, keep, random_state
 
     def fit(self, X, y, *, identity=None):

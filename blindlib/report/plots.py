@@ -23,13 +23,17 @@ COLOURS = {
     "pull": "#882255",
     "INLP": "#332288",
     "NAP": "#999933",
+    "SPLINCE": "#44AA99",
+    "Obliviator": "#EE3377",
+    "PCA": "#8C6D31",
+    "random": "#C7A76C",
     "SN λ=0": "#56B4E9",
     "LNTL λ=0": "#E69F00",
     "LNTL demographic": "#CC79A7",
     "labelnet": "#666666",
     "pixels": "#999999",
 }
-FURTHER_COLOURS = ("#AA3377", "#44AA99", "#CC6677", "#AA4499", "#117733", "#88CCEE")  # of Paul Tol's muted palette
+FURTHER_COLOURS = ("#AA3377", "#661100", "#CC6677", "#AA4499", "#117733", "#88CCEE")  # of Paul Tol's muted palette
 STYLE = {
     **dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize"), 9),
     **dict.fromkeys(("legend.fontsize", "xtick.labelsize", "ytick.labelsize"), 8),
