@@ -181,7 +181,8 @@ class PCAControl(AffineEraser):
         self.share = share
 
     def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray | None) -> np.ndarray:
-        ways = np.linalg.eigh(np.cov(x, rowvar=False))[1][:, : _count(self.share, x)]  # the least variable come first
+        spread = np.atleast_2d(np.cov(x, rowvar=False))
+        ways = np.linalg.eigh(spread)[1][:, : _count(self.share, x)]  # the least variable come first
         return ways @ ways.T
 
 
