@@ -1,4 +1,4 @@
-"""The numbers that every room means by the same name: balanced accuracy, Diff, the interval over rotations."""
+"""The numbers that every room means by the same name: balanced accuracy, effective rank, Diff, intervals."""
 
 import numpy as np
 from scipy import stats
@@ -26,6 +26,16 @@ def interval(values: np.ndarray) -> tuple[float, float]:
     if len(values) < 2:
         return float(values.mean()), float("nan")
     return float(values.mean()), float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def effective_rank(z: np.ndarray) -> float:
+    """exp of the entropy of the covariance's normalised eigenvalues, of z (N, D): 1 for a line or a point, at most D.
+
+    Source: Roy & Vetterli 2007.
+    """
+    share = np.linalg.eigvalsh(np.atleast_2d(np.cov(np.asarray(z, np.float64), rowvar=False))).clip(0)
+    share = share[share > 0] / max(share.sum(), 1e-300)
+    return float(np.exp(-(share * np.log(share)).sum()))
 
 
 def people_needed(half_width: float, rate: float, images: int, alike: float, rotations: int) -> int:

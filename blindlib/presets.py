@@ -39,11 +39,8 @@ class Preset:
     ceiling: str = "pixels32"  # the backbone of the ceiling, beside which x is read; our choice
     emotions: tuple[str, ...] = BASIC_EMOTIONS  # the classes of the emotion probes; the poster's six
     blinded: tuple[str, ...] = SEVEN  # what the detectors tell apart: those classes, and the target of the penalty
-    erasers: tuple[str, ...] = (
-        "LEACE",
-        "INLP",
-        "NAP",
-    )  # or one's own, `module:Class`: `blinders.erasers`
+    # or one's own, `module:Class`: `blinders.erasers`
+    erasers: tuple[str, ...] = ("LEACE", "INLP", "NAP", "SPLINCE", "Obliviator", "PCA", "random")
     rotations: Annotated[int, between(2, 100)] = 5  # of who is tested; View 2 has ten folds, LFW's public subset five
     seeds: tuple[Seed, ...] = (0, 1, 2, 3, 4)  # each deals the people anew and trains other heads; our choice: five
     # Whether every seed has all rotations. Otherwise the k-th seed tests the k-th rotation, so that intervals over
@@ -99,6 +96,7 @@ _OPEN_SOURCES = {  # one's own photographs first, then people's labels before a 
 DATA_SETS = set(PAPER.values()).union(*_OPEN_SOURCES.values())
 _TINY = {"strengths": (0.0, 1.0), "hidden": 16, "rounds": 2, "head_steps": 15, "identities": 8, "per_class": 8}
 _SMOKE = {
+    "erasers": ("LEACE", "SPLINCE"),
     "ceiling": "pixels16",
     "rotations": 2,
     "seeds": (0, 1),

@@ -16,7 +16,8 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from blindlib.blinders import LEACE, LNTL, Representation, SensitiveNets
-from blindlib.blinders.affine import INLP, NAP
+from blindlib.blinders.affine import INLP, NAP, SPLINCE, PCAControl, RandomControl
+from blindlib.blinders.obliviator import Obliviator
 from blindlib.blinders.pull import Pull
 from blindlib.blinders.training import TrainingSet, encode
 from blindlib.common.errors import InputError
@@ -251,6 +252,10 @@ CHECKED = [
     LEACE(),
     INLP(rounds=2),
     NAP(share=0.1),
+    SPLINCE(),
+    PCAControl(share=0.1),
+    RandomControl(share=0.1),
+    Obliviator(rounds=1, epochs=1),
     Pull(settings=PullSettings(**{k: v for k, v in TINY.items() if k != "detector"}), device="cpu"),
 ]
 

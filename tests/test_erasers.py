@@ -1,12 +1,23 @@
-"""Beside LEACE: what INLP, NAP and the pull take out, of whom, and what they leave alone."""
+"""Beside LEACE: what the other erasers and the pull take out, of whom, and what they leave alone."""
+
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
+from scipy.linalg import null_space, orth, pinv, sqrtm
+from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from blindlib.blinders.affine import INLP, LEACE, NAP
+from blindlib.blinders import obliviator
+from blindlib.blinders.affine import INLP, LEACE, NAP, SPLINCE, PCAControl, RandomControl
+from blindlib.blinders.erasers import ERASERS as NAMED
+from blindlib.blinders.erasers import eraser_representation
+from blindlib.blinders.obliviator import Obliviator
 from blindlib.blinders.pull import Pull
-from blindlib.metrics import balanced_accuracy
+from blindlib.evaluate.planted import Leak, _readings, plant
+from blindlib.metrics import balanced_accuracy, effective_rank
 from blindlib.settings import PullSettings
 
 PULL = PullSettings(hidden=32, rounds=30, head_steps=50, identities=16)
@@ -36,7 +47,7 @@ def spread(z, who):
     return np.linalg.norm(z - means[np.unique(who, return_inverse=True)[1]], axis=1).mean()
 
 
-ERASERS = [LEACE(), INLP(), NAP(share=2 / 30), Pull(settings=PULL, device="cpu")]
+ERASERS = [LEACE(), INLP(), NAP(share=2 / 30), SPLINCE(), Obliviator(rounds=2), Pull(settings=PULL, device="cpu")]
 
 
 @pytest.mark.parametrize("eraser", ERASERS, ids=lambda eraser: eraser.name)
@@ -85,3 +96,174 @@ def test_a_larger_strength_pulls_further(world):
         pull = Pull(strength, settings=PULL, device="cpu").fit(x[train], emotion[train], identity=who[train])
         told[strength] = pull.history_[-1]["spread"]
     assert told[0.03] < 0.9 * told[0.003] < 0.5 * told[0.0]
+
+
+def covariance(x, labels, known):
+    """Of x (N, D) with one-hot labels, over the rows where they are known: (D, classes)."""
+    member = labels[known, None] == np.unique(labels[known])
+    return (x[known] - x[known].mean(0)).T @ (member - member.mean(0)) / known.sum()
+
+
+@pytest.fixture(scope="module")
+def two_populations(world):
+    """Emotions known of the first people, groups of others; the groups lie in part where the emotions do."""
+    x, who, emotion, train = world
+    group = who % 4
+    x = x + 0.2 * np.eye(30, dtype=np.float32)[group] + 0.1 * np.eye(30, dtype=np.float32)[(emotion + 1) % 3]
+    return x, np.where(train, emotion, None), np.where(train, None, group), emotion, group, train
+
+
+def test_splince_takes_the_covariance_with_y_and_leaves_that_with_the_labels_to_keep(two_populations):
+    x, y, demographic, emotion, group, train = two_populations
+    eraser = SPLINCE().fit(x, y, demographic=demographic)
+    z, only = eraser.transform(x), LEACE().fit(x[train], emotion[train]).transform(x)
+    before, after, leace = (covariance(part, group, ~train) for part in (x, z, only))
+    assert np.abs(covariance(x, emotion, train)).max() > 0.05 and np.abs(covariance(z, emotion, train)).max() < 1e-6
+    np.testing.assert_allclose(after, before, atol=1e-6)
+    assert np.abs(leace - before).max() > 0.003, "LEACE does not leave it"
+    np.testing.assert_allclose(eraser.transform(z), z, atol=1e-5)
+
+
+def test_splince_is_the_paper_s_projection(two_populations):
+    """W⁺ V (Uᵀ V)⁻¹ Uᵀ W: U spans what is orthogonal to y's covariance, V the kept one and what is free of both."""
+    x, y, demographic, emotion, group, train = two_populations
+    w = np.real(sqrtm(pinv(shrunk_covariance(x[train]))))
+    hide, keep = w @ covariance(x, emotion, train), w @ covariance(x, group, ~train)
+    u = null_space(orth(hide, rcond=1e-6).T)
+    keep = orth(keep, rcond=1e-6)
+    v = np.hstack([keep, null_space(np.hstack([orth(hide, rcond=1e-6), keep]).T)])
+    kept = pinv(w) @ v @ np.linalg.inv(u.T @ v) @ u.T @ w
+    removed = SPLINCE().fit(x, y, demographic=demographic).projection_.numpy()
+    np.testing.assert_allclose(np.eye(30) - removed, kept, atol=2e-4)
+
+
+def shrunk_covariance(x):
+    """The package's shrunk covariance, which LEACE whitens with."""
+    from concept_erasure.shrinkage import optimal_linear_shrinkage
+
+    x = torch.as_tensor(x).double()
+    return optimal_linear_shrinkage((x - x.mean(0)).T @ (x - x.mean(0)) / len(x), len(x)).numpy()
+
+
+def test_splince_without_labels_to_keep_is_leace_and_refuses_to_keep_what_it_hides(world):
+    x, _, emotion, train = world
+    leace = LEACE().fit(x[train], emotion[train])
+    for labels in (None, np.full(train.sum(), None), np.full(train.sum(), "all alike")):
+        alone = SPLINCE().fit(x[train], emotion[train], demographic=labels)
+        np.testing.assert_array_equal(alone.projection_, leace.projection_)
+    with pytest.raises(ValueError, match="demographic varies along"):
+        SPLINCE().fit(x[train], emotion[train], demographic=emotion[train])
+
+
+def test_an_eraser_that_keeps_labels_is_fitted_on_all_head_people_and_others_on_those_with_emotions(world):
+    x, who, emotion, _ = world
+    frame = pd.DataFrame({"identity": who, "gender": np.where(who < 50, None, "a"), "ethnicity": "b"})
+    hidden, head = np.where(who < 60, emotion.astype(object), None), np.flatnonzero(who < 100)
+    study = SimpleNamespace(embedded=[SimpleNamespace(x=x)], hidden=hidden, faces=SimpleNamespace(frame=frame))
+    study.splits = [SimpleNamespace(head=head)]
+    frame.loc[who % 2 == 1, "ethnicity"] = "c"
+    z = eraser_representation("SPLINCE", study).rows(0, np.arange(len(x)))
+    labels = (frame["gender"] + " " + frame["ethnicity"]).to_numpy()
+    want = SPLINCE().fit(x[head], hidden[head], demographic=labels[head]).transform(x)
+    np.testing.assert_allclose(z, want, atol=1e-5)
+    assert not np.allclose(z, eraser_representation("LEACE", study).rows(0, np.arange(len(x))), atol=1e-3)
+
+
+def test_the_controls_have_the_rank_of_nap_and_ask_for_no_label(world):
+    x, who, emotion, train = world
+    shuffled = np.random.default_rng(0).permutation(emotion[train])
+    nap = NAP(share=2 / 30).fit(x[train], emotion[train], identity=who[train])
+    for control in (PCAControl(share=2 / 30), RandomControl(share=2 / 30)):
+        one, other = (control.fit(x[train], y).transform(x) for y in (emotion[train], shuffled))
+        np.testing.assert_array_equal(one, other)
+        assert np.trace(control.projection_) == pytest.approx(np.trace(nap.projection_), abs=1e-4)
+        assert linear(one, emotion, train) > 60, "equal rank alone hides little"
+    pca = PCA(28).fit(x[train])
+    want = pca.inverse_transform(pca.transform(x))
+    np.testing.assert_allclose(PCAControl(share=2 / 30).fit(x[train], emotion[train]).transform(x), want, atol=1e-5)
+    draws = [RandomControl(random_state=n).fit(x[train], emotion[train]).transform(x) for n in (0, 1)]
+    assert not np.allclose(*draws, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("eraser", "name"),
+    [(NAP(share=share), "share") for share in (0.0, -0.1, 1.5)]
+    + [(PCAControl(share=2.0), "share"), (RandomControl(share=0), "share")]
+    + [(INLP(rounds=0), "rounds"), (Obliviator(rounds=0), "rounds")],
+)
+def test_a_parameter_out_of_range_is_refused_by_name(world, eraser, name):
+    x, who, emotion, _ = world
+    with pytest.raises(ValueError, match=f"^{name} is "):
+        eraser.fit(x, emotion, identity=who)
+
+
+def test_all_of_nap_s_directions_may_go(world):
+    x, who, emotion, _ = world
+    assert np.isfinite(NAP(share=1.0).fit(x, emotion, identity=who).transform(x)).all()
+
+
+def test_obliviator_hides_a_leak_that_no_mean_shows_and_keeps_people_apart():
+    x, emotion, who = plant(Leak("product", 6.0), 300, dim=64)
+    role = np.repeat(["head", "probe", "test"], 1000)
+    head = role == "head"
+    told = {}
+    for eraser in (None, LEACE(), Obliviator(rounds=2)):
+        z = x if eraser is None else eraser.fit(x[head], emotion[head]).transform(x)
+        told[eraser and eraser.name] = {row["reading"]: row["value"] for row in _readings(z, x, emotion, who, role)}
+    assert told[None]["RBF"] > 80 and told["LEACE"]["RBF"] > 70, "LEACE leaves it"
+    assert told["Obliviator"]["RBF"] < 45 and told["Obliviator"]["linear"] < 30
+    assert told["Obliviator"]["identity"] > told[None]["identity"] - 3
+
+
+def test_obliviator_s_dependence_is_the_root_of_hsic():
+    a, b = (torch.as_tensor(np.random.default_rng(n).normal(size=(7, 3))) for n in (1, 2))
+    width, n = torch.tensor(1.3, dtype=torch.float64), 7
+    k, m = (np.exp([[-np.sum((p - q) ** 2) / (2 * 1.3**2) for q in z.numpy()] for p in z.numpy()]) for z in (a, b))
+    h = np.eye(n) - 1 / n
+    inner = obliviator._kernel(a, width)
+    centred = inner - inner.mean(0) - inner.mean(1, keepdim=True) + inner.mean()
+    got = obliviator._dependence(centred, obliviator._kernel(b, width))
+    assert float(got) ** 2 == pytest.approx(np.trace(k @ h @ m @ h) / n**2, rel=1e-9)
+
+
+def test_obliviator_s_projection_has_no_covariance_with_y_on_the_people_who_fit_it(world):
+    x, _, emotion, train = world
+    eraser = Obliviator(rounds=1).fit(x[train], emotion[train])
+    step = eraser.steps_[0]
+    z = torch.nn.functional.normalize(torch.tensor(x[train]) - eraser.bias_)
+    seen = step.features(step.head(z), step.arrays["width"]) - step.arrays["centre"]
+    z, seen = (seen @ step.arrays["directions"]).numpy(), seen.numpy()
+    everyone = np.ones(len(z), bool)
+    assert np.abs(covariance(z, emotion[train], everyone)).max() < 1e-5
+    assert np.abs(covariance(seen @ np.linalg.qr(seen.T)[0], emotion[train], everyone)).max() > 1e-4
+
+
+def test_obliviator_stops_before_it_collapses(world, monkeypatch):
+    """Where dependence on x counts much the head draws all to a few points: such a round is not taken."""
+    x, emotion = world[0][:300], world[2][:300]
+    greedy = Obliviator(keep=1.0, epochs=60, rounds=3).fit(x, emotion)
+    assert len(greedy.steps_) < 3 and effective_rank(greedy.transform(x)) > effective_rank(x) / 4
+    monkeypatch.setattr(obliviator, "_LEAST", 0.0)
+    assert effective_rank(Obliviator(keep=1.0, epochs=60, rounds=3).fit(x, emotion).transform(x)) < 3
+    monkeypatch.setattr(obliviator, "_LEAST", 1.0)
+    with pytest.raises(ValueError, match="too little is left after one round"):
+        Obliviator(keep=1.0, epochs=60, rounds=1).fit(x, emotion)
+
+
+def test_obliviator_is_loaded_as_it_was_saved_and_draws_by_its_seed(world, tmp_path):
+    x, _, emotion, train = world
+    fitted = [Obliviator(rounds=2, epochs=2, random_state=seed).fit(x[train], emotion[train]) for seed in (0, 0, 1)]
+    files = [eraser.save(tmp_path / str(n)) for n, eraser in enumerate(fitted)]
+    assert files[0].read_bytes() == files[1].read_bytes() != files[2].read_bytes()
+    np.testing.assert_array_equal(Obliviator.load(files[0]).transform(x), fitted[0].transform(x))
+
+
+def test_the_effective_rank_counts_directions():
+    rng = np.random.default_rng(0)
+    assert effective_rank(np.outer(rng.normal(size=50), rng.normal(size=9))) == pytest.approx(1, abs=1e-6)
+    assert 8.9 < effective_rank(rng.normal(size=(20_000, 9))) <= 9
+    assert effective_rank(np.ones((5, 3))) == 1
+
+
+def test_every_eraser_has_the_name_that_it_is_found_by():
+    assert all(name == eraser.name for name, eraser in NAMED.items()) and len(NAMED) == 7

@@ -75,6 +75,13 @@ def test_leace_leaves_the_linear_leak_at_chance_and_the_product_where_it_was(tab
     assert value(table, LEAKS[1], many, "identity")["value"] > value(table, LEAKS[1], "x", "identity")["value"] - 3
 
 
+def test_the_controls_hide_no_leak_and_obliviator_hides_both_kinds(table):
+    for leak, reading in ((LEAKS[1], "linear"), (LEAKS[2], "RBF")):
+        x, kernels, *controls = (value(table, leak, m, reading)["value"] for m in ("x", "Obliviator", "PCA", "random"))
+        assert kernels < CHANCE + 15 and min(controls) > (x + CHANCE) / 2
+    assert value(table, LEAKS[2], "Obliviator", "identity")["value"] > 95
+
+
 def test_the_separation_tells_removed_from_turned(table):
     assert value(table, LEAKS[1], "x", "separation")["value"] == pytest.approx(100)
     assert value(table, LEAKS[1], "x", "kept ways")["value"] == pytest.approx(100)
@@ -83,7 +90,7 @@ def test_the_separation_tells_removed_from_turned(table):
 
 def test_every_method_has_every_reading_of_every_leak_and_says_whether_it_settled(table):
     counts = table.groupby(["method", "leak", "strength"])["reading"].nunique()
-    assert counts.eq(5).all() and len(counts) == 7 * len(LEAKS)
+    assert counts.eq(5).all() and len(counts) == 10 * len(LEAKS)
     assert not table.loc[table["method"] == "SN", "settled"].any(), "three steps settle nothing"
     assert table["value"].notna().all()
 
@@ -111,6 +118,6 @@ def test_the_figure_names_every_leak_and_method(table):
 def test_without_the_means_the_network_answers_alone():
     settings = SensitiveNetsSettings(**SHORT)
     blinders = [SensitiveNets(settings=dataclasses.replace(settings, means=m)) for m in (True, False)]
-    with_means, alone = (calibrate([b], LEAKS[1:2], dim=64) for b in blinders)
+    with_means, alone = (calibrate([b], LEAKS[1:2], dim=64, erasers=()) for b in blinders)
     of_sn = [t.loc[t["method"] == "SN", "value"].to_numpy() for t in (with_means, alone)]
     assert not np.array_equal(*of_sn)

@@ -1,4 +1,4 @@
-"""Erasers in closed form, or nearly: each is a projection about a point, φ(x) = x − (x − bias) Pᵀ."""
+"""Erasers in closed form, or nearly, and controls: each is a projection about a point, φ(x) = x − (x − bias) Pᵀ."""
 
 import warnings
 
@@ -24,8 +24,11 @@ class AffineEraser(Blinder):
         known = codes >= 0
         x = X[known].astype(np.float64)
         who = None if identity is None else encode(identity)[0][known]
+        return self._freeze(x, self._projection(x, codes[known], who))
+
+    def _freeze(self, x: np.ndarray, projection: np.ndarray):
         self.bias_ = torch.as_tensor(x.mean(0)).float()
-        self.projection_ = torch.as_tensor(self._projection(x, codes[known], who)).float().contiguous()
+        self.projection_ = torch.as_tensor(projection).float().contiguous()
         return self
 
     def _map(self, X: np.ndarray) -> np.ndarray:
@@ -52,12 +55,48 @@ class LEACE(AffineEraser):
     name = "LEACE"
 
     def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray | None) -> np.ndarray:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the package still uses torch.jit.script, which PyTorch deprecates
-            from concept_erasure import LeaceFitter
-        onehot = torch.nn.functional.one_hot(torch.as_tensor(codes), codes.max() + 1).double()
-        eraser = LeaceFitter.fit(torch.as_tensor(x), onehot).eraser
+        eraser = _leace(x, codes).eraser
         return (eraser.proj_left @ eraser.proj_right).numpy()
+
+
+class SPLINCE(AffineEraser):
+    """Like LEACE, but it leaves the covariance of x with other labels, `demographic`, as it was.
+
+    `fit` takes all rows: those whose y is known say what goes, those whose `demographic` is known what stays; nobody
+    needs both. Where no row has a demographic label, it is LEACE. It does not show that demographic labels are read as
+    well as before by attackers who are trained anew: LEACE itself may cost them nothing.
+
+    Source: Holstege, Ravfogel & Wouters 2025, arXiv 2506.10703: W⁺ V (Uᵀ V)⁻¹ Uᵀ W, here by its complement. That the
+    two covariances may come from different people is our **decision**: faces with emotions often lack other labels.
+    """
+
+    name = "SPLINCE"
+
+    def fit(self, X, y, *, identity=None, demographic=None):
+        """Fit on X (N, D), y (N,) to hide and `demographic` (N,) to keep; None or NaN where a label is not known.
+
+        Raises ValueError if the labels to keep vary along the very directions that have to go.
+        """
+        X, codes, _ = self._check(X, y, identity=identity, demographic=demographic)
+        kept = np.full(len(X), -1) if demographic is None else encode(demographic)[0]
+        x = X.astype(np.float64)
+        known = x[codes >= 0]
+        if len(np.unique(kept[kept >= 0])) < 2:
+            return self._freeze(known, LEACE()._projection(known, codes[codes >= 0], None))
+        fitter = _leace(known, codes[codes >= 0])
+        size, ways = np.linalg.eigh(fitter.sigma_xx.numpy())
+        root = np.sqrt(size.clip(0))
+        whiten = ways * np.divide(1, root, out=np.zeros_like(root), where=size > size[-1] * 1e-12) @ ways.T
+        means = means_by(x[kept >= 0], np.unique(kept[kept >= 0], return_inverse=True)[1])
+        stay = _basis((means - x[kept >= 0].mean(0)) @ whiten)  # spans the covariance with the labels to keep
+        go = _basis(fitter.sigma_xz.numpy().T @ whiten)  # (classes - 1, D)
+        free = go - go @ stay.T @ stay
+        if np.linalg.svd(free)[1].min() < 1e-3:
+            raise ValueError("demographic varies along directions that have to go with y: both cannot be had")
+        removed = go.T @ np.linalg.solve(
+            free @ go.T, free
+        )  # onto `go`, along `stay` and all that is orthogonal to both
+        return self._freeze(known, (ways * root @ ways.T) @ removed @ whiten)
 
 
 class INLP(AffineEraser):
@@ -80,6 +119,8 @@ class INLP(AffineEraser):
         self.rounds, self.slack = rounds, slack
 
     def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray | None) -> np.ndarray:
+        if self.rounds < 1:
+            raise ValueError(f"rounds is {self.rounds}: INLP needs 1 or more")
         who = np.arange(len(x)) if who is None else who
         if len(np.unique(who)) < 3:
             raise ValueError("identity holds fewer than 3 people: INLP ends by people whom its classifier has not seen")
@@ -114,15 +155,77 @@ class NAP(AffineEraser):
         self.share = share
 
     def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray | None) -> np.ndarray:
-        who = np.zeros(len(x), int) if who is None else who
+        count, who = _count(self.share, x), np.zeros(len(x), int) if who is None else who
         cells, of_cell = np.unique(np.stack([who, codes]), axis=1, return_inverse=True)
-        means = _means(x, of_cell.ravel())
+        means = means_by(x, of_cell.ravel())
         people = np.unique(cells[0], return_inverse=True)[1]
-        ways = _basis(means - _means(means, people)[people])[: max(1, round(self.share * x.shape[1]))]
+        ways = _basis(means - means_by(means, people)[people])[:count]
         return ways.T @ ways
 
 
-def _means(x: np.ndarray, group: np.ndarray) -> np.ndarray:
+class PCAControl(AffineEraser):
+    """A control: the directions in which x varies least are projected out, as many as NAP takes; y is not asked.
+
+    Parameters
+    ----------
+    share : float
+        How many, as a share of D.
+
+    What an eraser of equal rank hides beyond this is due to its aim, not to the rank. It does not show what fewer
+    dimensions would have cost had they been chosen for identity.
+    """
+
+    name = "PCA"
+
+    def __init__(self, share: float = 0.25):
+        self.share = share
+
+    def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray | None) -> np.ndarray:
+        spread = np.atleast_2d(np.cov(x, rowvar=False))
+        ways = np.linalg.eigh(spread)[1][:, : _count(self.share, x)]  # the least variable come first
+        return ways @ ways.T
+
+
+class RandomControl(AffineEraser):
+    """A control: random directions are projected out, as many as NAP takes; neither y nor x is asked.
+
+    Parameters
+    ----------
+    share : float
+        How many, as a share of D.
+    random_state : int
+
+    One draw is one draw: its spread over draws is not in the intervals of a table.
+    """
+
+    name = "random"
+
+    def __init__(self, share: float = 0.25, random_state: int = 0):
+        self.share, self.random_state = share, random_state
+
+    def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray | None) -> np.ndarray:
+        drawn = np.random.default_rng(self.random_state).normal(size=(x.shape[1], _count(self.share, x)))
+        ways = np.linalg.qr(drawn)[0]
+        return ways @ ways.T
+
+
+def _leace(x: np.ndarray, codes: np.ndarray):
+    """The package's fitter, of x (N, D) and codes (N,): it has the covariances, and LEACE as `eraser`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package still uses torch.jit.script, which PyTorch deprecates
+        from concept_erasure import LeaceFitter
+    onehot = torch.nn.functional.one_hot(torch.as_tensor(codes), codes.max() + 1).double()
+    return LeaceFitter.fit(torch.as_tensor(x), onehot)
+
+
+def _count(share: float, x: np.ndarray) -> int:
+    """How many of the dimensions of x (N, D) a share is: one at least."""
+    if not 0 < share <= 1:
+        raise ValueError(f"share is {share}: it is above 0 and at most 1")
+    return max(1, round(share * x.shape[1]))
+
+
+def means_by(x: np.ndarray, group: np.ndarray) -> np.ndarray:
     """Means of x (N, D) by group (N,), whole numbers from 0: (groups, D)."""
     sums = np.zeros((group.max() + 1, x.shape[1]))
     np.add.at(sums, group, x)

@@ -19,7 +19,7 @@ from blindlib.evaluate.probes import PROBES, Task, run_probes
 from blindlib.evaluate.results import COLUMNS, tidy
 from blindlib.evaluate.similarity import attack_by_similarity
 from blindlib.evaluate.verification import equal_error_rate, fold_thresholds, pair_distances, roc, tar_at_far
-from blindlib.metrics import balanced_accuracy
+from blindlib.metrics import balanced_accuracy, effective_rank
 from blindlib.presets import Preset
 
 _ALL = (10**6,)  # as many people as there are
@@ -90,18 +90,13 @@ def measure_verification(representation: Representation, study) -> list[dict]:
 
 
 def measure_collapse(representation: Representation, splits: list[Split]) -> list[dict]:
-    """What tells a blind representation from a dead one, on test people: effective rank, smallest and median deviation.
-
-    The effective rank is exp of the entropy of the covariance's normalised eigenvalues (Roy & Vetterli 2007).
-    """
+    """What tells a blind representation from a dead one, on test people: effective rank, and deviations."""
     rows = []
     for number, split in enumerate(splits):
         z = representation.rows(number, split.test).astype(np.float64)
         deviation = z.std(0)
-        share = np.linalg.eigvalsh(np.cov(z, rowvar=False)).clip(0)
-        share = share[share > 0] / max(share.sum(), 1e-300)
         values = {
-            "effective_rank": float(np.exp(-(share * np.log(share)).sum())),
+            "effective_rank": effective_rank(z),
             "smallest_deviation": float(deviation.min()),
             "median_deviation": float(np.median(deviation)),
         }

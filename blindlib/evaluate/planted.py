@@ -17,8 +17,9 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from blindlib.blinders.affine import INLP, LEACE, NAP
-from blindlib.blinders.blinder import HeadBlinder
+from blindlib.blinders.affine import INLP, LEACE, NAP, PCAControl, RandomControl, means_by
+from blindlib.blinders.blinder import Blinder, HeadBlinder
+from blindlib.blinders.obliviator import Obliviator
 from blindlib.blinders.training import TrainingSet, pick_device
 from blindlib.common.work import derive_seed, spread
 
@@ -88,12 +89,21 @@ def plant(leak: Leak, people: int, *, dim: int = 512, seed: int = 0) -> tuple[np
     return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32), emotion, identity
 
 
-def calibrate(blinders: list[HeadBlinder], leaks: tuple[Leak, ...] = LEAKS, *, dim: int = 512) -> pd.DataFrame:
+ERASERS = (LEACE(), INLP(), NAP(), Obliviator(), PCAControl(), RandomControl())  # SPLINCE is LEACE: no labels to keep
+
+
+def calibrate(
+    blinders: list[HeadBlinder],
+    leaks: tuple[Leak, ...] = LEAKS,
+    *,
+    dim: int = 512,
+    erasers: tuple[Blinder, ...] = ERASERS,
+) -> pd.DataFrame:
     """What attackers read of every planted leak in x, and in what each method leaves of it.
 
     Each blinder trains a head for each leak, at its own `strength` and as its settings say, on 100 people, with 50 more
     by whom training ends where it has the rounds for it; 100 others train the attackers, 100 others are tested. The
-    erasers are fitted on the first 100, LEACE once more on 1,000 others: the difference is what few people cost it.
+    `erasers` are fitted on the first 100, LEACE once more on 1,000 others: the difference is what few people cost it.
 
     Returns
     -------
@@ -112,7 +122,7 @@ def calibrate(blinders: list[HeadBlinder], leaks: tuple[Leak, ...] = LEAKS, *, d
     few = role == "head"
     for leak, (x, emotion, identity) in zip(leaks, planted, strict=True):
         many, of_many, _ = plant(leak, _MANY, dim=dim, seed=1)
-        for eraser in (LEACE(), INLP(), NAP()):
+        for eraser in erasers:
             jobs.append((leak, eraser.name, {}, eraser.fit(x[few], emotion[few], identity=identity[few]).transform(x)))
         jobs.append((leak, f"LEACE, {_MANY:,} people", {}, LEACE().fit(many, of_many).transform(x)))
     plain = {leak: x for leak, (x, _, _) in zip(leaks, planted, strict=True)}
@@ -160,7 +170,8 @@ def _readings(z: np.ndarray, x: np.ndarray, emotion: np.ndarray, identity: np.nd
         rows.append({"reading": name, **row})
     pairs = np.flatnonzero(test)[::2]  # half of the images of each person: enough
     auc = 100 * roc_auc_score(pdist(identity[pairs, None]) == 0, -pdist(z[pairs]))
-    before, after = (_means(part[test], emotion[test]) for part in (x, z))
+    before, after = (means_by(part[test].astype(np.float64), emotion[test]) for part in (x, z))
+    before, after = before - before.mean(0), after - after.mean(0)  # (5, D)
     plane = np.linalg.svd(before, full_matrices=False)[2][:4]  # (4, D): five means without their centre
     apart = np.linalg.norm(after)
     values = {
@@ -169,12 +180,6 @@ def _readings(z: np.ndarray, x: np.ndarray, emotion: np.ndarray, identity: np.nd
         "kept ways": (100 * np.linalg.norm(after @ plane.T) / max(apart, 1e-12), 0.0),
     }
     return rows + [{"reading": name, "value": value, "chance": chance} for name, (value, chance) in values.items()]
-
-
-def _means(z: np.ndarray, emotion: np.ndarray) -> np.ndarray:
-    """The emotions' means, less their mean: (5, D)."""
-    means = np.stack([z[emotion == e].mean(0) for e in np.unique(emotion)]).astype(np.float64)
-    return means - means.mean(0)
 
 
 def halved(table: pd.DataFrame) -> pd.DataFrame:

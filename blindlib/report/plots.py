@@ -28,16 +28,21 @@ COLOURS = {
     "pull": "#882255",
     "INLP": "#332288",
     "NAP": "#999933",
+    "SPLINCE": "#44AA99",
+    "Obliviator": "#EE3377",
+    "PCA": "#8C6D31",
+    "random": "#C7A76C",
     "SN λ=0": "#56B4E9",
     "LNTL λ=0": "#E69F00",
     "LNTL demographic": "#CC79A7",
     "labelnet": "#666666",
     "pixels": "#999999",
 }
-FURTHER_COLOURS = ("#AA3377", "#44AA99", "#CC6677", "#AA4499", "#117733", "#88CCEE")  # of Paul Tol's muted palette
+FURTHER_COLOURS = ("#AA3377", "#661100", "#CC6677", "#AA4499", "#117733", "#88CCEE")  # of Paul Tol's muted palette
 # The diamond is the published value's alone. A head without its penalty, or of another task, has its method's shape.
 SHAPES = {"x": "o", "SN": "s", "LNTL": "^", "LEACE": "v", "pull": "P", "INLP": "X", "NAP": "p"}
-FURTHER_SHAPES = ("h", "<", ">", "8", "H", "*")
+SHAPES |= {"SPLINCE": "<", "Obliviator": "*", "PCA": "h", "random": "8"}
+FURTHER_SHAPES = (">", "H", "d")
 THE_PAPER_S = ("x", "SN", "LNTL")
 STYLE = {
     **dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize"), 9),
