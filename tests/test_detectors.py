@@ -40,7 +40,7 @@ def test_the_class_means_answer_by_mahalanobis_distance_as_the_slow_loop(apart):
         precision = np.linalg.inv(ledoit_wolf(z[h].double().numpy())[0])
         sums, counts = np.zeros((CLASSES, DIM)), np.zeros(CLASSES)
         for rows in batches:
-            sums, counts = 0.9 * sums, 0.9 * counts
+            sums, counts = 0.97 * sums, 0.97 * counts
             for i in rows:
                 sums[codes[h, i]] += z[h, i].numpy()
                 counts[codes[h, i]] += 1

@@ -69,10 +69,12 @@ def test_sensitivenets_objective_is_the_slow_loop_over_every_detector():
     faces, who, answers, _, strength = random_game(0)
     value, terms = sensitivenets.objective(faces, who, answers, 2, strength, 0.3)
     for h in range(2):
-        asked = [math.log(1 + abs(0.9 - chances(answer[h, b])[2])) for answer in answers for b in range(5)]
-        keep = triplet(faces, who, 0.3)[h].item()
-        assert terms["penalty"][h].item() == pytest.approx(sum(asked) / 10)
-        assert value[h].item() == pytest.approx(keep + strength[h].item() * sum(asked) / 10)
+        network, means = ([math.log(1 + abs(0.9 - chances(answer[h, b])[2])) for b in range(5)] for answer in answers)
+        asked, keep = (sum(network) + 2 * sum(means)) / 15, triplet(faces, who, 0.3)[h].item()
+        assert terms["penalty"][h].item() == pytest.approx(asked)
+        assert value[h].item() == pytest.approx(keep + strength[h].item() * asked)
+    alone = sensitivenets.objective(faces, who, answers[:1], 2, strength, 0.3)[1]["penalty"][1].item()
+    assert alone == pytest.approx(sum(network) / 5), "without class means the network counts alone"
 
 
 def test_lntl_s_objective_is_the_slow_loop_over_every_detector():
@@ -81,9 +83,11 @@ def test_lntl_s_objective_is_the_slow_loop_over_every_detector():
     value, terms = lntl.objective(task, y, answers, b, strength, 0.1)
     for h in range(2):
         served = sum(-math.log(chances(task[h, i])[y[h, i]]) for i in range(4)) / 4
-        told = [(chances(answer[h, i]), b[h, i]) for answer in answers for i in range(5)]
-        entropy = sum(-sum(p * math.log(p) for p in all_p) for all_p, _ in told) / 10
-        read = sum(-math.log(all_p[truth]) for all_p, truth in told) / 10
+        told = [
+            (w, chances(answer[h, i]), b[h, i]) for w, answer in zip((1, 2), answers, strict=True) for i in range(5)
+        ]
+        entropy = sum(-w * sum(p * math.log(p) for p in all_p) for w, all_p, _ in told) / 15
+        read = sum(-w * math.log(all_p[truth]) for w, all_p, truth in told) / 15
         assert terms["entropy"][h].item() == pytest.approx(entropy)
         assert value[h].item() == pytest.approx(served - strength[h].item() * (0.1 * entropy + read))
 
@@ -93,6 +97,6 @@ def test_lntl_reverses_the_detectors_gradient_by_its_strength():
     task, _, answers, b, strength = random_game(2)
     y = torch.zeros(2, 4, dtype=torch.int64)
     game = lntl.objective(task, y, answers, b, strength, 0.0)[0].sum()
-    own = sum(cross_entropy(answer, b) for answer in answers).sum() / 2
+    own = sum(w * cross_entropy(answer, b) for w, answer in zip((1, 2), answers, strict=True)).sum() / 3
     for reached, learnt in zip(torch.autograd.grad(game, answers), torch.autograd.grad(own, answers), strict=True):
         torch.testing.assert_close(reached, -strength[:, None, None] * learnt)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from blindlib.blinders.blinder import HeadBlinder
-from blindlib.blinders.detectors import Detectors
+from blindlib.blinders.detectors import Detectors, over_kinds
 from blindlib.blinders.heads import Classifiers
 from blindlib.blinders.losses import cross_entropy, negative_entropy
 from blindlib.blinders.training import METRIC_EVERY, Training, codes_within
@@ -41,8 +41,8 @@ def objective(
     Source: arXiv 1812.10352, eq. 4 to 6, and its public code. It does not show that the attribute is gone.
     """
     served = cross_entropy(task, y)  # CE(g(f(x)), y)
-    entropy = sum(negative_entropy(h) for h in answers) / len(answers)  # least where h is undecided
-    game = sum(cross_entropy(h, b) for h in answers) / len(answers)  # h learns b, f unlearns it
+    entropy = over_kinds([negative_entropy(h) for h in answers])  # least where h is undecided
+    game = over_kinds([cross_entropy(h, b) for h in answers])  # h learns b, f unlearns it
     return served + strength * (share * entropy - game), {"task": served, "entropy": -entropy}
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from blindlib.blinders.blinder import HeadBlinder
-from blindlib.blinders.detectors import Detectors
+from blindlib.blinders.detectors import Detectors, over_kinds
 from blindlib.blinders.losses import sensitivity, triplet
 from blindlib.blinders.training import METRIC_EVERY, Training
 from blindlib.settings import SensitiveNetsSettings
@@ -28,7 +28,7 @@ def objective(
     faces : Tensor (H, B, D), identity : Tensor (H, B), int64
         φ of several people's images, and who they show.
     answers : list of Tensor (H, B', C)
-        Each detector's logits for φ of images of every class; the penalty is their mean.
+        Each detector's logits for φ of images of every class; the penalty is their mean, by `over_kinds`.
     target : int
         The one class that the penalty asks for.
     strength : Tensor (H,), margin : float
@@ -43,7 +43,7 @@ def objective(
     """
     keep = triplet(faces, identity, margin)  # max(0, ‖φ_A − φ_P‖² − ‖φ_A − φ_N‖² + α)
     probabilities = [answer.softmax(-1)[..., target] for answer in answers]  # P(target | φ(x); w_det)
-    hide = sum(sensitivity(p) for p in probabilities) / len(answers)  # Δ = log(1 + |0.9 − P|)
+    hide = over_kinds([sensitivity(p) for p in probabilities])  # Δ = log(1 + |0.9 − P|)
     return keep + strength * hide, {"triplet": keep, "penalty": hide}
 
 

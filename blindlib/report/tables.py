@@ -167,7 +167,9 @@ def _collapse(shown: pd.DataFrame, like: dict) -> list[dict]:
         "Most frequent emotion answer": shown[emotion].groupby("representation")["top_share"].max(),
     }
     return [
-        dict.fromkeys(like, "") | {"Domain": domain} | {name: f"{value:.1f}" for name, value in values.dropna().items()}
+        dict.fromkeys(like, "")
+        | {"Domain": domain}
+        | {printed_name(name): f"{value:.1f}" for name, value in values.dropna().items()}
         for domain, values in told.items()
         if values.notna().any()
     ]
