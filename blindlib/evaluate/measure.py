@@ -90,7 +90,7 @@ def measure_verification(representation: Representation, study) -> list[dict]:
 
 
 def measure_collapse(representation: Representation, splits: list[Split]) -> list[dict]:
-    """What tells a blind representation from a dead one, on test people: `collapse`, a row for each metric and split."""
+    """What tells a blind representation from a dead one: `collapse` of test people, a row for each metric and split."""
     rows = []
     for number, split in enumerate(splits):
         z = representation.rows(number, split.test)

@@ -35,7 +35,7 @@ _NONE = np.empty(0, np.int64)
 
 
 def mean_recall(truth: np.ndarray, hit: np.ndarray, who: np.ndarray) -> tuple[float, float]:
-    """Mean of `hit` over the images of each class, averaged over classes, and the half-width of its 95 % interval, in %.
+    """Mean of `hit` by class, averaged over the classes, and the half-width of its 95 % interval, in percent.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ def draw(report) -> dict[str, bytes]:
 
 
 def leaks(readings: pd.DataFrame) -> Figure:
-    """What every attacker reads of every label, with intervals over people, beside chance; rows of `attack.readings`."""
+    """What every attacker reads of every label, with intervals, beside chance; rows of `attack.readings`."""
     most = readings.groupby(["representation", "label"])["train_people"].transform("max")
     told = readings[readings["train_people"] == most]
     labels, shown = list(dict.fromkeys(told["label"])), list(dict.fromkeys(told["representation"]))

@@ -67,7 +67,8 @@ def load_head(path: Path | str) -> Blinder:
         kind = json.loads(described.read_text(encoding="utf-8"))["class"]
         cls = _KINDS[kind]
     except FileNotFoundError:
-        raise InputError(described, "not found", "name a head that `save` wrote: two files, .safetensors and .json")
+        remedy = "name a head that `save` wrote: two files, .safetensors and .json"
+        raise InputError(described, "not found", remedy) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         problem, remedy = f"names no method ({str(error)[:60]})", f"use a head that {', '.join(_KINDS)} saved"
         raise InputError(described, problem, remedy) from None
@@ -173,7 +174,8 @@ def frontier(
         z = x if blinder is None else blinder.transform(x)
         row, hits = _point(Representation.of(method, z, strength), task, who, splits, parts, pairs)
         told = hits if told is None else told
-        row["hidden"], row["hidden_hw"] = mean_recall(hits[0], told[1] - hits[1], hits[2])
+        less = mean_recall(hits[0], told[1] - hits[1], hits[2])
+        row["hidden"], row["hidden_hw"] = less if blinder is not None else (0.0, float("nan"))
         rows.append({"method": method, "strength": strength, **row})
     points = pd.DataFrame(rows)
     for cost, value in (("cost", "id"), ("choose_cost", "choose_id")):

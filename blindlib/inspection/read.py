@@ -25,15 +25,15 @@ def read(path: Path | str, table: Path | str | None = None, *, identity: str = "
     Parameters
     ----------
     path : path
-        `.npz` or `.safetensors` with an array `x` (N, D) and arrays (N,) of labels; `.npy` with x alone, which is mapped
-        into memory and not loaded; `.parquet` with a column of lists `x`, or numbered columns, and columns of labels.
+        `.npz` or `.safetensors` with an array `x` (N, D) and arrays (N,) of labels; `.npy` with x alone, which is
+        mapped into memory, not loaded; `.parquet` with a column of lists `x`, or numbered columns, and labels.
     table : path, optional
         CSV with a header and a row for each row of x, in the same order: identity and labels. An empty cell is a label
         that is not known.
     identity : str
         The column, or array, that says who is shown.
     only : tuple of str
-        The labels to take; by default all that there are.
+        The labels to take; by default all.
 
     Returns
     -------

@@ -25,33 +25,33 @@ _TABLES = {  # attribute -> what stands above it
 }
 _LEGENDS = {
     "readings": "Balanced accuracy, %, on people who trained no attacker; `low` and `high` are its 95 % interval over "
-    "people. `strongest` is the attacker that reads most of validation people; a leak is what it reads above chance, by "
-    "the lower end of its interval. Of labels that leak nothing about 2.5 in 100 are so called by chance. `top_share` "
-    "is the share of the most guessed class: 100 is an attacker that has collapsed.",
-    "verification": "By cosine, %; the threshold of each fifth of the people is set by the others; `_hw` are half-widths "
-    "of 95 % intervals over the five. `tar` is at one false accept in 1,000.",
+    "people. `strongest` is the attacker that reads most of validation people; a leak is what it reads above chance, "
+    "by the lower end of its interval. Of labels that leak nothing about 2.5 in 100 are so called by chance. "
+    "`top_share` is the share of the most guessed class: 100 is an attacker that has collapsed.",
+    "verification": "By cosine, %; the threshold of each fifth of the people is set by the others; `_hw` are "
+    "half-widths of 95 % intervals over the five. `tar` is at one false accept in 1,000.",
     "health": "`collapsed`: an effective rank below 2, or over 90 % of the variance in one direction (`top_share`, %). "
-    "What is not read of such a representation is dead, and not hidden. `duplicates` are rows equal to an earlier one.",
-    "points": "`value`, `id` and `cost` are of people of part *report*, who trained no head and chose nothing; `hidden` "
-    "is how many points less than of x are read of the same people. `cost` is the share of verification above chance that "
-    "is lost, %. By `choose_value` and `choose_cost`, of people of part *choose*, one point is recommended. λ = 0 has no "
-    "penalty and is never recommended.",
-    "others": "The strongest attacker on people of part *report*, of x and of the recommended φ.",
+    "What is not read of such a representation is dead, not hidden. `duplicates` are rows equal to an earlier one.",
+    "points": "`value`, `id` and `cost` are of people of part *report*, who trained no head and chose nothing; "
+    "`hidden` is how many points less than of x are read of the same people. `cost` is the share of verification above "
+    "chance that is lost, %. By `choose_value` and `choose_cost`, of people of part *choose*, one point is "
+    "recommended. λ = 0 has no penalty and is never recommended.",
+    "others": "The strongest attacker, of all kinds, on people of part *report*: of x, and of the recommended φ.",
 }
 _LIMITS = (
-    "This shows what these attackers read with so many labelled people. More people, other attackers or other labels may "
-    "read more; what is not read here is not proved to be gone."
+    "This shows what these attackers read with so many labelled people. More people, other attackers or other labels "
+    "may read more; what is not read here is not proved to be gone."
 )
 _CSS = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em}table{border-collapse:collapse;"
-    "font-size:13px;display:block;overflow-x:auto}td,th{border-bottom:1px solid #ddd;padding:3px 8px;text-align:right}"
-    "img{max-width:100%}"
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em}img{max-width:100%}"
+    "table{border-collapse:collapse;font-size:13px;display:block;overflow-x:auto}"
+    "td,th{border-bottom:1px solid #ddd;padding:3px 8px;text-align:right}"
 )
 
 
 @dataclass(frozen=True)
 class Report:
-    """An audit's tables, as DataFrames, and what they say. `points`, `others` and `head` are there with `hide` alone."""
+    """An audit's tables and what they say. With `hide` alone there are `points`, `others` and `head`."""
 
     readings: pd.DataFrame
     verification: pd.DataFrame
@@ -63,7 +63,6 @@ class Report:
     notes: list[str] = field(default_factory=list)
     hide: str | None = None
     budget: float = 3.0
-    few: int = 50
 
     def sentences(self) -> list[str]:
         """What the tables say, a sentence each."""
@@ -97,23 +96,30 @@ class Report:
 
     def _advice(self) -> list[str]:
         x, chosen = self.points.iloc[0], self.points[self.points["recommended"]]
-        told = [] if x["low"] > x["chance"] else [f"There is nothing certain to hide: {self.hide} is not read of x."]
+        told = [] if x["low"] > x["chance"] else [f"Nothing certain is to be hidden: {self.hide} is not read of x."]
         if chosen.empty:
-            return [
-                *told,
-                f"No method kept identity within {self.budget:g} % of people of part choose: none is recommended.",
-            ]
+            return [*told, f"No method kept identity within {self.budget:g} %: none is recommended."]
         best = chosen.iloc[0]
         name = best["method"] if best["strength"] == 0 else f"{best['method']} (λ = {best['strength']:g})"
         told.append(
             f"To hide {self.hide}, use {name}: the strongest attacker reads {best['value']:.1f} % [{best['low']:.1f}, "
-            f"{best['high']:.1f}] (x {x['value']:.1f}, chance {x['chance']:.1f}), at {best['cost']:.1f} % of verification "
-            f"({x['id']:.1f} → {best['id']:.1f} %)."
+            f"{best['high']:.1f}] (x {x['value']:.1f}, chance {x['chance']:.1f}), at {best['cost']:.1f} % of "
+            f"verification ({x['id']:.1f} → {best['id']:.1f} %)."
         )
         if best["hidden"] <= best["hidden_hw"]:
             told.append("That it hides anything is not certain: the interval of the difference to x reaches 0.")
-        if best["low"] > best["chance"]:
+        left = self.others[(self.others["representation"] == "φ") & (self.others["label"] == self.hide)]
+        if best["low"] > best["chance"] or left["leak"].any():
             told.append(f"It does not hide all: what is left of {self.hide} can be read.")
+        near = self.points["cost"].le(self.budget) & self.points["low"].le(best["value"]) & ~self.points["recommended"]
+        near &= ~self.points["method"].isin(["x", best["method"]])
+        if near.any():
+            told.append(f"Not to be told from it: {', '.join(dict.fromkeys(self.points.loc[near, 'method']))}.")
+        told += [
+            f"{label} after hiding: x {rows['value'].iloc[0]:.1f}, φ {rows['value'].iloc[-1]:.1f} %."
+            for label, rows in self.others.groupby("label", sort=False)
+            if label != self.hide
+        ]
         if best["cost"] > self.budget:
             told.append(f"On people of part report it costs more than the {self.budget:g} % that were allowed.")
         return told

@@ -66,7 +66,7 @@ def audit(
     Returns
     -------
     Report
-        Tables `readings`, `verification`, `health`, `points`, `others`; `save(folder)` writes them, printing shows them.
+        Tables `readings`, `verification`, `health`, `points`, `others`; `save(folder)` writes them.
 
     Raises
     ------
@@ -105,7 +105,6 @@ def audit(
         notes=notes + auditor.notes,
         hide=hide,
         budget=budget,
-        few=attack.FEW,
     )
 
 
@@ -150,9 +149,8 @@ class _Auditor:
             who, own = self.who[rows], Task(name, task.codes[rows], task.classes)
             total = len(np.unique(self.who[task.codes >= 0]))
             if len(np.unique(who)) < total or len(rows) < (task.codes >= 0).sum():
-                self.notes.append(
-                    f"{name}: attackers saw a sample of {len(np.unique(who)):,} of {total:,} people, {len(rows):,} images"
-                )
+                seen = f"{len(np.unique(who)):,} of {total:,} people, {len(rows):,} images"
+                self.notes.append(f"{name}: attackers train and are tested on a sample of {seen}")
             splits = attack.make_splits(own, who, np.arange(len(rows)), _TESTED, self.seed)
             for shown, z in self._shown(rows).items():
                 self.step(f"{name}, {shown}")
