@@ -233,7 +233,7 @@ def test_a_memory_map_is_read_in_parts_and_its_people_are_sampled(tmp_path, monk
     given = read(tmp_path / "big.npy", tmp_path / "labels.csv")
     assert isinstance(given["x"], np.memmap)
     monkeypatch.setattr("blindlib.inspection.run._VERIFIED", 1_000)
-    monkeypatch.setattr("blindlib.inspection.read.BLOCK", 1_000)
+    monkeypatch.setattr("blindlib.inspection.reading.BLOCK", 1_000)
     tracemalloc.start()
     report = audit(**given, rows=800, attackers=("linear",), progress=False)
     peak = tracemalloc.get_traced_memory()[1]

@@ -14,7 +14,7 @@
 From files: `blindlib audit embeddings.npz --hide emotion`, or `audit(**read("embeddings.npz"), hide="emotion")`.
 """
 
-from blindlib.inspection.read import read
+from blindlib.inspection.reading import read
 from blindlib.inspection.run import audit
 
 __all__ = ["audit", "read"]

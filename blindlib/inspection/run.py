@@ -13,7 +13,7 @@ from blindlib.evaluate.probes import Task
 from blindlib.inspection import attack
 from blindlib.inspection import hide as hiding
 from blindlib.inspection.people import draw_pairs, sample
-from blindlib.inspection.read import check, make_task, scan
+from blindlib.inspection.reading import check, make_task, scan
 from blindlib.inspection.report import Report
 
 ROWS = 6_000  # that attackers train and are tested on, at most: more tell little, and an SVM's time grows as its square
