@@ -224,7 +224,7 @@ def test_a_dead_representation_is_called_dead_and_duplicates_are_counted():
 
 def test_a_memory_map_is_read_in_parts_and_its_people_are_sampled(tmp_path, monkeypatch):
     rng = np.random.default_rng(4)
-    x = np.lib.format.open_memmap(tmp_path / "big.npy", "w+", np.float32, (20_000, 256))
+    x = np.lib.format.open_memmap(tmp_path / "big.npy", "w+", np.float32, (20_000, 512))
     x[:] = rng.normal(size=x.shape)
     x[:, 0] += 3 * (np.arange(20_000) % 2)
     x.flush()
@@ -240,7 +240,7 @@ def test_a_memory_map_is_read_in_parts_and_its_people_are_sampled(tmp_path, monk
     tracemalloc.stop()
     assert "a sample of 200 of 5,000 people, 800 images" in str(report) and strongest(report)["leak"]
     assert strongest(report)["test_people"] == 200
-    assert peak < 18e6, "x has 20e6 bytes"
+    assert peak < 38e6, "x has 41e6 bytes"
 
 
 def test_every_kind_of_file_gives_the_same_arrays(tmp_path):
