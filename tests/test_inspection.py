@@ -234,6 +234,7 @@ def test_a_memory_map_is_read_in_parts_and_its_people_are_sampled(tmp_path, monk
     assert isinstance(given["x"], np.memmap)
     monkeypatch.setattr("blindlib.inspection.run._VERIFIED", 1_000)
     monkeypatch.setattr("blindlib.inspection.reading.BLOCK", 1_000)
+    monkeypatch.setattr("blindlib.inspection.people._PAIRS", 500)
     tracemalloc.start()
     report = audit(**given, rows=800, attackers=("linear",), progress=False)
     peak = tracemalloc.get_traced_memory()[1]
