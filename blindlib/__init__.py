@@ -7,6 +7,7 @@ _FROM = {  # name meant for others -> where it lives; loaded when asked for, so 
     "LNTL": "blinders.lntl",
     "SensitiveNets": "blinders.sensitivenets",
     "Study": "study",
+    "audit": "inspection",
     "get_preset": "presets",
 }
 __all__ = list(_FROM)

@@ -100,6 +100,30 @@ def synth(
     typer.echo(f"wrote {export(out, identities=identities, images=images, compiled=compiled, **options)}")
 
 
+@app.command("audit")
+def audit(
+    embeddings: Annotated[Path, typer.Argument(help=".npz, .npy, .safetensors or .parquet")],
+    labels: Annotated[Path | None, typer.Option(help="CSV with a line for each row of x.")] = None,
+    identity: Annotated[str, typer.Option(help="The column that says who is shown.")] = "identity",
+    label: Annotated[list[str], typer.Option(help="A label to audit, several times; by default all.")] = (),
+    hide: Annotated[str | None, typer.Option(help="The label for which every method of hiding is tried.")] = None,
+    head: Annotated[Path | None, typer.Option(help="A saved head whose φ(x) is audited beside x.")] = None,
+    budget: Annotated[float, typer.Option(help="Percent of verification that hiding may cost.")] = 3.0,
+    attacker: Annotated[list[str], typer.Option(help="linear, SVM, MLP, kNN, RF, boosting")] = (),
+    seed: Annotated[int, typer.Option(help="Another seed draws other people into other parts.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="A folder; by default audit_NAME here.")] = None,
+) -> None:
+    """Audit embeddings of one's own: what they give away, what hiding it costs, and which method to use."""
+    from blindlib.inspection import audit, read
+    from blindlib.inspection.attack import ATTACKERS
+
+    given = read(embeddings, labels, identity=identity, only=tuple(label))
+    options = {"attackers": tuple(attacker) or ATTACKERS, "budget": budget, "seed": seed}
+    report = audit(**given, hide=hide, head=head, **options)
+    typer.echo(report)
+    typer.echo(f"wrote {report.save(out or Path(f'audit_{embeddings.stem}')) / 'report.html'}")
+
+
 @app.command("embed")
 def embed(preset: str = typer.Option(..., help="smoke, demo, open or paper")) -> None:
     """Extract a preset's embeddings ahead of notebook 02, resumable; by several processes under torchrun.

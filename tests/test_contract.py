@@ -23,6 +23,7 @@ ORDER = (
     {"backbones", "blinders"},
     {"evaluate"},
     {"report", "study", "stages"},
+    {"inspection"},
     {"cli"},
     {"__main__", "__init__"},
 )

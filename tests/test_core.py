@@ -34,6 +34,12 @@ for blinder in (SensitiveNets(settings=settings[0]), LNTL(settings=settings[1]),
     blinder.fit(X, y, identity=who).save(f"{{sys.argv[1]}}/{{blinder.name}}.v1")
     again = type(blinder).load(f"{{sys.argv[1]}}/{{blinder.name}}.v1").transform(X)
     assert (again == blinder.transform(X)).all() and again.shape == X.shape
+from blindlib import audit
+x = rng.normal(size=(120, 8))[np.repeat(np.arange(120), 2)] + 0.3 * rng.normal(size=(240, 8))
+labels = {{"side": np.tile(["a", "b"], 120)}}
+report = audit(x, identity=np.repeat(np.arange(120), 2), labels=labels, attackers=("linear",), progress=False)
+page = report.save(f"{{sys.argv[1]}}/audit") / "report.html"
+assert "<table" in page.read_text() and "<img" not in page.read_text()
 print("ran", len(sys.modules))
 """
 

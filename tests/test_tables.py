@@ -9,7 +9,7 @@ from report_rows import TASKS, result_rows, study_rows
 
 from blindlib.data.facetable import make_facetable
 from blindlib.metrics import diff, interval
-from blindlib.report import audit, paper, tables
+from blindlib.report import paper, printed, tables
 
 MEANS = {"x": 75.0, "SN": 65.0, "pixels": 80.0}
 GAPS = {"x": (2.0, 17.0), "SN": (2.0, 3.0), "LNTL": (2.0, 9.0), "LEACE": (1.0, 2.0)}
@@ -108,23 +108,22 @@ def test_table2_is_the_contract_with_the_published_values(faces):
 
 
 def test_the_audit_marks_what_does_not_follow_and_only_that():
-    table = audit.audit_table1().set_index("entry")
+    table = printed.audit_table1().set_index("entry")
     assert table.loc["Table 1, ID, Diff LNTL", "recomputed"] == pytest.approx(79.9, abs=0.05)
     assert not table.loc["Table 1, ID, Diff LNTL", "follows"] and table.loc["Table 1, Emotion (NN), Diff SN", "follows"]
     assert set(table.index[~table["follows"]]) == {"Table 1, ID, Diff LNTL", "Table 1, Ethnicity, Diff SN"}
-    assert audit.audit_table2()["follows"].all() and len(audit.audit_table2()) == 4
+    assert printed.audit_table2()["follows"].all() and len(printed.audit_table2()) == 4
 
 
 def test_an_entry_without_a_decimal_is_rounded_to_a_whole_number(monkeypatch):
     """The poster prints φ_LNTL's SVM accuracy as `25 %`: with a decimal, its Diff of 88.2 would not follow."""
     entry = "Table 1, Emotion (SVM), Diff LNTL"
-    printed = paper.printed1()
-    assert (
-        printed.loc["Emotion (SVM)", "LNTL"] == "25" and audit.audit_table1().set_index("entry").loc[entry, "follows"]
-    )
-    printed.loc["Emotion (SVM)", "LNTL"] = "25.0"
-    monkeypatch.setattr(audit, "printed1", lambda: printed)
-    assert not audit.audit_table1().set_index("entry").loc[entry, "follows"]
+    numbers = paper.printed1()
+    assert numbers.loc["Emotion (SVM)", "LNTL"] == "25"
+    assert printed.audit_table1().set_index("entry").loc[entry, "follows"]
+    numbers.loc["Emotion (SVM)", "LNTL"] = "25.0"
+    monkeypatch.setattr(printed, "printed1", lambda: numbers)
+    assert not printed.audit_table1().set_index("entry").loc[entry, "follows"]
 
 
 def test_an_eraser_that_table2_does_not_know_gets_a_row_after_the_known(faces, tmp_path):

@@ -1,6 +1,7 @@
 """Who trains, who validates, who is tested: nobody has two roles in a split."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -8,8 +9,10 @@ import pandas as pd
 from blindlib.common.errors import InputError
 from blindlib.common.files import atomic_path
 from blindlib.common.work import derive_seed
-from blindlib.data.facetable import FaceTable
 from blindlib.presets import Preset
+
+if TYPE_CHECKING:  # attackers need a Split, and not what face tables need
+    from blindlib.data.facetable import FaceTable
 
 ROLES = ("head", "validation", "probe", "test")
 
@@ -26,7 +29,7 @@ class Split:
     test: np.ndarray  # whom the numbers are about; among them everyone in the rotation's folds of pairs
 
 
-def deal(faces: FaceTable, pairs: pd.DataFrame, preset: Preset) -> pd.DataFrame:
+def deal(faces: "FaceTable", pairs: pd.DataFrame, preset: Preset) -> pd.DataFrame:
     """Deal the people of a face table into roles, every data set's people (every part's) by themselves.
 
     Each part is cut into as many groups as there are rotations: a person in fold f of the pairs goes with fold f mod R,
@@ -88,7 +91,7 @@ def save_splits(table: pd.DataFrame, path) -> None:
         table.astype("category").to_parquet(temporary)
 
 
-def load_splits(path, faces: FaceTable) -> list[Split]:
+def load_splits(path, faces: "FaceTable") -> list[Split]:
     """Read what `save_splits` wrote. Raises InputError without it, or if it gives a person two roles in a split."""
     if not path.exists():
         raise InputError(path, "no splits here", "run notebook 01_data_prep with the same preset first")

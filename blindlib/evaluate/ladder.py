@@ -93,11 +93,30 @@ def climb(
     InputError
         If there is no such rung.
     """
+    splits = [labelled(split, task) for split in splits]
+    rows = []
+    for split, whole, guesses in attacks(representation, task, splits, settings, identity):
+        for name, guess in guesses.items():
+            row = {"task": task.name, **score(task, split, guess, identity)}
+            rows.append(row | {"probe": name, "protocol": "ladder"})
+            if whole and name == STRONGEST:
+                rows.append(row | {"probe": "ladder", "protocol": "B"})
+    return rows
+
+
+def attacks(
+    representation: Representation, task: Task, splits: list[Split], settings: ProbeSettings, identity: np.ndarray
+) -> list[tuple[Split, bool, dict[str, np.ndarray]]]:
+    """What every rung guesses, by split and size of the training set: for those who score it themselves.
+
+    The splits hold labelled images alone, for the rest see `climb`. Returns of each split and size the split with its
+    attack people reduced to them, whether they are all, and the guesses (test images,) of every rung, int64 codes.
+    Raises InputError if there is no such rung.
+    """
     representation.serves(len(splits))
     unknown = sorted(set(settings.ladder) - set(RUNGS))
     if unknown:
         raise InputError("probes.ladder", f"there is no attacker {unknown[0]!r}", f"use {', '.join(RUNGS)}")
-    splits = [labelled(split, task) for split in splits]
     jobs = []
     for number, split in enumerate(splits):
         people = np.random.default_rng(derive_seed(split.seed, "ladder")).permutation(np.unique(identity[split.probe]))
@@ -107,14 +126,7 @@ def climb(
                 continue
             jobs.append((number, replace(split, probe=own), size == len(people)))
     climbed = spread(lambda job: _guesses(representation, task, settings.ladder, *job[:2]), jobs)
-    rows = []
-    for (_, split, whole), guesses in zip(jobs, climbed, strict=True):
-        for name, guess in guesses.items():
-            row = {"task": task.name, **score(task, split, guess, identity)}
-            rows.append(row | {"probe": name, "protocol": "ladder"})
-            if whole and name == STRONGEST:
-                rows.append(row | {"probe": "ladder", "protocol": "B"})
-    return rows
+    return [(split, whole, guesses) for (_, split, whole), guesses in zip(jobs, climbed, strict=True)]
 
 
 def climb_whole(representations: list[Representation], task: Task, study) -> pd.DataFrame:

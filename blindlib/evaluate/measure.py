@@ -4,13 +4,13 @@ A `study` here is anything that has the `faces`, `pairs`, `splits`, `preset` and
 """
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from blindlib.blinders.representation import Representation
 from blindlib.blinders.training import encode
-from blindlib.data.facetable import FaceTable
 from blindlib.data.splits import Split
 from blindlib.evaluate.bootstrap import hits_of
 from blindlib.evaluate.expressions import MEASURES, tar_by_expression
@@ -22,11 +22,14 @@ from blindlib.evaluate.verification import equal_error_rate, fold_thresholds, pa
 from blindlib.metrics import balanced_accuracy, effective_rank
 from blindlib.presets import Preset
 
+if TYPE_CHECKING:
+    from blindlib.data.facetable import FaceTable
+
 _ALL = (10**6,)  # as many people as there are
 PROBE_METRICS = ("balanced_accuracy", "accuracy", "top_share")
 
 
-def make_tasks(faces: FaceTable, preset: Preset) -> list[Task]:
+def make_tasks(faces: "FaceTable", preset: Preset) -> list[Task]:
     """The probes' tasks for which the face table has labels: emotion, gender, ethnicity."""
     columns = {"emotion": preset.emotions, "gender": None, "ethnicity": None}
     return [Task(name, *encode(faces.frame[name], classes)) for name, classes in columns.items() if faces.has(name)]
@@ -90,19 +93,30 @@ def measure_verification(representation: Representation, study) -> list[dict]:
 
 
 def measure_collapse(representation: Representation, splits: list[Split]) -> list[dict]:
-    """What tells a blind representation from a dead one, on test people: effective rank, and deviations."""
+    """What tells a blind representation from a dead one: `collapse` of test people, a row for each metric and split."""
     rows = []
     for number, split in enumerate(splits):
-        z = representation.rows(number, split.test).astype(np.float64)
-        deviation = z.std(0)
-        values = {
-            "effective_rank": effective_rank(z),
-            "smallest_deviation": float(deviation.min()),
-            "median_deviation": float(np.median(deviation)),
-        }
+        z = representation.rows(number, split.test)
         common = {"task": "collapse", "rotation": split.rotation, "seed": split.seed, "n_test": len(z)}
-        rows += [common | {"metric": metric, "value": value} for metric, value in values.items()]
+        rows += [common | {"metric": metric, "value": value} for metric, value in collapse(z)[0].items()]
     return rows
+
+
+def collapse(z: np.ndarray) -> tuple[dict[str, float], float]:
+    """Of z (N, D) its effective rank, smallest and median deviation of a dimension, by name; and its top share.
+
+    The top share is the largest of the covariance's eigenvalues over their sum, in percent. A constant z has rank 1 and
+    no share.
+    """
+    z = np.asarray(z, np.float64)
+    deviation = z.std(0)
+    share = np.linalg.eigvalsh(np.cov(z, rowvar=False)).clip(0)
+    values = {
+        "effective_rank": effective_rank(z),
+        "smallest_deviation": float(deviation.min()),
+        "median_deviation": float(np.median(deviation)),
+    }
+    return values, 100 * float(share.max(initial=0.0) / max(share.sum(), 1e-300))
 
 
 def measure(

@@ -1,0 +1,20 @@
+"""What do embeddings of one's own give away, what would hiding it cost, and which method should one use?
+
+    import numpy as np
+    from blindlib import audit
+
+    rng = np.random.default_rng(0)
+    people = np.repeat(np.arange(200), 4)  # who is shown: 200 people, 4 pictures of each
+    emotion = np.tile(["happy", "neutral"], 400)
+    x = rng.normal(size=(200, 32))[people] + 0.3 * rng.normal(size=(800, 32))
+    x[:, 0] += 1.5 * (emotion == "happy")  # what leaks
+    report = audit(x.astype("float32"), identity=people, labels={"emotion": emotion}, hide="emotion")
+    print(report)  # tables; report.save("audit") writes report.html, report.md, CSVs and the recommended head
+
+From files: `blindlib audit embeddings.npz --hide emotion`, or `audit(**read("embeddings.npz"), hide="emotion")`.
+"""
+
+from blindlib.inspection.reading import read
+from blindlib.inspection.run import audit
+
+__all__ = ["audit", "read"]

@@ -1,0 +1,168 @@
+"""What attackers read of a label, how well people are told apart, and whether a representation has collapsed.
+
+An attacker never sees the people whom it is tested on. The interval is over people: a person's pictures are not
+independent, people are. A *leak* is what the attacker that validation people found strongest reads above chance, by the
+lower end of that interval: of labels that leak nothing about 2.5 in 100 are called a leak by chance.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from blindlib.blinders.representation import Representation
+from blindlib.common.work import derive_seed
+from blindlib.data.splits import Split
+from blindlib.evaluate.ladder import ENSEMBLE, STRONGEST, attacks
+from blindlib.evaluate.measure import collapse
+from blindlib.evaluate.probes import Task
+from blindlib.evaluate.verification import (
+    best_threshold,
+    equal_error_rate,
+    fold_thresholds,
+    pair_distances,
+    roc,
+    tar_at_far,
+)
+from blindlib.inspection.people import FOLDS, deal
+from blindlib.metrics import balanced_accuracy, interval
+from blindlib.settings import ProbeSettings
+
+ATTACKERS = ("linear", "SVM", "MLP")  # rungs of the ladder; our choice: one of them reads each planted leak
+FEW = 50  # people who train the attackers of the row `few`; our choice
+_MANY = 10**6
+_NONE = np.empty(0, np.int64)
+
+
+def mean_recall(truth: np.ndarray, hit: np.ndarray, who: np.ndarray) -> tuple[float, float]:
+    """Mean of `hit` by class, averaged over the classes, and the half-width of its 95 % interval, in percent.
+
+    Parameters
+    ----------
+    truth : int array (n,)
+        The class of each image.
+    hit : float array (n,)
+        1 where a guess is right; or a difference of two attackers' hits.
+    who : array (n,)
+        Who is shown.
+
+    The variance is that of a mean over clusters, linearised: people are drawn, not pictures. Student's t has as many
+    degrees of freedom as the class that fewest people show has people, less one. Where nothing varies the half-width is
+    3 over that number (the rule of three). Source: Kish 1965.
+    """
+    classes, code = np.unique(truth, return_inverse=True)
+    count = np.bincount(code)
+    recall = np.bincount(code, hit) / count
+    people, person = np.unique(who, return_inverse=True)
+    share = np.bincount(person, (hit - recall[code]) / count[code] / len(classes))
+    fewest = min(len(np.unique(person[code == c])) for c in range(len(classes)))
+    deviation = np.sqrt(len(people) / max(len(people) - 1, 1) * np.square(share).sum())
+    half = stats.t.ppf(0.975, max(fewest - 1, 1)) * deviation if deviation > 1e-12 else 3 / fewest
+    return 100 * float(recall.mean()), 100 * float(half)
+
+
+def make_splits(task: Task, who: np.ndarray, pool: np.ndarray, count: int, seed: int, validation=None) -> list[Split]:
+    """Splits of the pool's labelled rows: every person is tested once, by attackers that others train.
+
+    Of the others a fifth validate, unless `validation` gives rows for that.
+    """
+    rng = np.random.default_rng(derive_seed(seed, "folds", task.name))
+    rows = pool[task.codes[pool] >= 0]
+    fold, splits = deal(task.codes[rows], who[rows], (1 / count,) * count, rng), []
+    for number in range(count):
+        rest, test = rows[fold != number], rows[fold == number]
+        probe, seen = rest, validation
+        if validation is None:
+            part = deal(task.codes[rest], who[rest], (0.8, 0.2), rng)
+            probe, seen = rest[part == 0], rest[part == 1]
+        splits.append(Split(number, seed, _NONE, seen[task.codes[seen] >= 0], probe, test))
+    return splits
+
+
+def guesses(
+    z: Representation, task: Task, splits: list[Split], who: np.ndarray, attackers=ATTACKERS, few: int | None = None
+) -> tuple[np.ndarray, dict[tuple[str, int], np.ndarray]]:
+    """The rows that the splits test, and by attacker and number of training people what is guessed of them.
+
+    The number is the smallest of the splits. With `few` a second set of attackers learns from so many people. Where a
+    split has too few images of a class for that, they are left out.
+    """
+    sizes = (_MANY,) if few is None else (few, _MANY)
+    told = attacks(z, task, splits, ProbeSettings(ladder=tuple(attackers), ladder_people=sizes), who)
+    rows, found = np.concatenate([split.test for split in splits]), {}
+    for many in (False, True):
+        own = [(split, by) for split, whole, by in told if whole == many]
+        if len(own) == len(splits):
+            people = min(len(np.unique(who[split.probe])) for split, _ in own)
+            found |= {(name, people): np.concatenate([by[name] for _, by in own]) for name in own[0][1]}
+    return rows, found
+
+
+def readings(z: Representation, task: Task, splits: list[Split], who: np.ndarray, **options) -> pd.DataFrame:
+    """What every attacker reads, in percent; `options` are those of `guesses`.
+
+    Returns
+    -------
+    DataFrame
+        A row an attacker and number of training people: `representation`, `label`, `attacker`, `train_people`, `value`
+        (balanced accuracy), `low`, `high`, `chance`, `leak`, `top_share` (of the most guessed class: 100 is an attacker
+        that has collapsed), `test_people`, `test_images`. `leak` is judged by the row `strongest` with most people.
+    """
+    rows, found = guesses(z, task, splits, who, **options)
+    truth, table = task.codes[rows], []
+    for (name, people), guess in found.items():
+        if name == ENSEMBLE:
+            continue
+        value, half = mean_recall(truth, (guess == truth).astype(float), who[rows])
+        row = {"representation": z.name, "label": task.name, "attacker": name, "train_people": people, "value": value}
+        row |= {"low": max(value - half, 0.0), "high": min(value + half, 100.0), "chance": 100 / len(task.classes)}
+        row |= {"leak": value - half > row["chance"], "top_share": 100 * np.bincount(guess).max() / len(guess)}
+        table.append(row | {"test_people": len(np.unique(who[rows])), "test_images": len(rows)})
+    return pd.DataFrame(table)
+
+
+def strongest(table: pd.DataFrame) -> pd.DataFrame:
+    """Of `readings` the rows by which a leak is judged: one for each representation and label."""
+    rows = table[table["attacker"] == STRONGEST].sort_values("train_people")
+    return rows.groupby(["representation", "label"], sort=False).tail(1)
+
+
+def verification(name: str, z: np.ndarray, pairs: pd.DataFrame) -> dict:
+    """How well z (n, D) tells people apart, by cosine, in percent: `accuracy` (balanced), `auc`, `eer`, `tar`, counts.
+
+    A fold's threshold is set by the other folds, whose people are others. `accuracy_hw` and `auc_hw` are half-widths of
+    the t-interval over folds; `tar` is at a FAR of 0.1 %.
+    """
+    z = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
+    same, fold = pairs["same"].to_numpy(bool), pairs["fold"].to_numpy()
+    distance = np.empty(len(pairs))
+    for number in range(FOLDS):
+        distance[fold == number] = pair_distances(z, pairs[fold == number])
+    threshold = fold_thresholds(np.tile(distance, (FOLDS, 1)), same, fold, np.zeros((FOLDS, len(pairs)), bool))
+    within = [fold == number for number in range(FOLDS)]
+    accuracy, accuracy_hw = interval(
+        [balanced_accuracy(same[w], distance[w] <= t) for w, t in zip(within, threshold, strict=True)]
+    )
+    auc, auc_hw = interval([100 * roc_auc_score(same[w], -distance[w]) for w in within])
+    curve = roc(distance, same)
+    numbers = {"accuracy": accuracy, "accuracy_hw": accuracy_hw, "auc": auc, "auc_hw": auc_hw}
+    numbers |= {"eer": equal_error_rate(curve), "tar": tar_at_far(curve)}
+    return {"representation": name, **numbers, "same_pairs": int(same.sum()), "other_pairs": int((~same).sum())}
+
+
+def quick_accuracy(z: np.ndarray, pairs: pd.DataFrame) -> float:
+    """The best balanced accuracy of any one threshold, in percent: to choose by, never a result."""
+    z = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
+    same, distance = pairs["same"].to_numpy(bool), pair_distances(z, pairs)
+    return balanced_accuracy(same, distance <= best_threshold(distance, same))
+
+
+def health(name: str, z: np.ndarray, duplicates: int | None) -> dict:
+    """Whether a representation is alive: effective rank and others of `measure.collapse`, `top_share`, `duplicates`.
+
+    `collapsed` where the rank is below 2 or one direction holds over 90 % of the variance: then what is not read of it
+    may be dead, and not hidden. The limits are our choice.
+    """
+    values, top = collapse(z)
+    dead = values["effective_rank"] < 2 or top > 90 or not top
+    return {"representation": name, **values, "top_share": top, "duplicates": duplicates, "collapsed": dead}

@@ -1,0 +1,71 @@
+"""The figures of an audit, as PNG bytes: what is read of every label, and what hiding costs."""
+
+from io import BytesIO
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from blindlib.report.plots import GUIDE, POINTS, STYLE, colour, new_figure
+
+_MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+
+def draw(report) -> dict[str, bytes]:
+    """Every figure for which a report has rows, by name."""
+    with mpl.rc_context(STYLE):
+        figures = {"read": leaks(report.readings)} if len(report.readings) else {}
+        if len(report.points):
+            figures["frontier"] = frontier(report.points, report.hide)
+        return {name: _png(figure) for name, figure in figures.items()}
+
+
+def leaks(readings: pd.DataFrame) -> Figure:
+    """What every attacker reads of every label, with intervals, beside chance; rows of `attack.readings`."""
+    most = readings.groupby(["representation", "label"])["train_people"].transform("max")
+    told = readings[readings["train_people"] == most]
+    labels, shown = list(dict.fromkeys(told["label"])), list(dict.fromkeys(told["representation"]))
+    figure, (axis,) = new_figure(height=1.2 + 0.55 * len(labels) * len(shown))
+    attackers = list(dict.fromkeys(told["attacker"]))
+    for (attacker, name), rows in told.groupby(["attacker", "representation"], sort=False):
+        at, of = attackers.index(attacker), shown.index(name)
+        place = [
+            labels.index(label) + 0.8 * (of + (at + 1) / (len(attackers) + 1)) / len(shown) for label in rows["label"]
+        ]
+        error = [rows["value"] - rows["low"], rows["high"] - rows["value"]]
+        style = POINTS | {"fmt": _MARKS[at % len(_MARKS)]}
+        axis.errorbar(rows["value"], place, xerr=error, color=colour(name), label=f"{attacker}, {name}", **style)
+    for number, label in enumerate(labels):
+        chance = told.loc[told["label"] == label, "chance"].iloc[0]
+        axis.plot([chance] * 2, [number, number + 0.8], label="chance" if number == 0 else None, **GUIDE)
+    axis.set(yticks=[n + 0.4 for n in range(len(labels))], yticklabels=labels, xlabel="balanced accuracy, %")
+    axis.invert_yaxis()
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def frontier(points: pd.DataFrame, label: str) -> Figure:
+    """Verification against what is read of the label, for each method and strength; rows of `hide.frontier`."""
+    figure, (axis,) = new_figure(height=3.4)
+    for method, rows in points.groupby("method", sort=False):
+        error = [rows["value"] - rows["low"], rows["high"] - rows["value"]]
+        style = POINTS | {"fmt": "o-" if len(rows) > 1 else "s", "lw": 0.8}
+        axis.errorbar(
+            rows["id"], rows["value"], yerr=error, xerr=rows["id_hw"], color=colour(method), label=method, **style
+        )
+        for row in rows.itertuples() if len(rows) > 1 else ():
+            axis.annotate(
+                f"{row.strength:g}", (row.id, row.value), xytext=(3, 4), textcoords="offset points", fontsize=7
+            )
+    best = points[points["recommended"]]
+    axis.plot(best["id"], best["value"], "o", ms=12, mfc="none", mec="#333333", ls="", label="recommended")
+    axis.axhline(points["chance"].iloc[0], label="chance", **GUIDE)
+    axis.set(xlabel="verification accuracy, %", ylabel=f"{label} read by the strongest attacker, %")
+    axis.legend(title="numbers: λ", loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def _png(figure: Figure) -> bytes:
+    out = BytesIO()
+    figure.savefig(out, format="png", metadata={"Software": None})
+    return out.getvalue()

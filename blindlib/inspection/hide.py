@@ -1,0 +1,210 @@
+"""What hiding a label would cost: every eraser and head at several strengths, and the one that is recommended.
+
+The people who show the label are dealt into three parts: *fit* trains erasers and heads, *choose* ends their training,
+sets the attackers and chooses method and strength, *report* is whom all printed numbers are about. Of the last
+everybody is tested once, by attackers whom the others of this part train.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from copy import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from blindlib.blinders.affine import INLP, LEACE, NAP
+from blindlib.blinders.blinder import Blinder, HeadBlinder
+from blindlib.blinders.lntl import LNTL
+from blindlib.blinders.pull import Pull
+from blindlib.blinders.representation import Representation
+from blindlib.blinders.sensitivenets import SensitiveNets
+from blindlib.blinders.training import TrainingSet
+from blindlib.common.errors import InputError
+from blindlib.common.work import derive_seed, on_all_cores
+from blindlib.data.splits import Split
+from blindlib.evaluate.ladder import STRONGEST
+from blindlib.evaluate.probes import Task
+from blindlib.inspection.attack import guesses, make_splits, mean_recall, quick_accuracy, verification
+from blindlib.inspection.people import deal, draw_pairs
+from blindlib.metrics import diff
+from blindlib.settings import LNTLSettings, PullSettings, SensitiveNetsSettings
+
+SHARES = (0.4, 0.2, 0.4)  # of people who fit, choose, and are reported on; our choice
+PEOPLE = 40  # who show a class, at least: sixteen of each are reported on
+ATTACKERS = ("linear", "SVM")  # of the frontier; the recommended point faces all of them
+_REPORT_FOLDS = 3
+_SHORT = {"rounds": 10, "patience": 2, "per_class": 16}  # our choice: an audit is minutes, not hours
+HEADS = (  # what is trained; λ as in the presets, up to where identity suffers
+    SensitiveNets(settings=SensitiveNetsSettings(strengths=(0.0, 0.3, 1.0), **_SHORT)),
+    LNTL(settings=LNTLSettings(strengths=(0.0, 0.01, 0.03), **_SHORT)),
+    Pull(settings=PullSettings(strengths=(0.03,), **_SHORT)),
+)
+_KINDS = {kind.__name__: kind for kind in (SensitiveNets, LNTL, Pull, LEACE, INLP, NAP)}
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """What hiding came to."""
+
+    points: pd.DataFrame  # a row for x and each method and strength; see `frontier`
+    head: Blinder | None  # the recommended one; None where none keeps identity within the budget
+    parts: dict[str, np.ndarray]  # rows by part: `fit`, `choose`, `report`
+
+
+def load_head(path: Path | str) -> Blinder:
+    """The saved head or eraser of whatever method; nothing is unpickled.
+
+    Raises
+    ------
+    InputError
+        If the file is absent or damaged, or names no method that is known.
+    """
+    described = Path(f"{str(path).removesuffix('.safetensors').removesuffix('.json')}.json")
+    try:
+        kind = json.loads(described.read_text(encoding="utf-8"))["class"]
+        cls = _KINDS[kind]
+    except FileNotFoundError:
+        remedy = "name a head that `save` wrote: two files, .safetensors and .json"
+        raise InputError(described, "not found", remedy) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        problem, remedy = f"names no method ({str(error)[:60]})", f"use a head that {', '.join(_KINDS)} saved"
+        raise InputError(described, problem, remedy) from None
+    return cls.load(described.with_suffix(""))
+
+
+def candidates(
+    x: np.ndarray, who: np.ndarray, task: Task, parts: dict[str, np.ndarray], budget: float, heads, seed: int
+) -> Iterator[tuple[str, float, Blinder]]:
+    """Every method at every strength, fitted on the people of part `fit`: method, λ (0 of erasers), and φ."""
+    fit = parts["fit"]
+    known = fit[task.codes[fit] >= 0]
+    data = TrainingSet(
+        x=torch.tensor(x),
+        identity=who,
+        attribute=task.codes,
+        demographic=np.full(len(x), -1),
+        part=np.zeros(len(x), np.int64),
+        head=[fit],
+        validation=[parts["choose"]],
+        classes=tuple(task.classes),
+    )
+
+    def trained(blinder):
+        if isinstance(blinder, HeadBlinder):
+            own = type(blinder)(settings=blinder.settings, random_state=seed, device="cpu")
+            return own.fit_splits(data, budget=budget)
+        return blinder.fit(x[known], task.codes[known], identity=who[known])
+
+    for blinder in on_all_cores(trained, [*heads, LEACE(), INLP(), NAP()]):
+        for strength in blinder.strengths_ if isinstance(blinder, HeadBlinder) else [0.0]:
+            yield blinder.name, strength, _alone(blinder, strength)
+
+
+def _alone(blinder: Blinder, strength: float) -> Blinder:
+    """Of a bank of one split the head of one strength."""
+    if not isinstance(blinder, HeadBlinder):
+        return blinder
+    one = copy(blinder)
+    one.set_params(strength=strength, settings=replace(blinder.settings, strengths=(strength,)))
+    one.heads_ = blinder.heads_.pick([blinder.strengths_.index(strength)])
+    one.strengths_, one.chosen_ = [strength], [strength]
+    one.history_ = [row for row in blinder.history_ if row["strength"] == strength]
+    return one
+
+
+def frontier(
+    x: np.ndarray,
+    who: np.ndarray,
+    task: Task,
+    *,
+    budget: float,
+    seed: int,
+    heads=HEADS,
+    step: Callable = lambda _: None,
+) -> Hidden:
+    """Fit every method, choose one, and measure all of them on people who had no part in either.
+
+    Parameters
+    ----------
+    x : float32 array (N, D), who : int array (N,)
+    task : Task
+        What is to be hidden; −1 where it is not known.
+    budget : float
+        Percent of verification's way from chance to x that the recommended point may cost.
+    heads : tuple of HeadBlinder
+        What is trained, by their settings' strengths.
+    step : callable
+        Told the name of each thing that is done.
+
+    Returns
+    -------
+    Hidden
+        `points` has `method`, `strength`, what the strongest attacker reads of people of part `report` (`value`, `low`,
+        `high`, `chance`), `hidden` and `hidden_hw` (points less than of x, paired), `id`, `id_hw`, `auc`, `eer` (all in
+        percent), `cost` (Diff of `id`); `choose_value` and `choose_cost`, by which it was chosen; and `recommended`.
+        Heads without penalty (λ = 0) stand beside the others and are not recommended.
+
+    Raises
+    ------
+    InputError
+        If too few people have several pictures to say what identity costs.
+    """
+    part = deal(task.codes, who, SHARES, np.random.default_rng(derive_seed(seed, "parts", task.name)))
+    parts = {name: np.flatnonzero(part == number) for number, name in enumerate(("fit", "choose", "report"))}
+    pairs = {
+        name: draw_pairs(who[parts[name]], np.random.default_rng(derive_seed(seed, "pairs", name)))[0]
+        for name in ("choose", "report")
+    }
+    if pairs["choose"].empty or pairs["report"].empty:
+        several = [int((np.bincount(who[rows]) > 1).sum()) for rows in parts.values()]
+        problem = f"{sum(several)} people have two pictures or more, {min(several)} of the smallest part"
+        raise InputError("hide", problem, "about 50 such people are needed: without pairs nobody knows what it costs")
+    splits = {"report": make_splits(task, who, parts["report"], _REPORT_FOLDS, seed, parts["choose"])}
+    # Where it is chosen the test half sets the attackers too: that flatters them all alike, and nothing is reported.
+    halves = make_splits(task, who, parts["choose"], 2, seed, parts["choose"])
+    splits["choose"] = [replace(split, validation=split.test) for split in halves]
+    rows, told, found = [], None, [("x", 0.0, None)]
+    step("training")
+    found += list(candidates(x, who, task, parts, budget, heads, seed))
+    for method, strength, blinder in found:
+        step(f"{method} λ={strength:g}")
+        z = x if blinder is None else blinder.transform(x)
+        row, hits = _point(Representation.of(method, z, strength), task, who, splits, parts, pairs)
+        told = hits if told is None else told
+        less = mean_recall(hits[0], told[1] - hits[1], hits[2])
+        row["hidden"], row["hidden_hw"] = less if blinder is not None else (0.0, float("nan"))
+        rows.append({"method": method, "strength": strength, **row})
+    points = pd.DataFrame(rows)
+    for cost, value in (("cost", "id"), ("choose_cost", "choose_id")):
+        points[cost] = [diff(points[value].iloc[0], after, 50.0) for after in points[value]]
+    best = recommend(points, budget)
+    points["recommended"] = points.index == best
+    return Hidden(points.drop(columns="choose_id"), None if best is None else found[best][2], parts)
+
+
+def _point(z: Representation, task: Task, who: np.ndarray, splits: dict[str, list[Split]], parts, pairs):
+    """One row of `frontier`, and the truth, hits and people of part `report`, by which points are compared."""
+    told = {}
+    for name, own in splits.items():
+        rows, found = guesses(z, task, own, who, ATTACKERS)
+        guess = next(value for (attacker, _), value in found.items() if attacker == STRONGEST)
+        told[name] = task.codes[rows], (guess == task.codes[rows]).astype(float), who[rows]
+    value, half = mean_recall(*told["report"])
+    sure = verification(z.name, z.rows(0, parts["report"]), pairs["report"])
+    row = {"value": value, "low": max(value - half, 0.0), "high": min(value + half, 100.0)}
+    row |= {"chance": 100 / len(task.classes), "id": sure["accuracy"], "id_hw": sure["accuracy_hw"]}
+    row |= {"auc": sure["auc"], "eer": sure["eer"], "choose_value": mean_recall(*told["choose"])[0]}
+    return row | {"choose_id": quick_accuracy(z.rows(0, parts["choose"]), pairs["choose"])}, told["report"]
+
+
+def recommend(points: pd.DataFrame, budget: float) -> int | None:
+    """The number of the point that attackers read least of people of part `choose`, of those within the budget there.
+
+    x and heads without penalty are no answer; None where no other is within the budget.
+    """
+    trained = points["method"].isin([head.name for head in HEADS])
+    able = (points["method"] != "x") & ~(trained & (points["strength"] == 0)) & (points["choose_cost"] <= budget)
+    return int(points.loc[able, "choose_value"].idxmin()) if able.any() else None

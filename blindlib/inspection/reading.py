@@ -1,0 +1,192 @@
+"""Embeddings of one's own from npz, npy, safetensors or parquet, and their labels; what does not fit is refused."""
+
+import hashlib
+import re
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError
+
+from blindlib.blinders.training import encode
+from blindlib.common.errors import InputError
+from blindlib.evaluate.probes import Task
+
+BLOCK = 16_384  # rows that are looked at at once
+PEOPLE = 20  # who show a class, at least: of each fold seven are tested, three validate and ten train the attackers
+_X = ("x", "embedding", "embeddings")
+_NUMBERED = re.compile(r"(?:x|e|f|dim|embedding)?_?(\d+)")
+
+
+def read(path: Path | str, table: Path | str | None = None, *, identity: str = "identity", only=()) -> dict:
+    """Embeddings and labels from files, as the arguments of `audit`; nothing is unpickled.
+
+    Parameters
+    ----------
+    path : path
+        `.npz` or `.safetensors` with an array `x` (N, D) and arrays (N,) of labels; `.npy` with x alone, which is
+        mapped into memory, not loaded; `.parquet` with a column of lists `x`, or numbered columns, and labels.
+    table : path, optional
+        CSV with a header and a row for each row of x, in the same order: identity and labels. An empty cell is a label
+        that is not known.
+    identity : str
+        The column, or array, that says who is shown.
+    only : tuple of str
+        The labels to take; by default all.
+
+    Returns
+    -------
+    dict
+        `x`, `identity`, and `labels`, a dict of arrays (N,).
+
+    Raises
+    ------
+    InputError
+        If a file is absent, damaged, of another kind, or lacks x, identity or a label.
+    """
+    path = Path(path)
+    readers = {".npz": _npz, ".npy": _npy, ".safetensors": _safetensors, ".parquet": _parquet}
+    if path.suffix not in readers:
+        raise InputError(path, f"{path.suffix or 'no suffix'} is not a kind that is read", f"use {', '.join(readers)}")
+    try:
+        columns = readers[path.suffix](path)
+        rows = len(columns["x"]) if columns["x"].ndim else 0
+        if table is not None:
+            frame = pd.read_csv(table, dtype=str)
+            if len(frame) != rows:
+                remedy = "give every row of x one line, in the same order, and a header"
+                raise InputError(table, f"{len(frame)} rows of labels for {rows} of x", remedy)
+            columns |= {name: frame[name].to_numpy(object) for name in frame}
+    except FileNotFoundError as error:
+        raise InputError(error.filename or path, "not found", "check the name") from None
+    except InputError:
+        raise
+    except (OSError, ValueError, EOFError, BadZipFile, SafetensorError, KeyError) as error:
+        problem = f"does not read: {str(error).splitlines()[0][:90]}"
+        raise InputError(path, problem, "write it again, whole") from None
+    x = columns.pop("x")
+    missing = [name for name in (identity, *only) if name not in columns]
+    if missing:
+        remedy = f"there are {', '.join(map(str, columns)) or 'no labels'}; name it, or give a CSV of labels"
+        raise InputError(table or path, f"no {missing[0]!r}", remedy)
+    who = columns.pop(identity)
+    return {"x": x, "identity": who, "labels": {n: v for n, v in columns.items() if not only or n in only}}
+
+
+def _npz(path: Path) -> dict[str, np.ndarray]:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+        return _named_x(path, {name: _member(path, arrays, name) for name in arrays.files})
+
+
+def _member(path: Path, arrays, name: str) -> np.ndarray:
+    try:
+        return arrays[name]
+    except ValueError:
+        remedy = f"save it as np.asarray({name}, dtype=str), with '' where it is not known: pickles are not opened"
+        raise InputError(path, f"{name!r} holds Python objects", remedy) from None
+
+
+def _npy(path: Path) -> dict[str, np.ndarray]:
+    try:
+        return {"x": np.load(path, mmap_mode="r", allow_pickle=False)}
+    except ValueError as error:
+        remedy = "save x as a numeric array, float32 say: pickles are not opened"
+        raise InputError(path, f"is no plain array ({str(error)[:60]})", remedy) from None
+
+
+def _safetensors(path: Path) -> dict[str, np.ndarray]:
+    from safetensors.torch import load_file
+
+    tensors = load_file(path)
+    half = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+    return _named_x(path, {name: value.numpy() for name, value in half.items()})
+
+
+def _parquet(path: Path) -> dict[str, np.ndarray]:
+    try:
+        frame = pd.read_parquet(path)
+    except ImportError:
+        raise InputError(path, "parquet needs pyarrow", "pip install pyarrow") from None
+    lists = [name for name in _X if name in frame]
+    numbered = sorted((int(m[1]), name) for name in frame if (m := _NUMBERED.fullmatch(str(name))))
+    if not lists and len(numbered) < 2:
+        raise InputError(path, "no embeddings", "name a column of lists x, or columns by number: x0, x1, …")
+    own = lists[:1] or [name for _, name in numbered]
+    x = np.stack(frame[lists[0]].to_numpy()) if lists else frame[own].to_numpy()
+    return {**{str(name): frame[name].to_numpy(object) for name in frame if name not in own}, "x": x}
+
+
+def _named_x(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    found = [name for name in _X if name in arrays] or [name for name, value in arrays.items() if value.ndim == 2]
+    if not found or (found[0] not in _X and len(found) > 1):
+        raise InputError(path, f"no embeddings among {', '.join(arrays) or 'nothing'}", "name the array (N, D) x")
+    x = arrays.pop(found[0])
+    return {**arrays, "x": x}
+
+
+def check(x: np.ndarray, identity, labels: dict) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Codes of who is shown, int64 (N,), and the labels as object arrays with None where they are not known.
+
+    Raises
+    ------
+    InputError
+        If shapes or types do not fit together, or somebody's identity is not known.
+    """
+    shape, kind = np.shape(x), getattr(x, "dtype", None)
+    if len(shape) != 2 or shape[1] < 2 or kind is None or kind.kind not in "fiu":
+        raise InputError("x", f"has shape {shape} and type {kind}", "give a numeric array (N, D), D at least 2")
+    known = {}
+    for name, values in {"identity": identity, **labels}.items():
+        if np.shape(values) != shape[:1]:
+            remedy = "give one value a row, or leave it out"
+            raise InputError(f"label {name!r}", f"has shape {np.shape(values)} for {shape[0]} rows of x", remedy)
+        values = np.asarray(values, dtype=object)
+        known[name] = np.where([isinstance(v, str) and not v.strip() for v in values], None, values)
+    who = encode(known.pop("identity"))[0]
+    if (who < 0).any():
+        problem, remedy = (
+            f"is not known of {(who < 0).sum()} rows",
+            "leave these rows out: nobody may stand on both sides",
+        )
+        raise InputError("label 'identity'", problem, remedy)
+    return who, known
+
+
+def scan(x: np.ndarray) -> int:
+    """How many rows of x (N, D) equal an earlier one; x is read block by block.
+
+    Raises
+    ------
+    InputError
+        If a value is not finite.
+    """
+    seen, bad = set(), 0
+    for start in range(0, len(x), BLOCK):
+        block = np.ascontiguousarray(x[start : start + BLOCK])
+        bad += int((~np.isfinite(block)).any(axis=1).sum())
+        seen.update(hashlib.blake2b(row, digest_size=16).digest() for row in block)
+    if bad:
+        raise InputError("x", f"{bad} rows hold NaN or infinity", "leave these rows out, labels and all")
+    return len(x) - len(seen)
+
+
+def make_task(name: str, values: np.ndarray, who: np.ndarray, people: int = PEOPLE) -> tuple[Task, int]:
+    """A label as what attackers read, with the classes that enough people show; and how many classes fell away.
+
+    Raises
+    ------
+    InputError
+        If fewer than two classes are left.
+    """
+    codes, classes = encode(values)
+    shown = [len(np.unique(who[codes == code])) for code in range(len(classes))]
+    enough = [code for code, count in enumerate(shown) if count >= people]
+    if len(enough) < 2:
+        most = ", ".join(map(str, sorted(shown, reverse=True)[:2])) or "nobody"
+        problem = f"has {len(classes)} classes, shown by {most} people at most"
+        remedy = f"two classes with {people} people each are needed: label more people, merge classes, or leave it out"
+        raise InputError(f"label {name!r}", problem, remedy)
+    renamed = np.full(len(classes) + 1, -1)
+    renamed[enough] = np.arange(len(enough))
+    return Task(name, renamed[codes], [classes[code] for code in enough]), len(classes) - len(enough)

@@ -1,0 +1,203 @@
+"""What an audit came to: tables and plain sentences, as text, Markdown, one HTML file and CSVs.
+
+Embeddings of people are biometric data: no row of x, no person and no class that was left out is named; the folder is
+its owner's alone.
+"""
+
+import html
+from base64 import b64encode
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from blindlib.blinders.blinder import Blinder
+from blindlib.common.errors import InputError
+from blindlib.common.files import private_dir, write_csv, write_text
+from blindlib.inspection.attack import strongest
+
+_TABLES = {  # attribute -> what stands above it
+    "readings": "What every attacker reads",
+    "verification": "Who is who",
+    "health": "Whether it has collapsed",
+    "points": "What hiding costs",
+    "others": "What is read after hiding",
+}
+_LEGENDS = {
+    "readings": "Balanced accuracy, %, on people who trained no attacker; `low` and `high` are its 95 % interval over "
+    "people. `strongest` is the attacker that reads most of validation people; a leak is what it reads above chance, "
+    "by the lower end of its interval. Of labels that leak nothing about 2.5 in 100 are so called by chance. "
+    "`top_share` is the share of the most guessed class: 100 is an attacker that has collapsed.",
+    "verification": "By cosine, %; the threshold of each fifth of the people is set by the others; `_hw` are "
+    "half-widths of 95 % intervals over the five. `tar` is at one false accept in 1,000.",
+    "health": "`collapsed`: an effective rank below 2, or over 90 % of the variance in one direction (`top_share`, %). "
+    "What is not read of such a representation is dead, not hidden. `duplicates` are rows equal to an earlier one.",
+    "points": "`value`, `id` and `cost` are of people of part *report*, who trained no head and chose nothing; "
+    "`hidden` is how many points less than of x are read of the same people. `cost` is the share of verification above "
+    "chance that is lost, %. By `choose_value` and `choose_cost`, of people of part *choose*, one point is "
+    "recommended. λ = 0 has no penalty and is never recommended.",
+    "others": "The strongest attacker, of all kinds, on people of part *report*: of x, and of the recommended φ.",
+}
+_LIMITS = (
+    "This shows what these attackers read with so many labelled people. More people, other attackers or other labels "
+    "may read more; what is not read here is not proved to be gone."
+)
+_CSS = (
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em}img{max-width:100%}"
+    "table{border-collapse:collapse;font-size:13px;display:block;overflow-x:auto}"
+    "td,th{border-bottom:1px solid #ddd;padding:3px 8px;text-align:right}"
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """An audit's tables and what they say. With `hide` alone there are `points`, `others` and `head`."""
+
+    readings: pd.DataFrame
+    verification: pd.DataFrame
+    health: pd.DataFrame
+    shape: tuple[int, int, int]  # rows, dimensions, people
+    points: pd.DataFrame = field(default_factory=pd.DataFrame)
+    others: pd.DataFrame = field(default_factory=pd.DataFrame)
+    head: Blinder | None = None  # the recommended one
+    notes: list[str] = field(default_factory=list)
+    hide: str | None = None
+    budget: float = 3.0
+
+    def sentences(self) -> list[str]:
+        """What the tables say, a sentence each."""
+        told = [self._leak(row) for row in strongest(self.readings).itertuples()] if len(self.readings) else []
+        for row in self.verification.itertuples():
+            told.append(
+                f"{row.representation} tells people apart: {row.accuracy:.1f} ± {row.accuracy_hw:.1f} % of pairs, "
+                f"AUC {row.auc:.1f}, EER {row.eer:.1f} %."
+            )
+        told += [
+            f"{row.representation} has collapsed (effective rank {row.effective_rank:.1f}): nothing follows from what "
+            "is not read of it."
+            for row in self.health.itertuples()
+            if row.collapsed
+        ]
+        return told + (self._advice() if len(self.points) else [])
+
+    def _leak(self, row) -> str:
+        few = self.readings[
+            (self.readings["representation"] == row.representation)
+            & (self.readings["label"] == row.label)
+            & (self.readings["attacker"] == row.attacker)
+            & (self.readings["train_people"] < row.train_people)
+        ]
+        also = f"; with {few['train_people'].iloc[0]} people {few['value'].iloc[0]:.1f} %" if len(few) else ""
+        what = "gives away" if row.leak else "gives these attackers nothing certain of"
+        return (
+            f"{row.representation} {what} {row.label}: the strongest attacker, with {row.train_people} people, reads "
+            f"{row.value:.1f} % [{row.low:.1f}, {row.high:.1f}], chance {row.chance:.1f}{also}."
+        )
+
+    def _advice(self) -> list[str]:
+        x, chosen = self.points.iloc[0], self.points[self.points["recommended"]]
+        told = [] if x["low"] > x["chance"] else [f"Nothing certain is to be hidden: {self.hide} is not read of x."]
+        if chosen.empty:
+            return [*told, f"No method kept identity within {self.budget:g} %: none is recommended."]
+        best = chosen.iloc[0]
+        name = best["method"] if best["strength"] == 0 else f"{best['method']} (λ = {best['strength']:g})"
+        told.append(
+            f"To hide {self.hide}, use {name}: the strongest attacker reads {best['value']:.1f} % [{best['low']:.1f}, "
+            f"{best['high']:.1f}] (x {x['value']:.1f}, chance {x['chance']:.1f}), at {best['cost']:.1f} % of "
+            f"verification ({x['id']:.1f} → {best['id']:.1f} %)."
+        )
+        if best["hidden"] <= best["hidden_hw"]:
+            told.append("That it hides anything is not certain: the interval of the difference to x reaches 0.")
+        left = self.others[(self.others["representation"] == "φ") & (self.others["label"] == self.hide)]
+        if best["low"] > best["chance"] or left["leak"].any():
+            told.append(f"It does not hide all: what is left of {self.hide} can be read.")
+        near = self.points["cost"].le(self.budget) & self.points["low"].le(best["value"]) & ~self.points["recommended"]
+        near &= ~self.points["method"].isin(["x", best["method"]])
+        if near.any():
+            told.append(f"Not to be told from it: {', '.join(dict.fromkeys(self.points.loc[near, 'method']))}.")
+        told += [
+            f"{label} after hiding: x {rows['value'].iloc[0]:.1f}, φ {rows['value'].iloc[-1]:.1f} %."
+            for label, rows in self.others.groupby("label", sort=False)
+            if label != self.hide
+        ]
+        if best["cost"] > self.budget:
+            told.append(f"On people of part report it costs more than the {self.budget:g} % that were allowed.")
+        return told
+
+    def _parts(self) -> list[tuple[str, str, pd.DataFrame]]:
+        return [(name, title, getattr(self, name)) for name, title in _TABLES.items() if len(getattr(self, name))]
+
+    def _opening(self) -> str:
+        rows, dim, people = self.shape
+        return f"{rows:,} embeddings of {dim} dimensions, {people:,} people."
+
+    def __str__(self) -> str:
+        return "\n".join([self._opening(), *self.sentences(), *self.notes])
+
+    def markdown(self, figures: tuple[str, ...] = ()) -> str:
+        """The report as Markdown; `figures` are names of PNG files beside it."""
+        lines = ["# What these embeddings give away", self._opening(), "\n".join(f"* {s}" for s in self.sentences())]
+        lines += [f"![{name}]({name}.png)" for name in figures]
+        for name, title, table in self._parts():
+            text = table.map(_cell).astype(str).map(lambda cell: cell.replace("|", "\\|"))
+            rows = [list(text.columns), ["---"] * text.shape[1], *text.to_numpy().tolist()]
+            lines += [f"## {title}", "\n".join(f"| {' | '.join(row)} |" for row in rows), _LEGENDS[name]]
+        return "\n\n".join([*lines, "## Notes", "\n".join(f"* {note}" for note in [*self.notes, _LIMITS])]) + "\n"
+
+    def html(self, figures: dict[str, bytes] | None = None) -> str:
+        """The report as one HTML page that needs nothing else; `figures` are PNGs by name."""
+        body = ["<h1>What these embeddings give away</h1>", f"<p>{self._opening()}</p>", _list(self.sentences())]
+        for name, png in (figures or {}).items():
+            body.append(f'<img alt="{html.escape(name)}" src="data:image/png;base64,{b64encode(png).decode()}">')
+        for name, title, table in self._parts():
+            body += [f"<h2>{title}</h2>", table.map(_cell).to_html(index=False, border=0)]
+            body.append(f"<p>{html.escape(_LEGENDS[name])}</p>")
+        body += ["<h2>Notes</h2>", _list([*self.notes, _LIMITS])]
+        head = f'<meta charset="utf-8"><title>Audit of embeddings</title><style>{_CSS}</style>'
+        return f"<!doctype html><html lang=en><head>{head}</head><body>{''.join(body)}</body></html>\n"
+
+    def figures(self) -> dict[str, bytes]:
+        """PNGs by name; none where matplotlib and seaborn are not installed."""
+        try:
+            from blindlib.inspection.figures import draw
+        except ImportError:
+            return {}
+        return draw(self)
+
+    def save(self, folder: Path | str) -> Path:
+        """Write report.html, report.md, their figures, a CSV of each table and, if one is recommended, the head.
+
+        The folder is private to the user, and so are its files; the head is what `LEACE.load` and the others' read.
+
+        Raises
+        ------
+        InputError
+            If the folder holds something else.
+        """
+        folder = Path(folder)
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / "report.md").exists():
+            raise InputError(folder, "holds something else", "name a new folder")
+        private_dir(folder)
+        figures = self.figures()
+        for name, png in figures.items():
+            (folder / f"{name}.png").write_bytes(png)
+        for name, _, table in self._parts():
+            write_csv(folder / f"{name}.csv", table, float_format="%.4f")
+        if self.head is not None:
+            self.head.save(folder / "head")
+        write_text(folder / "report.html", self.html(figures))
+        write_text(folder / "report.md", self.markdown(tuple(figures)))
+        for file in folder.iterdir():
+            if file.is_file():
+                file.chmod(0o600)
+        return folder
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, float):
+        return "–" if pd.isna(value) else f"{value:.3g}" if abs(value) < 1 else f"{value:.1f}"
+    return "–" if value is None else value
+
+
+def _list(sentences: list[str]) -> str:
+    return f"<ul>{''.join(f'<li>{html.escape(sentence)}</li>' for sentence in sentences)}</ul>"

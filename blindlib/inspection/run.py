@@ -1,0 +1,214 @@
+"""The audit itself: what is looked at, in which order, and what it says."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from blindlib.blinders.blinder import Blinder
+from blindlib.blinders.representation import Representation
+from blindlib.common.errors import InputError
+from blindlib.common.work import derive_seed, track
+from blindlib.evaluate.probes import Task
+from blindlib.inspection import attack
+from blindlib.inspection import hide as hiding
+from blindlib.inspection.people import draw_pairs, sample
+from blindlib.inspection.reading import check, make_task, scan
+from blindlib.inspection.report import Report
+
+ROWS = 6_000  # that attackers train and are tested on, at most: more tell little, and an SVM's time grows as its square
+_VERIFIED = 10_000  # rows that stand in pairs, at most
+_TESTED = 3  # folds of people
+
+
+def audit(
+    x: np.ndarray,
+    *,
+    identity,
+    labels: dict,
+    hide: str | None = None,
+    head: Blinder | Path | str | None = None,
+    budget: float = 3.0,
+    attackers: tuple[str, ...] = attack.ATTACKERS,
+    rows: int = ROWS,
+    heads: tuple = hiding.HEADS,
+    seed: int = 0,
+    progress: bool = True,
+) -> Report:
+    """What embeddings give away of each label; with `hide`, what hiding one of them would cost and by which method.
+
+    Parameters
+    ----------
+    x : array (N, D), numeric
+        Embeddings; a memory map is read in parts.
+    identity : array-like (N,)
+        Who is shown. Nobody stands on both sides of any test.
+    labels : dict of array-like (N,)
+        By name; None, NaN or an empty text where one is not known. A label needs two classes that 20 people show.
+    hide : str, optional
+        The label to hide; it needs 40 people a class, and people with several pictures.
+    head : Blinder or path, optional
+        A fitted head, or a file that `save` wrote: its φ(x) is audited beside x, and nothing is fitted. If it was
+        trained on these people, they tell too well of it.
+    budget : float
+        Percent of verification's way from chance to x that the recommended method may cost.
+    attackers : tuple of str
+        Of `linear`, `SVM`, `MLP`, `kNN`, `RF`, `boosting`.
+    rows : int
+        Of how many rows at most the attackers' people are drawn.
+    heads : tuple of HeadBlinder
+        What `hide` trains, by their settings' strengths.
+    seed : int
+        Another seed draws other people into other parts.
+    progress : bool
+        Whether a bar is shown on stderr.
+
+    Returns
+    -------
+    Report
+        Tables `readings`, `verification`, `health`, `points`, `others`; `save(folder)` writes them.
+
+    Raises
+    ------
+    InputError
+        If arrays do not fit together, or a label has too few people or classes.
+
+    It does not show that nobody can read a label: it shows what these attackers read with so many people.
+    """
+    who, known = check(x, identity, labels)
+    if hide is not None and hide not in known:
+        raise InputError("hide", f"there is no label {hide!r}", f"use one of {', '.join(known) or 'none: give labels'}")
+    if hide is not None and head is not None:
+        raise InputError("head", "a frozen head is audited and nothing is fitted", "leave out either hide or head")
+    made = {name: make_task(name, v, who, hiding.PEOPLE if name == hide else 20) for name, v in known.items()}
+    tasks, notes = {name: task for name, (task, _) in made.items()}, _notes(made)
+    blinder = hiding.load_head(head) if isinstance(head, str | Path) else head
+    if blinder is not None and blinder.n_features_in_ != x.shape[1]:
+        raise InputError("head", f"takes {blinder.n_features_in_} dimensions, x has {x.shape[1]}", "use its own x")
+    steps = (2 if blinder is None else 3) + len(tasks) * (1 if blinder is None else 2)
+    steps += 0 if hide is None else 3 + _points(heads) + len(tasks)
+    with track(range(steps), "audit", shown=progress) as bar:
+
+        def step(what: str) -> None:
+            bar.set_postfix_str(what[:24])
+            bar.update()
+
+        step("reading")
+        auditor = _Auditor(x, who, tasks, blinder, seed, rows, tuple(attackers), step)
+        duplicates = scan(x)
+        tables = {"readings": auditor.read(), **auditor.identity(duplicates)}
+        if hide is not None:
+            tables |= auditor.hide(hide, budget, heads)
+    return Report(
+        **tables,
+        shape=(len(x), x.shape[1], int(who.max()) + 1),
+        notes=notes + auditor.notes,
+        hide=hide,
+        budget=budget,
+    )
+
+
+def _notes(made: dict[str, tuple[Task, int]]) -> list[str]:
+    return [
+        f"{name}: {gone} classes left out that fewer people show than are needed"
+        for name, (_, gone) in made.items()
+        if gone
+    ]
+
+
+def _points(heads: tuple) -> int:
+    return 4 + sum(len(head.settings.strengths) for head in heads)
+
+
+class _Auditor:
+    """One run: the whole of x stays where it is, what is drawn of it becomes small arrays."""
+
+    def __init__(self, x, who, tasks, blinder, seed, rows, attackers, step):
+        self.x, self.who, self.tasks, self.blinder, self.seed = x, who, tasks, blinder, seed
+        self.rows, self.attackers, self.step, self.notes = rows, attackers, step, []
+
+    def _rng(self, *key: str) -> np.random.Generator:
+        return np.random.default_rng(derive_seed(self.seed, "audit", *key))
+
+    def _some(self, wanted: np.ndarray, limit: int, *key: str, each: int = 20) -> np.ndarray:
+        return sample(wanted, self.who, limit, self._rng(*key), each)
+
+    def _shown(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """x of some rows, and φ(x) where a head is audited: float32, by name."""
+        x = np.asarray(self.x[rows], dtype=np.float32)
+        shown = {"x": x}
+        if self.blinder is not None:
+            shown[f"φ ({self.blinder.name})"] = self.blinder.transform(x)
+        return shown
+
+    def read(self) -> pd.DataFrame:
+        """What is read of every label, of x and of φ."""
+        tables = []
+        for name, task in self.tasks.items():
+            rows = self._some(task.codes >= 0, self.rows, "label", name)
+            who, own = self.who[rows], Task(name, task.codes[rows], task.classes)
+            total = len(np.unique(self.who[task.codes >= 0]))
+            if len(np.unique(who)) < total or len(rows) < (task.codes >= 0).sum():
+                seen = f"{len(np.unique(who)):,} of {total:,} people, {len(rows):,} images"
+                self.notes.append(f"{name}: attackers train and are tested on a sample of {seen}")
+            splits = attack.make_splits(own, who, np.arange(len(rows)), _TESTED, self.seed)
+            for shown, z in self._shown(rows).items():
+                self.step(f"{name}, {shown}")
+                options = {"attackers": self.attackers, "few": attack.FEW}
+                tables.append(attack.readings(Representation.of(shown, z), own, splits, who, **options))
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+    def identity(self, duplicates: int) -> dict[str, pd.DataFrame]:
+        """Verification, and whether x and φ are alive."""
+        several = np.bincount(self.who)[self.who] > 1
+        rows = self._some(several, _VERIFIED, "pairs", each=10) if several.any() else np.empty(0, int)
+        pairs, every = draw_pairs(self.who[rows], self._rng("drawn")) if len(rows) else (pd.DataFrame(), True)
+        if pairs.empty:
+            several = int((np.bincount(self.who) > 1).sum())
+            self.notes.append(
+                f"verification is not measured: 10 people with two pictures are needed, {several} have them"
+            )
+        elif not every or len(rows) < len(self.x):
+            self.notes.append(f"verification: a sample of the pairs of {len(np.unique(self.who[rows])):,} people")
+        sure, alive = [], []
+        of_all = self._some(np.ones(len(self.x), bool), _VERIFIED, "health")
+        shown = self._shown(rows)
+        for number, (name, z) in enumerate(self._shown(of_all).items()):
+            self.step(f"identity, {name}")
+            alive.append(attack.health(name, z, None if number else duplicates))
+            if len(pairs):
+                sure.append(attack.verification(name, shown[name], pairs))
+        return {"verification": pd.DataFrame(sure), "health": pd.DataFrame(alive)}
+
+    def hide(self, name: str, budget: float, heads: tuple) -> dict:
+        """The frontier of a label, the recommended head, and what it leaves of this label and the others."""
+        task = self.tasks[name]
+        shown = np.isin(self.who, self.who[task.codes >= 0])
+        rows = self._some(shown, self.rows, "hide", name)
+        x, who = np.asarray(self.x[rows], dtype=np.float32), self.who[rows]
+        tasks = {label: Task(label, own.codes[rows], own.classes) for label, own in self.tasks.items()}
+        found = hiding.frontier(x, who, tasks[name], budget=budget, seed=self.seed, heads=heads, step=self.step)
+        parts = {part: len(np.unique(who[own])) for part, own in found.parts.items()}
+        self.notes.append(
+            f"hiding {name}: "
+            + ", ".join(f"{count:,} people {part}" for part, count in parts.items())
+            + ", nobody twice"
+        )
+        others = []
+        for label, own in tasks.items() if found.head is not None else ():
+            self.step(f"{label} after hiding")
+            report = found.parts["report"]
+            shown = len(np.unique(own.codes[report][own.codes[report] >= 0]))
+            fewest = min(len(np.unique(who[report][own.codes[report] == c])) for c in range(len(own.classes)))
+            if shown < 2 or fewest < 15:
+                self.notes.append(f"{label} after hiding {name} is not read: a class is shown by {fewest} people")
+                continue
+            splits = attack.make_splits(own, who, report, _TESTED, self.seed, found.parts["choose"])
+            for shown_as, z in {"x": x, "φ": found.head.transform(x)}.items():
+                table = attack.readings(Representation.of(shown_as, z), own, splits, who, attackers=self.attackers)
+                others.append(attack.strongest(table))
+        return {
+            "points": found.points,
+            "head": found.head,
+            "others": pd.concat(others, ignore_index=True) if others else pd.DataFrame(),
+        }

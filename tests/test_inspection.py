@@ -1,0 +1,336 @@
+"""The audit of embeddings of one's own: planted leaks are found and sized, none is invented, and nobody is named."""
+
+import json
+import re
+import stat
+import sys
+import tracemalloc
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import save_file
+from scipy.stats import norm
+
+from blindlib import audit
+from blindlib.blinders import LEACE, LNTL, SensitiveNets
+from blindlib.blinders.pull import Pull
+from blindlib.cli import main
+from blindlib.common.errors import InputError
+from blindlib.inspection import attack, read
+from blindlib.inspection.hide import load_head, recommend
+from blindlib.inspection.people import deal, draw_pairs, sample
+from blindlib.inspection.report import Report
+from blindlib.metrics import balanced_accuracy
+from blindlib.settings import LNTLSettings, PullSettings, SensitiveNetsSettings
+
+QUICK = {"hidden": 16, "rounds": 2, "head_steps": 20, "detector": (16,), "identities": 8, "per_class": 8}
+HEADS = (
+    SensitiveNets(settings=SensitiveNetsSettings(strengths=(0.0, 1.0), **QUICK)),
+    LNTL(settings=LNTLSettings(strengths=(0.0, 0.03), **QUICK)),
+    Pull(settings=PullSettings(strengths=(0.03,), **QUICK)),
+)
+WHO = np.repeat(np.arange(240), 4)
+
+
+def world(apart: float, product: bool, seed: int = 0):
+    """240 people of 4 images in 8 dimensions; two of each class, `apart` deviations apart along the first, or told by
+    the sign of the product of the first two. The Bayes rates are known: Φ(apart / 2), and 100 %."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(240, 8))[WHO] + 0.4 * rng.normal(size=(960, 8))
+    x[:, :2] = rng.normal(size=(960, 2))
+    mood = np.tile([0, 1], 480)
+    x[:, 0] += apart * (mood - 0.5)
+    if product:
+        mood = (x[:, 0] * x[:, 1] > 0).astype(int)
+    return x.astype(np.float32), np.array(["happy", "sad"])[mood]
+
+
+def strongest(report: Report) -> pd.Series:
+    return attack.strongest(report.readings).iloc[0]
+
+
+def test_a_planted_linear_leak_is_found_and_its_interval_holds_the_bayes_rate():
+    x, mood = world(2.0, False)
+    report = audit(x, identity=WHO, labels={"mood": mood}, progress=False)
+    told, bayes = strongest(report), 100 * norm.cdf(1.0)
+    assert told["leak"] and told["low"] - 1 < bayes < told["high"] + 1 and told["chance"] == 50
+    by = report.readings.groupby("train_people")["value"].max()
+    assert list(by.index) == [50, 128], "with few and with many people"
+    assert told["test_people"] == 240 and told["test_images"] == 960, "everybody is tested once"
+    assert report.verification["auc"].iloc[0] > 85 and not report.health["collapsed"].any()
+
+
+def test_a_planted_product_is_read_by_the_svm_and_not_by_the_linear_attacker():
+    x, mood = world(0.0, True)
+    report = audit(x, identity=WHO, labels={"mood": mood}, attackers=("linear", "SVM"), progress=False)
+    of = report.readings.set_index(["attacker", "train_people"])
+    assert of.loc[("linear", 128), "low"] < 50 < of.loc[("linear", 128), "high"]
+    assert of.loc[("SVM", 128), "low"] > 80 and strongest(report)["leak"]
+
+
+def test_where_nothing_is_planted_nothing_is_found():
+    leaks = []
+    for seed in range(6):
+        x, mood = world(0.0, False, seed)
+        report = audit(x, identity=WHO, labels={"mood": mood}, attackers=("linear",), progress=False)
+        leaks.append(strongest(report)["leak"])
+    assert sum(leaks) <= 1
+
+
+def test_the_false_alarm_rule_holds_and_has_power():
+    rng = np.random.default_rng(1)
+    who, truth = np.repeat(np.arange(60), 6), np.tile([0, 1, 1], 120)
+    alarms = {0.5: 0, 0.62: 0}
+    for rate in alarms:
+        for _ in range(1000):
+            own = np.clip(rate + 0.2 * rng.normal(size=60), 0, 1)[who]  # a person's images are alike
+            value, half = attack.mean_recall(truth, (rng.random(360) < own).astype(float), who)
+            alarms[rate] += value - half > 50
+    assert alarms[0.5] < 45 and alarms[0.62] > 800, "nominally 25 of 1,000; and a leak of 12 points is found"
+
+
+def test_the_mean_recall_is_balanced_accuracy_and_its_interval_that_of_a_bootstrap_of_people():
+    rng = np.random.default_rng(2)
+    who = np.repeat(np.arange(80), 5)
+    truth = np.where(rng.random(400) < 0.3, 1, 0)
+    guess = np.where(rng.random(400) < 0.7, truth, 1 - truth)
+    guess[who < 20] = 0  # people differ
+    value, half = attack.mean_recall(truth, (guess == truth).astype(float), who)
+    assert value == pytest.approx(balanced_accuracy(truth, guess))
+    images = [np.flatnonzero(who == person) for person in range(80)]
+    drawn = [np.concatenate([images[p] for p in rng.integers(0, 80, 80)]) for _ in range(500)]
+    spread = np.std([balanced_accuracy(truth[rows], guess[rows]) for rows in drawn])
+    assert half == pytest.approx(1.99 * spread, rel=0.12)
+    assert attack.mean_recall(truth, np.ones(400), who)[1] > 3, "all right is not certainty"
+
+
+def test_nobody_stands_in_two_parts_and_every_class_is_in_each():
+    rng = np.random.default_rng(3)
+    who = np.repeat(np.arange(100), 3)
+    codes = np.where(who < 15, 2, who % 2)
+    codes[::3] = -1
+    part = deal(codes, who, (0.4, 0.2, 0.4), rng)
+    assert (pd.Series(part).groupby(who).nunique() == 1).all()
+    for number, wanted in enumerate((6, 3, 6)):
+        assert abs(len(np.unique(who[(part == number) & (codes == 2)])) - wanted) <= 1
+    pairs, every = draw_pairs(who, rng)
+    assert every and (pairs["same"] == (who[pairs["left"]] == who[pairs["right"]])).all()
+    fold = pd.concat(
+        [
+            pairs[["left", "fold"]].set_axis(["row", "fold"], axis=1),
+            pairs[["right", "fold"]].set_axis(["row", "fold"], axis=1),
+        ]
+    )
+    assert (fold.groupby(who[fold["row"]])["fold"].nunique() == 1).all() and fold["fold"].nunique() == 5
+    assert int(pairs["same"].sum()) == 300, "all three pairs of each person"
+    rows = sample(np.ones(300, bool), who, 50, rng)
+    assert len(rows) == 48 and (np.bincount(who[rows])[np.unique(who[rows])] == 3).all(), "whole people"
+
+
+@pytest.fixture(scope="module")
+def hidden():
+    """A leak hidden, by heads that are hardly trained; a label of gender that must stay, one that nobody may see."""
+    x, mood = world(2.5, False)
+    x[:, 3] += 3 * (WHO % 2)
+    mood = np.where(np.arange(960) % 11 == 0, None, mood)
+    labels = {"mood": mood, "gender": np.array(["f", "m"])[WHO % 2]}
+    names = np.array([f"Zebedee{person}" for person in WHO])
+    return (
+        x,
+        mood,
+        audit(x, identity=names, labels=labels, hide="mood", heads=HEADS, attackers=("linear", "SVM"), progress=False),
+    )
+
+
+def test_hiding_finds_a_method_that_hides_and_keeps_the_rest(hidden):
+    _, _, report = hidden
+    best, x = report.points[report.points["recommended"]].iloc[0], report.points.iloc[0]
+    assert x["low"] > 70 and best["value"] < x["value"] - 25 and best["hidden"] > best["hidden_hw"]
+    assert best["choose_cost"] <= 3 and best["id"] > x["id"] - 5
+    assert {"SN", "LNTL", "pull", "LEACE", "INLP", "NAP"} == set(report.points["method"]) - {"x"}
+    after = report.others.set_index(["label", "representation"])["value"]
+    assert after["gender", "φ"] > 85 and after["mood", "φ"] < 65 < after["mood", "x"]
+    told = str(report)
+    assert "To hide mood, use" in told and "96 people fit, 48 people choose, 96 people report" in told
+
+
+def test_the_choice_looks_at_people_of_part_choose_alone():
+    points = pd.DataFrame({"method": ["x", "SN", "SN", "LEACE", "INLP"], "strength": [0, 0, 1.0, 0, 0]})
+    points["value"], points["cost"] = [90, 10, 20, 30, 5], [0, 0, 9, 9, 0]  # of part report: not to be looked at
+    points["choose_value"], points["choose_cost"] = [90, 10, 60, 50, 40], [0, 0, 1, 1, 9]
+    assert recommend(points, 3.0) == 3 and recommend(points, 10.0) == 4 and recommend(points, 0.5) is None
+
+
+def test_the_recommended_head_is_saved_and_loads_to_the_same_map(hidden, tmp_path):
+    x, mood, report = hidden
+    folder = report.save(tmp_path / "out")
+    again = load_head(folder / "head.safetensors")
+    np.testing.assert_array_equal(again.transform(x), report.head.transform(x))
+    audited = audit(x, identity=WHO, labels={"mood": mood}, head=folder / "head", attackers=("linear",), progress=False)
+    linear = audited.readings.set_index(["representation", "attacker", "train_people"])["value"].unstack(0)
+    assert (linear["x"] > linear[f"φ ({report.head.name})"] + 20).all()
+    heads = [b for b in HEADS if b.name == "SN"]
+    bank = replace(heads[0].settings, strengths=(1.0,))
+    one = SensitiveNets(settings=bank).fit(x, np.where(mood == None, np.nan, mood), identity=WHO)  # noqa: E711
+    one.save(tmp_path / "sn")
+    np.testing.assert_array_equal(load_head(tmp_path / "sn.json").transform(x), one.transform(x))
+
+
+def test_the_report_is_private_self_contained_and_names_nobody(hidden, tmp_path):
+    x, _, report = hidden
+    folder = report.save(tmp_path / "out")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    names = {file.name for file in folder.iterdir()}
+    assert names >= {
+        "report.html",
+        "report.md",
+        "readings.csv",
+        "points.csv",
+        "verification.csv",
+        "health.csv",
+        "head.json",
+    }
+    page = (folder / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 2 and not re.search(r"https?:|src=\"(?!data:)|<script|<link", page)
+    values = {f"{value:.4f}" for value in x[:200].ravel() if abs(value) > 1}
+    for file in folder.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file.name
+        text = file.read_bytes().decode("latin-1")
+        assert "Zebedee" not in text
+        assert file.suffix not in (".html", ".md") or not [v for v in values if v in text]
+    report.save(folder)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds something else"):
+        report.save(tmp_path / "mine")
+
+
+def test_labels_are_escaped():
+    x, mood = world(0.0, False)
+    report = audit(x, identity=WHO, labels={"<b>|": mood}, attackers=("linear",), progress=False)
+    assert "<b>" not in report.html() and "\\|" in report.markdown()
+
+
+def test_a_dead_representation_is_called_dead_and_duplicates_are_counted():
+    x, mood = world(0.0, False)
+    x[:, 1:] = 1e-4 * x[:, 1:]
+    x[5] = x[6]
+    report = audit(x, identity=WHO, labels={"mood": mood}, attackers=("linear",), progress=False)
+    assert report.health["collapsed"].all() and "has collapsed" in str(report)
+    assert report.health["duplicates"].iloc[0] == 1
+
+
+def test_a_memory_map_is_read_in_parts_and_its_people_are_sampled(tmp_path, monkeypatch):
+    rng = np.random.default_rng(4)
+    x = np.lib.format.open_memmap(tmp_path / "big.npy", "w+", np.float32, (20_000, 512))
+    x[:] = rng.normal(size=x.shape)
+    x[:, 0] += 3 * (np.arange(20_000) % 2)
+    x.flush()
+    table = pd.DataFrame({"identity": np.arange(20_000) // 4, "smiling": np.arange(20_000) % 2})
+    table.to_csv(tmp_path / "labels.csv", index=False)
+    given = read(tmp_path / "big.npy", tmp_path / "labels.csv")
+    assert isinstance(given["x"], np.memmap)
+    monkeypatch.setattr("blindlib.inspection.run._VERIFIED", 1_000)
+    monkeypatch.setattr("blindlib.inspection.reading.BLOCK", 1_000)
+    monkeypatch.setattr("blindlib.inspection.people._PAIRS", 500)
+    tracemalloc.start()
+    report = audit(**given, rows=800, attackers=("linear",), progress=False)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "a sample of 200 of 5,000 people, 800 images" in str(report) and strongest(report)["leak"]
+    assert strongest(report)["test_people"] == 200
+    assert peak < 38e6, "x has 41e6 bytes"
+
+
+def test_every_kind_of_file_gives_the_same_arrays(tmp_path):
+    x, mood = world(1.0, False)
+    mood[3] = ""
+    frame = pd.DataFrame({"identity": WHO.astype(str), "mood": mood})
+    np.savez(tmp_path / "a.npz", x=x, identity=WHO.astype(str), mood=mood)
+    np.save(tmp_path / "a.npy", x)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    save_file({"x": x.astype(np.float16)}, tmp_path / "a.safetensors")
+    pd.concat([frame, pd.DataFrame(x).add_prefix("x")], axis=1).to_parquet(tmp_path / "a.parquet")
+    frame.assign(embedding=list(x)).to_parquet(tmp_path / "b.parquet")
+    for name, table in (("a.npz", 0), ("a.npy", 1), ("a.safetensors", 1), ("a.parquet", 0), ("b.parquet", 0)):
+        given = read(tmp_path / name, tmp_path / "a.csv" if table else None)
+        np.testing.assert_allclose(given["x"], x, atol=2e-3)
+        assert list(given["labels"]) == ["mood"] and list(given["identity"]) == list(WHO.astype(str))
+        report = audit(**given, attackers=("linear",), progress=False)
+        assert strongest(report)["test_images"] == 959, "one label is not known"
+
+
+X, MOOD = world(0.0, False)
+REFUSED = {
+    "two classes with 20 people": {"labels": {"mood": np.where(WHO < 10, "a", "b")}},
+    "has 1 classes": {"labels": {"mood": np.full(960, "a")}},
+    "two classes with 40 people": {"labels": {"mood": np.where(WHO < 30, "a", "b")}, "hide": "mood"},
+    "no label 'age'": {"hide": "age"},
+    "one value a row": {"labels": {"mood": MOOD[1:]}},
+    "1 rows hold NaN": {"x": np.where(np.arange(960)[:, None] == 3, np.nan, X)},
+    "numeric array": {"x": X.astype(str)},
+    "not known of 4 rows": {"identity": np.where(WHO == 7, None, WHO.astype(object))},
+    "about 50 such people": {"identity": np.arange(960), "hide": "mood"},
+    "no attacker 'oracle'": {"attackers": ("oracle",)},
+}
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_what_cannot_be_audited_is_refused_with_what_is_needed(words):
+    given = {"x": X, "identity": WHO, "labels": {"mood": MOOD}, "heads": HEADS, "attackers": ("linear",)} | REFUSED[
+        words
+    ]
+    with pytest.raises(InputError, match=words) as refused:
+        audit(given.pop("x"), progress=False, **given)
+    assert "→" in str(refused.value)
+
+
+def test_without_second_pictures_verification_is_said_not_to_be_measured():
+    report = audit(X, identity=np.arange(960), labels={}, progress=False)
+    assert report.verification.empty and "10 people with two pictures are needed, 0 have them" in str(report)
+
+
+def test_files_that_are_not_what_they_should_be_are_refused(tmp_path):
+    objects = MOOD.astype(object)
+    np.savez(tmp_path / "objects.npz", x=X, identity=WHO, mood=objects)
+    np.save(tmp_path / "objects.npy", objects, allow_pickle=True)
+    np.savez(tmp_path / "nobody.npz", x=X)
+    (tmp_path / "damaged.npz").write_bytes(b"PK\x03\x04 and no more")
+    (tmp_path / "damaged.safetensors").write_bytes(b"no")
+    np.save(tmp_path / "x.npy", X)
+    pd.DataFrame({"identity": [1, 2]}).to_csv(tmp_path / "short.csv", index=False)
+    (tmp_path / "head.json").write_text(json.dumps({"class": "os.system"}))
+    for name, words in (
+        ("objects.npz", "dtype=str"),
+        ("objects.npy", "pickles are not opened"),
+        ("nobody.npz", "no 'identity'"),
+        ("damaged.npz", "does not read"),
+        ("damaged.safetensors", "does not read"),
+        ("x.csv", "not a kind"),
+        ("none.npz", "not found"),
+    ):
+        with pytest.raises(InputError, match=words):
+            read(tmp_path / name)
+    with pytest.raises(InputError, match="2 rows of labels for 960 of x"):
+        read(tmp_path / "x.npy", tmp_path / "short.csv")
+    with pytest.raises(InputError, match="names no method"):
+        load_head(tmp_path / "head")
+    with pytest.raises(InputError, match="takes 4 dimensions"):
+        head = LEACE().fit(X[:, :4], MOOD)
+        audit(X, identity=WHO, labels={"mood": MOOD}, head=head, progress=False)
+
+
+def test_the_command_writes_the_report_and_says_one_line_of_what_is_wrong(tmp_path, monkeypatch, capsys):
+    np.savez(tmp_path / "e.npz", x=X, identity=WHO, mood=MOOD)
+    monkeypatch.chdir(tmp_path)
+    command = ["blindlib", "audit", "e.npz", "--attacker", "linear"]
+    for more, code in (([], 0), (["--hide", "age"], 1)):
+        monkeypatch.setattr(sys, "argv", [*command, *more])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == code
+    said = capsys.readouterr()
+    assert "240 people" in said.out and (tmp_path / "audit_e" / "report.html").exists()
+    assert "error: hide: there is no label 'age'" in said.err
