@@ -9,7 +9,7 @@
     x = rng.normal(size=(200, 32))[people] + 0.3 * rng.normal(size=(800, 32))
     x[:, 0] += 1.5 * (emotion == "happy")  # what leaks
     report = audit(x.astype("float32"), identity=people, labels={"emotion": emotion}, hide="emotion")
-    print(report)  # tables; report.save("audit") writes report.html, report.md, CSVs and the recommended head
+    print(report)  # what it found; report.save("audit") writes report.html, report.md, CSVs and the recommended head
 
 From files: `blindlib audit embeddings.npz --hide emotion`, or `audit(**read("embeddings.npz"), hide="emotion")`.
 """
