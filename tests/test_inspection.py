@@ -149,7 +149,7 @@ def test_hiding_finds_a_method_that_hides_and_keeps_the_rest(hidden):
     best, x = report.points[report.points["recommended"]].iloc[0], report.points.iloc[0]
     assert x["low"] > 70 and best["value"] < x["value"] - 25 and best["hidden"] > best["hidden_hw"]
     assert best["choose_cost"] <= 3 and best["id"] > x["id"] - 5
-    assert {"SN", "LNTL", "pull", "LEACE", "INLP", "NAP"} == set(report.points["method"]) - {"x"}
+    assert {"SN", "LNTL", "pull", "LEACE", "INLP", "NAP", "Obliviator"} == set(report.points["method"]) - {"x"}
     after = report.others.set_index(["label", "representation"])["value"]
     assert after["gender", "φ"] > 85 and after["mood", "φ"] < 65 < after["mood", "x"]
     told = str(report)

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from blindlib.blinders.affine import INLP, LEACE, NAP
+from blindlib.blinders.affine import INLP, LEACE, NAP, SPLINCE
 from blindlib.blinders.blinder import Blinder, HeadBlinder
 from blindlib.blinders.lntl import LNTL
+from blindlib.blinders.obliviator import Obliviator
 from blindlib.blinders.pull import Pull
 from blindlib.blinders.representation import Representation
 from blindlib.blinders.sensitivenets import SensitiveNets
@@ -42,7 +43,7 @@ HEADS = (  # what is trained; λ as in the presets, up to where identity suffers
     LNTL(settings=LNTLSettings(strengths=(0.0, 0.01, 0.03), **_SHORT)),
     Pull(settings=PullSettings(strengths=(0.03,), **_SHORT)),
 )
-_KINDS = {kind.__name__: kind for kind in (SensitiveNets, LNTL, Pull, LEACE, INLP, NAP)}
+_KINDS = {kind.__name__: kind for kind in (SensitiveNets, LNTL, Pull, LEACE, SPLINCE, INLP, NAP, Obliviator)}
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,14 @@ def candidates(
         if isinstance(blinder, HeadBlinder):
             own = type(blinder)(settings=blinder.settings, random_state=seed, device="cpu")
             return own.fit_splits(data, budget=budget)
-        return blinder.fit(x[known], task.codes[known], identity=who[known])
+        try:
+            return blinder.fit(x[known], task.codes[known], identity=who[known])
+        except ValueError:
+            if isinstance(blinder, Obliviator):  # it refuses where too little would be left: there is no such point
+                return None
+            raise
 
-    for blinder in on_all_cores(trained, [*heads, LEACE(), INLP(), NAP()]):
+    for blinder in filter(None, on_all_cores(trained, [*heads, LEACE(), INLP(), NAP(), Obliviator()])):
         for strength in blinder.strengths_ if isinstance(blinder, HeadBlinder) else [0.0]:
             yield blinder.name, strength, _alone(blinder, strength)
 

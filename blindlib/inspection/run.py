@@ -117,7 +117,7 @@ def _notes(made: dict[str, tuple[Task, int]]) -> list[str]:
 
 
 def _points(heads: tuple) -> int:
-    return 4 + sum(len(head.settings.strengths) for head in heads)
+    return 5 + sum(len(head.settings.strengths) for head in heads)
 
 
 class _Auditor:
