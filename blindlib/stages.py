@@ -1,7 +1,7 @@
 """Each notebook is a stage: executed by papermill, kept only when it is whole, run again when what it uses changes.
 
 What a stage depends on is written down by content, in `build/<run>/<notebook>.inputs`: the digest of the notebook's
-cells and of every module that they use. The file is rewritten only when a digest changes, so make, which goes by file
+code and of every module that they use. The file is rewritten only when a digest changes, so make, which goes by file
 times, runs nothing after a `git pull` that rewrites equal files.
 """
 
@@ -133,7 +133,7 @@ def _imported_by(file: Path) -> frozenset[Path]:
 
 def modules_used(notebook: Path) -> list[Path]:
     """Files of blindlib that a notebook's code imports, and all that they import, sorted."""
-    code = "\n".join(source for kind, source in _cells(notebook) if kind == "code")
+    code = "\n".join(_cells(notebook))
     waiting, files = set(filter(None, map(module_file, imports_of(code)))), set()
     while waiting:
         file = waiting.pop()
@@ -142,9 +142,11 @@ def modules_used(notebook: Path) -> list[Path]:
     return sorted(files)
 
 
-def _cells(notebook: Path) -> list[tuple[str, str]]:
+def _cells(notebook: Path) -> list[str]:
+    """The sources of the code cells that a run executes as they stand: prose and default parameters decide nothing."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    return [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    return ["".join(cell["source"]) for cell in code if "parameters" not in cell["metadata"].get("tags", [])]
 
 
 def _module_of_one_s_own(name: str) -> Path:
