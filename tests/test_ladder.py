@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.svm import SVC
 
 from blindlib.blinders import Representation
 from blindlib.common.errors import InputError
@@ -108,3 +109,37 @@ def test_the_whole_ladder_has_every_attacker_at_every_size_and_the_diff_of_the_s
     assert cells.loc[("φ", "linear", 150), "diff"] == pytest.approx(100 * (one - other) / (one - 50))
     assert 10 < cells.loc[("φ", "linear", 150), "diff"] < 90
     assert ladder.settings_tried(("linear", "kNN")) == {"linear": 1, "kNN": 2}
+
+
+def small_world(seed, leak, scale=1.0):
+    """100 people of six images in 8 dimensions, half of either class, told along an axis of which `scale` is the unit."""
+    rng = np.random.default_rng(seed)
+    who = np.repeat(np.arange(100), 6)
+    codes = np.tile(np.arange(6) % 2, 100)
+    x = rng.normal(size=(600, 8))
+    x[:, 0] = scale * (x[:, 0] + leak * (2 * codes - 1))
+    parts = np.split(rng.permutation(100), (10, 60))
+    rows = [np.flatnonzero(np.isin(who, part)) for part in parts]
+    return (
+        x.astype(np.float32),
+        codes,
+        who,
+        Split(0, seed, head=rows[0][:0], validation=rows[0], probe=rows[1], test=rows[2]),
+    )
+
+
+def test_what_is_tiny_in_scale_is_read_by_the_ladder_and_called_private_by_an_svm_of_old_defaults():
+    x, task, _, split = world = small_world(0, leak=2.0, scale=1e-3)
+    old = SVC(gamma="auto").fit(x[split.probe], task.codes[split.probe])
+    assert abs(100 * old.score(x[split.test], task.codes[split.test]) - 50) < 8
+    assert strongest(world, ("linear", "SVM")) > 90
+
+
+def test_where_nothing_leaks_the_ladder_alarms_as_seldom_as_its_level_says():
+    """240 test images: chance is exceeded by 1.96 standard errors in one world of 40 by luck, in six by a fault."""
+    limit = 50 + 1.96 * 100 * np.sqrt(0.25 / 240)
+    alarms = {
+        leak: sum(strongest(small_world(seed, leak), ("linear", "kNN")) > limit for seed in range(40))
+        for leak in (0.0, 0.5)
+    }
+    assert alarms[0.0] <= 5 and alarms[0.5] >= 38, alarms
