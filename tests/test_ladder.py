@@ -112,20 +112,21 @@ def test_the_whole_ladder_has_every_attacker_at_every_size_and_the_diff_of_the_s
 
 
 def small_world(seed, leak, scale=1.0):
-    """100 people of six images in 8 dimensions, half of either class, told along an axis of which `scale` is the unit."""
+    """100 people of six images in 8 dimensions, half of either class; the telling axis has `scale` as its unit."""
     rng = np.random.default_rng(seed)
-    who = np.repeat(np.arange(100), 6)
-    codes = np.tile(np.arange(6) % 2, 100)
+    who, codes = np.repeat(np.arange(100), 6), np.tile(np.arange(6) % 2, 100)
     x = rng.normal(size=(600, 8))
     x[:, 0] = scale * (x[:, 0] + leak * (2 * codes - 1))
-    parts = np.split(rng.permutation(100), (10, 60))
-    rows = [np.flatnonzero(np.isin(who, part)) for part in parts]
-    return (
-        x.astype(np.float32),
-        codes,
-        who,
-        Split(0, seed, head=rows[0][:0], validation=rows[0], probe=rows[1], test=rows[2]),
-    )
+    rows = [np.flatnonzero(np.isin(who, part)) for part in np.split(rng.permutation(100), (10, 60))]
+    split = Split(0, seed, head=rows[0][:0], validation=rows[0], probe=rows[1], test=rows[2])
+    return x.astype(np.float32), Task("emotion", codes, ["a", "b"]), who, split
+
+
+def strongest(world, rungs):
+    x, task, who, split = world
+    settings = ProbeSettings(ladder=rungs, ladder_people=(10**6,))
+    rows = pd.DataFrame(ladder.climb(Representation.of("x", x), task, [split], settings, who))
+    return rows.loc[rows["probe"] == "strongest", "balanced_accuracy"].item()
 
 
 def test_what_is_tiny_in_scale_is_read_by_the_ladder_and_called_private_by_an_svm_of_old_defaults():
