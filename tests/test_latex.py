@@ -9,7 +9,7 @@ from report_rows import TASKS, result_rows, study_rows
 
 from blindlib.data.facetable import make_facetable
 from blindlib.report import tables
-from blindlib.report.audit import audit_table1
+from blindlib.report.printed import audit_table1
 from blindlib.report.claims import judge_claims, scorecard
 from blindlib.report.latex import NEEDS, as_latex, in_symbols
 
