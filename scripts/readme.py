@@ -30,7 +30,7 @@ MARKED = re.compile(r"<!-- (\w+): ([^>]*?) -->(.*?)<!-- /\1 -->", re.S)
 def filled(text: str, figures: Path = FIGURES) -> str:
     """The text with everything between its marks made anew from the runs in `figures`.
 
-    Raises KeyError where a mark names no function of `MADE`, or a number that is not one row's.
+    Raises KeyError where a mark names none of `MADE`, or a number that is not one row's.
     """
 
     def fill(match: re.Match) -> str:
@@ -47,6 +47,24 @@ def num(what: str, figures: Path) -> str:
     table, keys, columns = re.split(r"\s*;\s*", what)
     rows = pd.read_csv(figures / f"{table}.csv")
     return told(rows, find(rows, re.split(r",\s*", keys)), columns)
+
+
+def finding(preset: str, figures: Path) -> str:
+    """The README's three lines: what is read, what is kept, what becomes of a bias."""
+
+    def one(row: str, columns: str = "mean ± half_width", table: str = "table1") -> str:
+        return num(f"{preset}/{table}; {row}; {columns}", figures)
+
+    gap = {name: one(f"{name}, biased", "eq_opp ± eq_opp_hw", "table2") for name in ("x", "SN", "LNTL")}
+    return (
+        f"* A network reads {one('Emotion (NN), x, B')} % of six emotions from x (by guessing "
+        f"{one('Emotion (NN), x, B', 'chance')}), {one('Emotion (NN), SN, B')} % from φ_SN, by SensitiveNets; our "
+        f"strongest attacker {one('Emotion (strongest), SN, B')} %.\n"
+        f"* Whether two pictures show one person is told in {one('ID, x')} % from x, {one('ID, SN')} % from φ_SN, "
+        f"{one('ID, LNTL')} % from φ_LNTL, by Learning Not to Learn.\n"
+        "* A classifier of attractiveness, trained where the attractive smile more, finds the smiling among them and the "
+        f"others at rates that differ by {gap['x']} points on x, {gap['SN']} on φ_SN, {gap['LNTL']} on φ_LNTL."
+    )
 
 
 def record(preset: str, figures: Path) -> dict:
@@ -153,13 +171,11 @@ def badges(name: str, figures: Path) -> str:
 
 def grid(head: list[str], lines: list[list[str]]) -> str:
     """A Markdown table."""
-    rows = [head, ["---"] * len(head), *lines]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in row)} |".replace("|  |", "| |") for row in rows)
+    return "\n".join(f"|{'|'.join(row)}|" for row in [head, ["---"] * len(head), *lines])
 
 
-MADE = {
-    make.__name__: make for make in (num, minutes, faces, times, scorecard, advice, published, settled, earlier, badges)
-}
+MAKERS = (num, finding, minutes, faces, times, scorecard, advice, published, settled, earlier, badges)
+MADE = {make.__name__: make for make in MAKERS}
 
 
 if __name__ == "__main__":
