@@ -62,9 +62,17 @@ def finding(preset: str, figures: Path) -> str:
         f"strongest attacker {one('Emotion (strongest), SN, B')} %.\n"
         f"* Whether two pictures show one person is told in {one('ID, x')} % from x, {one('ID, SN')} % from φ_SN, "
         f"{one('ID, LNTL')} % from φ_LNTL, by Learning Not to Learn.\n"
-        "* A classifier of attractiveness, trained where the attractive smile more, finds the smiling among them and the "
-        f"others at rates that differ by {gap['x']} points on x, {gap['SN']} on φ_SN, {gap['LNTL']} on φ_LNTL."
+        "* A classifier of attractiveness, trained where the attractive smile more, finds the smiling among them and "
+        f"the others at rates that differ by {gap['x']} points on x, {gap['SN']} on φ_SN, {gap['LNTL']} on φ_LNTL."
     )
+
+
+def curve(what: str, figures: Path) -> str:
+    """`PRESET/REPRESENTATION`: what the strongest attacker reads, by the number of people who trained it."""
+    preset, name = what.split("/")
+    rows = pd.read_csv(figures / preset / "attack_curves.csv")
+    rows = rows[(rows["representation"] == name) & (rows["probe"] == "strongest")].sort_values("people")
+    return ", ".join(f"{row['mean']:.1f} % with {row['people']:,} people" for row in rows.to_dict("records"))
 
 
 def record(preset: str, figures: Path) -> dict:
@@ -174,7 +182,7 @@ def grid(head: list[str], lines: list[list[str]]) -> str:
     return "\n".join(f"|{'|'.join(row)}|" for row in [head, ["---"] * len(head), *lines])
 
 
-MAKERS = (num, finding, minutes, faces, times, scorecard, advice, published, settled, earlier, badges)
+MAKERS = (num, finding, minutes, faces, times, curve, scorecard, advice, published, settled, earlier, badges)
 MADE = {make.__name__: make for make in MAKERS}
 
 

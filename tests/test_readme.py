@@ -32,6 +32,8 @@ def test_what_stands_between_the_marks_is_what_the_script_writes(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     assert readme.filled(text) == text, "run `make readme`"
     assert len(readme.MARKED.findall(text)) == text.count("<!-- /"), "every mark is closed, and by its own name"
+    if page == "docs/results.md":
+        assert not re.search(r"\d\.\d", readme.MARKED.sub("", text)), "a measured number is typed by hand"
 
 
 def test_the_scorecard_has_every_claim_s_verdict_and_interval_as_the_csv_has_them():
