@@ -45,7 +45,7 @@ def filled(text: str, figures: Path = FIGURES) -> str:
 def num(what: str, figures: Path) -> str:
     """`PRESET/TABLE; keys; column ± column`: one number."""
     table, keys, columns = re.split(r"\s*;\s*", what)
-    rows = pd.read_csv(figures / f"{table}.csv")
+    rows = pd.read_csv(figures / f"{table}.csv", dtype={"n_test": "Int64", "n_test_subjects": "Int64"})
     return told(rows, find(rows, re.split(r",\s*", keys)), columns)
 
 
@@ -60,8 +60,8 @@ def finding(preset: str, figures: Path) -> str:
         f"* A network reads {one('Emotion (NN), x, B')} % of six emotions from x (by guessing "
         f"{one('Emotion (NN), x, B', 'chance')}), {one('Emotion (NN), SN, B')} % from φ_SN, by SensitiveNets; our "
         f"strongest attacker {one('Emotion (strongest), SN, B')} %.\n"
-        f"* Whether two pictures show one person is told in {one('ID, x')} % from x, {one('ID, SN')} % from φ_SN, "
-        f"{one('ID, LNTL')} % from φ_LNTL, by Learning Not to Learn.\n"
+        f"* Whether two pictures show one person is told rightly in {one('ID, x')} % from x, {one('ID, SN')} % from "
+        f"φ_SN, {one('ID, LNTL')} % from φ_LNTL, by Learning Not to Learn.\n"
         "* A classifier of attractiveness, trained where the attractive smile more, finds the smiling among them and "
         f"the others at rates that differ by {gap['x']} points on x, {gap['SN']} on φ_SN, {gap['LNTL']} on φ_LNTL."
     )
