@@ -23,7 +23,7 @@ NAME := $(if $(SETTINGS),$(shell $(PY) -m blindlib name $(P) 2>/dev/null),$(PRES
 BUILD := $(abspath $(or $(BLINDLIB_BUILD),build))/$(NAME)
 FIGURES := $(or $(BLINDLIB_FIGURES),figures)/$(NAME)
 
-.PHONY: help setup paper stages lab data lint test unit notebooks check settle ladder backbone bench site clean
+.PHONY: help setup paper stages lab data lint test unit notebooks check settle ladder backbone bench readme site clean
 
 help:  ## show this list
 	@echo "make TARGET [PRESET=demo|smoke|open|paper|paper+dlib|…] [DATA=/path] [LFW=/path/to/lfw] [-j2]"
@@ -94,6 +94,9 @@ backbone: $(STAMP)  ## train the default backbone again (a quarter of an hour); 
 
 bench: $(STAMP)  ## how much faster banks of heads train than heads one by one: ratios, no verdict
 	@$(PY) scripts/bench.py
+
+readme: $(STAMP)  ## write the numbers of README.md and docs/ from figures/
+	@$(PY) scripts/readme.py
 
 site: $(STAMP)  ## the executed notebooks, tables and texts as a static site, in build/site
 	@$(PY) docs/make_site.py $(FIGURES) $(BUILD) $(dir $(BUILD))site

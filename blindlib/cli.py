@@ -1,7 +1,8 @@
-"""The command line: `blindlib data`, `synth`, `embed`, `run`, ... One line on bad input, a traceback with --debug."""
+"""The command line: `blindlib audit`, `data`, ...; what make calls is hidden. One line on bad input, or --debug."""
 
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -33,8 +34,17 @@ def _preset(name: str, changes: list[str]):
     return get_preset(name, "; ".join(changes))
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"blindlib {version('blindlib')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _options(debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error.")) -> None:
+def _options(
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+    told: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
     """Options of every command."""
 
 
@@ -149,7 +159,7 @@ def miniatures(
     typer.echo(f"wrote {write_miniatures(out, people=people, seed=seed)}")
 
 
-@app.command("inputs")
+@app.command("inputs", hidden=True)
 def inputs(preset: PresetName = "smoke", changes: Changes = ()) -> None:
     """Write down what every stage of a run depends on; stop with one clear line if its data or weights are not here."""
     from blindlib.common.files import ROOT, sha256
@@ -171,13 +181,13 @@ def inputs(preset: PresetName = "smoke", changes: Changes = ()) -> None:
     return write_inputs(wanted, state)
 
 
-@app.command("name")
+@app.command("name", hidden=True)
 def name(preset: PresetName = "smoke", changes: Changes = ()) -> None:
     """Print the name of a run's folders in build/ and figures/: the preset's, or one of its own if settings change."""
     typer.echo(_preset(preset, changes).name)
 
 
-@app.command("run")
+@app.command("run", hidden=True)
 def run(notebook: Path, preset: PresetName = "smoke", changes: Changes = ()) -> None:
     """Execute one notebook for a preset (make calls this)."""
     from blindlib.stages import run_stage
@@ -187,7 +197,7 @@ def run(notebook: Path, preset: PresetName = "smoke", changes: Changes = ()) -> 
     run_stage(notebook, wanted)
 
 
-@app.command("compare")
+@app.command("compare", hidden=True)
 def compare(committed: Path, fresh: Path) -> None:
     """Hold a fresh run's tables against the committed ones (`make check` calls this); exit 1 where they differ."""
     from blindlib.report.compare import compare_figures
@@ -198,7 +208,7 @@ def compare(committed: Path, fresh: Path) -> None:
         sys.exit(1)
 
 
-@app.command("settle")
+@app.command("settle", hidden=True)
 def settle(preset: PresetName = "demo", changes: Changes = ()) -> None:
     """Train a finished run's heads twice as long and say which cells of Table 1 move (`make settle` calls this)."""
     import pandas as pd
@@ -224,7 +234,7 @@ def settle(preset: PresetName = "demo", changes: Changes = ()) -> None:
         sys.exit(1)
 
 
-@app.command("ladder")
+@app.command("ladder", hidden=True)
 def ladder(preset: PresetName = "demo", changes: Changes = ()) -> None:
     """Every attacker, with 16 people to all, against every representation of a finished run (`make ladder`)."""
     from blindlib.blinders.banks import load_banks, representations
@@ -245,7 +255,7 @@ def ladder(preset: PresetName = "demo", changes: Changes = ()) -> None:
     typer.echo(ends.round(1).to_string())
 
 
-@app.command("record")
+@app.command("record", hidden=True)
 def record(preset: PresetName = "smoke", changes: Changes = ()) -> None:
     """Write run.json beside a run's tables (make calls this)."""
     from blindlib.stages import write_record

@@ -6,6 +6,7 @@ stands in for it), OUT takes the site. Nothing is executed, and nothing is fetch
 
 import ast
 import json
+import os
 import re
 import shutil
 import sys
@@ -19,14 +20,16 @@ from blindlib.common.errors import InputError
 from blindlib.common.files import ROOT
 
 PAGES = (
-    "README.md",
-    "DATA.md",
+    *("README.md", "DATA.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+    *(str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("docs/*.md"))),
     *(str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("blindlib/backbones/weights/*.md"))),
 )
 NEEDED = ("claims", "table1", "table2", "frontier", "attack_curves", "bias_sweep")  # what the pages are made of
 # An executed notebook may print where it ran: what stands before a folder of this repository is cut off.
 _ELSEWHERE = re.compile(r"(?<![\w./])(?:/[\w.+~-]+)+/(?=(?:\.venv|build|figures|data|blindlib|notebooks)/)")
-_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!\w+:|#)([^)#\s]+)(#[^)]*)?\)")
+_LINK = re.compile(r"(?P<image>!?)\[(?P<words>[^\]]+)\]\((?!\w+:|#)(?P<target>[^)#\s]+)(?P<anchor>#[^)]*)?\)")
+_BADGES = re.compile(r"<!-- badges: .*?<!-- /badges -->\n*", re.S)  # they come from a network
+_NUMBER = re.compile(r"<!-- num: (\w+)/(.*?) -->(.*?)<!-- /num -->")  # as scripts/readme.py writes it
 
 
 def stage(figures: Path, build: Path, source: Path) -> None:
@@ -42,13 +45,11 @@ def stage(figures: Path, build: Path, source: Path) -> None:
     shutil.copytree(ROOT / "docs", source, ignore=shutil.ignore_patterns("__pycache__"))
     for folder in (*(p for p in (ROOT / "figures").iterdir() if p.is_dir()), figures):
         shutil.copytree(folder, source / "figures" / folder.name, dirs_exist_ok=True)
-    for page in source.glob("*.md"):
-        page.write_text(page.read_text(encoding="utf-8").replace("@PRESET@", figures.name), encoding="utf-8")
     names = "\n".join(f".. auto{kind}:: blindlib.{name}" for name, kind in _api())
     (source / "names.txt").write_text(names, encoding="utf-8")
     for page in PAGES:
-        text = (ROOT / page).read_text(encoding="utf-8")
-        _write(source / page, with_files(text, (ROOT / page).parent, source))
+        text = with_numbers((ROOT / page).read_text(encoding="utf-8").replace("@PRESET@", figures.name), figures.name)
+        _write(source / _place(ROOT / page), with_files(_BADGES.sub("", text), (ROOT / page).parent, source))
     for notebook in sorted((ROOT / "notebooks").glob("0*.ipynb")):
         executed = build / notebook.name
         text = (executed if executed.is_file() else notebook).read_text(encoding="utf-8")
@@ -67,23 +68,39 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+def _place(path: Path) -> Path:
+    """Where a file of the repository lies in the site: what is in docs/ lies at its top."""
+    path = path.relative_to(ROOT)
+    return path.relative_to("docs") if path.parts[:1] == ("docs",) else path
+
+
+def with_numbers(text: str, preset: str) -> str:
+    """A text whose numbers of this preset are read from its CSVs and lead there; those of others stay as written."""
+
+    def kept(match: re.Match) -> str:
+        return f"{{num}}`{match[2]}`" if match[1] == preset else match[3]
+
+    return _NUMBER.sub(kept, text)
+
+
 def with_files(text: str, base: Path, source: Path) -> str:
-    """A Markdown text of the folder `base` whose files are copied along.
+    """A Markdown text of the folder `base` whose files are copied along, and whose links hold in the site.
 
     Links to folders become words, those to Markdown that is no page become downloads.
     """
 
     def kept(match: re.Match) -> str:
-        target = (base / match[2]).resolve()
+        words, target = match["words"], (base / match["target"]).resolve()
         if target.is_dir():
-            return match[1]
-        copy = source / target.relative_to(ROOT)
-        if target.is_file() and not copy.exists() and target.suffix not in (".ipynb", ".md"):
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(target, copy)
+            return words
+        place = _place(target)
+        if target.is_file() and not (source / place).exists() and target.suffix not in (".ipynb", ".md"):
+            (source / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(target, source / place)
+        link = os.path.relpath(place, _place(base))
         if target.suffix == ".md" and str(target.relative_to(ROOT)) not in PAGES:
-            return f"{{download}}`{match[1].strip('`')} <{match[2]}>`"
-        return match[0]
+            return f"{{download}}`{words.strip('`')} <{link}>`"
+        return f"{match['image']}[{words}]({link}{match['anchor'] or ''})"
 
     return _LINK.sub(kept, text)
 

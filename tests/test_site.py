@@ -36,7 +36,7 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     figures = shutil.copytree(ROOT / "figures" / "demo", folder / "demo")
     text = (figures / "table1.csv").read_text(encoding="utf-8")
-    changed = re.sub(r"^(Emotion \(NN\),SN,)[\d.]+(.*,B)$", rf"\g<1>{MARKED}\2", text, flags=re.M)
+    changed = re.sub(r"^(Emotion \(NN\),SN,)[\d.]+(.*,B\b.*)$", rf"\g<1>{MARKED}\2", text, flags=re.M)
     assert changed != text and f",{MARKED}," not in text
     (figures / "table1.csv").write_text(changed, encoding="utf-8")
     out = folder / "build" / "site"
@@ -65,7 +65,7 @@ def rows(site):
 
 @pytest.mark.slow
 def test_a_changed_csv_changes_every_page_that_shows_it(site, pages):
-    for page in ("index", "tables", "rows", "explore"):
+    for page in ("index", "tables", "rows", "explore", "results"):
         assert MARKED in str(pages[site / f"{page}.html"]), page
     assert MARKED not in (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
 
@@ -180,8 +180,19 @@ def test_a_notebook_loses_the_machine_s_paths_and_its_figures_get_the_plots_sent
     text = "PosixPath('/srv/someone/blindlib/build/demo/results.csv') and/or 3/build/"
     cell["outputs"] = [{"data": {"image/png": "", "text/plain": text}}]
     ready = make_site.readied({"cells": [cell]}, tmp_path)["cells"][0]
-    assert ready["metadata"]["mystnb"]["image"]["alt"] == "ROC by representation on a logarithmic FAR"
+    assert ready["metadata"]["mystnb"]["image"]["alt"] == "The corner of the ROC on a logarithmic FAR"
     assert ready["outputs"][0]["data"]["text/plain"] == "PosixPath('build/demo/results.csv') and/or 3/build/"
+
+
+def test_links_hold_where_docs_lies_at_the_top_and_numbers_of_the_run_become_links(tmp_path):
+    text = "[a](../DATA.md) ![b c d](../figures/demo/frontier.png) [`e/`](../blindlib) [f](running.md#targets)"
+    laid = make_site.with_files(text, make_site.ROOT / "docs", tmp_path)
+    assert laid == "[a](DATA.md) ![b c d](figures/demo/frontier.png) `e/` [f](running.md#targets)"
+    assert (tmp_path / "figures" / "demo" / "frontier.png").is_file()
+    assert make_site.with_files("[a](docs/use.md)", make_site.ROOT, tmp_path) == "[a](use.md)"
+    mark = "<!-- num: demo/table1; ID, x; mean -->97.8<!-- /num -->"
+    assert make_site.with_numbers(mark, "demo") == "{num}`table1; ID, x; mean`"
+    assert make_site.with_numbers(mark, "open") == "97.8"
 
 
 def test_a_run_without_tables_is_refused_at_the_door(tmp_path):

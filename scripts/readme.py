@@ -1,0 +1,198 @@
+"""Write the numbers of README.md and of the pages beside it from figures/: `python scripts/readme.py`, `make readme`.
+
+What is written stands between `<!-- num: demo/table1; ID, SN; mean ± half_width -->` and `<!-- /num -->`: that number
+of that CSV's one row, as the site's role `num` finds it. Tables and sentences stand between marks that bear the name of
+the function here that makes them. `--check` writes nothing and exits 1 where a page would change.
+"""
+
+import json
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pandas as pd
+
+from blindlib.common.files import ROOT
+from blindlib.evaluate.frontier import advice as advise
+from blindlib.presets import get_preset
+from blindlib.report import claims
+
+sys.path.insert(0, str(ROOT / "docs" / "_ext"))
+from results import find
+from results import number as told
+
+PAGES = ("README.md", "docs/results.md", "docs/running.md")
+FIGURES = ROOT / "figures"
+MARKED = re.compile(r"<!-- (\w+): ([^>]*?) -->(.*?)<!-- /\1 -->", re.S)
+
+
+def filled(text: str, figures: Path = FIGURES) -> str:
+    """The text with everything between its marks made anew from the runs in `figures`.
+
+    Raises KeyError where a mark names none of `MADE`, or a number that is not one row's.
+    """
+
+    def fill(match: re.Match) -> str:
+        name, what, old = match.groups()
+        new = MADE[name](what, figures)
+        lines = "\n" if old.startswith("\n") else ""  # a block of its own
+        return f"<!-- {name}: {what} -->{lines}{new}{lines}<!-- /{name} -->"
+
+    return MARKED.sub(fill, text)
+
+
+def num(what: str, figures: Path) -> str:
+    """`PRESET/TABLE; keys; column ± column`: one number."""
+    table, keys, columns = re.split(r"\s*;\s*", what)
+    rows = pd.read_csv(figures / f"{table}.csv", dtype={"n_test": "Int64", "n_test_subjects": "Int64"})
+    return told(rows, find(rows, re.split(r",\s*", keys)), columns)
+
+
+def finding(preset: str, figures: Path) -> str:
+    """The README's three lines: what is read, what is kept, what becomes of a bias."""
+
+    def one(row: str, columns: str = "mean ± half_width", table: str = "table1") -> str:
+        return num(f"{preset}/{table}; {row}; {columns}", figures)
+
+    gap = {name: one(f"{name}, biased", "eq_opp ± eq_opp_hw", "table2") for name in ("x", "SN", "LNTL")}
+    return (
+        f"* A network reads {one('Emotion (NN), x, B')} % of six emotions from x (by guessing "
+        f"{one('Emotion (NN), x, B', 'chance')}), {one('Emotion (NN), SN, B')} % from φ_SN, by SensitiveNets; our "
+        f"strongest attacker {one('Emotion (strongest), SN, B')} %.\n"
+        f"* Whether two pictures show one person is told rightly in {one('ID, x')} % from x, {one('ID, SN')} % from "
+        f"φ_SN, {one('ID, LNTL')} % from φ_LNTL, by Learning Not to Learn.\n"
+        "* A classifier of attractiveness, trained where the attractive smile more, finds the smiling among them and "
+        f"the others at rates that differ by {gap['x']} points on x, {gap['SN']} on φ_SN, {gap['LNTL']} on φ_LNTL."
+    )
+
+
+def curve(what: str, figures: Path) -> str:
+    """`PRESET/REPRESENTATION`: what the strongest attacker reads, by the number of people who trained it."""
+    preset, name = what.split("/")
+    rows = pd.read_csv(figures / preset / "attack_curves.csv")
+    rows = rows[(rows["representation"] == name) & (rows["probe"] == "strongest")].sort_values("people")
+    return ", ".join(f"{row['mean']:.1f} % with {row['people']:,} people" for row in rows.to_dict("records"))
+
+
+def record(preset: str, figures: Path) -> dict:
+    """A run's run.json."""
+    return json.loads((figures / preset / "run.json").read_text(encoding="utf-8"))
+
+
+def minutes(preset: str, figures: Path) -> str:
+    """How long a preset took, and on what."""
+    run = record(preset, figures)
+    machine = f"{run['machine']['cores']} cores, {'no GPU' if not run['machine']['gpu'] else run['machine']['gpu']}"
+    return f"{run['seconds']['total'] / 60:.0f} minutes ({machine})"
+
+
+def faces(preset: str, figures: Path) -> str:
+    """How many pictures of how many people a preset's run had."""
+    data = record(preset, figures)["data"]
+    return f"{data['images']:,} pictures of {data['people']:,} people"
+
+
+def times(preset: str, figures: Path) -> str:
+    """The seconds of every notebook of a preset."""
+    seconds = record(preset, figures)["seconds"]
+    return grid(list(seconds), [[f"{value:,.0f} s" for value in seconds.values()]])
+
+
+def scorecard(preset: str, figures: Path) -> str:
+    """A line a claim: rule, verdict and interval by the paper's attackers and by the strongest, and its notebook."""
+    verdicts, lines = pd.read_csv(figures / preset / "claims.csv"), []
+    cards = claims.scorecard(verdicts)
+    for row, card in zip(verdicts.to_dict("records"), cards.to_dict("records"), strict=True):
+        unit = " %" if re.search("Diff [≤≥]", row["rule"]) else " points"
+        both = [text.partition(";")[0] for text in list(card.values())[3::2]]
+        book = "06_celeba_fairness" if "Table 2" in row["evidence"] else "05_probes"
+        both = [f"{text}{unit}" if "]" in text else text for text in both]
+        lines.append([f"[{row['id']}](notebooks/{book}.ipynb)", row["claim"], row["rule"], *both])
+    return grid(["", "claim", "holds when", "as the paper measures", "strongest attacker"], lines)
+
+
+def advice(preset: str, figures: Path) -> str:
+    """Which method to take, as notebook 05 says it."""
+    return advise(pd.read_csv(figures / preset / "frontier.csv"), get_preset(preset).id_budget)
+
+
+def published(preset: str, figures: Path) -> str:
+    """Diff of Table 1 beside the published one: where the published one lies outside of our interval."""
+    table, lines = pd.read_csv(figures / preset / "table1.csv"), []
+    for row in table[table["published_diff"].notna() & (table["protocol"] == "B")].to_dict("records"):
+        away, word = row["published_diff"] - row["diff"], "no data"
+        if pd.notna(away):
+            within = abs(away) <= row["diff_half_width"]
+            word = "agrees" if within else f"{'less' if away > 0 else 'more'} is lost here than published"
+        ours = told(pd.DataFrame([row]), 0, "diff ± diff_half_width")
+        lines.append([f"φ_{row['representation']}", row["domain"], ours, f"{row['published_diff']:g}", word])
+    return grid(["", "row of Table 1", "Diff, %", "published", ""], lines)
+
+
+def settled(preset: str, figures: Path) -> str:
+    """What longer training of the heads moves (`make settle`), if it was run."""
+    path = figures / preset / "settled.csv"
+    if not path.is_file():
+        return "`make settle` was not run for these figures."
+    moved, table = pd.read_csv(path), pd.read_csv(figures / preset / "table1.csv")
+    now = table[table["protocol"] == "B"].set_index(["domain", "representation"])["mean"]
+    rows = moved.to_dict("records")
+    own = [abs(now.get((row["domain"], row["representation"]), 1e9) - row["mean"]) < 0.06 for row in rows]
+    lines = [
+        [f"φ_{row['representation']}", row["domain"], told(moved, n, "mean ± half_width"), told(moved, n, "longer")]
+        for n, row in enumerate(rows)
+    ]
+    note = "" if all(own) else "\n\nThese are rows of an earlier run: their first column is not that of Table 1."
+    return grid(["", "row of Table 1", "as in this file's run", "with twice the patience"], lines) + note
+
+
+def earlier(preset: str, figures: Path) -> str:
+    """Whether a run's verdicts are of the code before there were verdicts by the strongest attacker."""
+    if "strongest_verdict" in pd.read_csv(figures / preset / "claims.csv"):
+        return "These figures and verdicts are of the present code."
+    return (
+        "**These figures and verdicts are of an earlier code** (heads that stopped early, verdicts of two kinds); "
+        f"`make paper PRESET={preset}` gives others."
+    )
+
+
+def badges(name: str, figures: Path) -> str:
+    """Badges that lead to the address of the repository in pyproject.toml, or within it where none is stated."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    address = project.get("urls", {}).get("Repository", "").rstrip("/")
+    there = "/".join(address.split("/")[-2:])
+    ci = f"{address or '../..'}/actions/workflows/ci.yml"
+    binder = f"https://mybinder.org/v2/gh/{there}/HEAD?urlpath=lab/tree/notebooks"
+    colab = f"https://colab.research.google.com/github/{there}/blob/HEAD/.binder/colab.ipynb"
+    within = "docs/running.md#in-a-browser"
+    return "\n".join(
+        f"[![{words}]({image})]({target})"
+        for words, image, target in (
+            ("CI", f"{ci}/badge.svg", ci),
+            ("Binder", "https://mybinder.org/badge_logo.svg", binder if address else within),
+            ("Colab", "https://colab.research.google.com/assets/colab-badge.svg", colab if address else within),
+            ("MIT licence", "https://img.shields.io/badge/licence-MIT-blue.svg", "LICENSE"),
+        )
+    )
+
+
+def grid(head: list[str], lines: list[list[str]]) -> str:
+    """A Markdown table."""
+    return "\n".join(f"|{'|'.join(row)}|" for row in [head, ["---"] * len(head), *lines])
+
+
+MAKERS = (num, finding, minutes, faces, times, curve, scorecard, advice, published, settled, earlier, badges)
+MADE = {make.__name__: make for make in MAKERS}
+
+
+if __name__ == "__main__":
+    changed = []
+    for page in PAGES:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        if (new := filled(text)) != text:
+            changed.append(page)
+            if "--check" not in sys.argv:
+                (ROOT / page).write_text(new, encoding="utf-8")
+    print(f"{', '.join(changed) or 'nothing'} {'would change' if '--check' in sys.argv else 'written'}")
+    sys.exit(1 if changed and "--check" in sys.argv else 0)
