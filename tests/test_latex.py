@@ -9,9 +9,9 @@ from report_rows import TASKS, result_rows, study_rows
 
 from blindlib.data.facetable import make_facetable
 from blindlib.report import tables
-from blindlib.report.audit import audit_table1
 from blindlib.report.claims import judge_claims, scorecard
 from blindlib.report.latex import NEEDS, as_latex, in_symbols
+from blindlib.report.printed import audit_table1
 
 MEANS = {"x": 75.0, "SN": 65.0, "LNTL": 60.0, "LNTL demographic": 61.0, "LEACE": 62.0, "INLP": 63.0, "SN λ=0": 70.0}
 

@@ -11,10 +11,11 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from blindlib import stages
 from blindlib.common.errors import InputError
-from blindlib.common.files import ROOT, dataset_place
+from blindlib.common.files import ROOT, dataset_place, sha256
 from blindlib.presets import get_preset
 
 PATHS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
+TABLE = "from blindlib.metrics import people_needed\npeople_needed"
 each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda p: p.stem)
 LARGEST = 1_500_000  # bytes: what a forge still shows
 # An absolute path of Unix (no address's, no closing tag of HTML), of Windows, a home, a Path's repr.
@@ -100,7 +101,7 @@ def test_a_data_set_s_place_is_told_without_the_machine(tmp_path, monkeypatch):
 def run(tmp_path):
     """A folder with a notebook, and its finished run as papermill and `run_stage` leave it."""
     told = new_code_cell('PRESET = "demo"\nSETTINGS = ""', metadata={"tags": ["parameters"]})
-    asked = [new_markdown_cell("# 1"), told, new_code_cell("print(len(faces))"), new_code_cell("table")]
+    asked = [new_markdown_cell("# 1"), told, new_code_cell("print(len(faces))"), new_code_cell(TABLE)]
     for number, cell in enumerate(asked):
         cell.id = str(number)
     folder, build, figures = (tmp_path / name for name in ("notebooks", "build/smoke", "figures/smoke"))
@@ -118,7 +119,9 @@ def run(tmp_path):
         bar,
         new_output("stream", name="stdout", text="60\n"),
     ]
-    ran.cells[4].outputs = [new_output("execute_result", {"text/plain": "17.5", "image/png": "iVBO"}, execution_count=4)]
+    ran.cells[4].outputs = [
+        new_output("execute_result", {"text/plain": "17.5", "image/png": "iVBO"}, execution_count=4)
+    ]
     nbformat.write(ran, build / "01_first.ipynb")
     (figures / "run.json").write_text("{}")
     return folder, build, figures
@@ -136,8 +139,9 @@ def test_a_run_is_stored_without_its_bars_as_run_all_counts(run):
     assert [cell.execution_count for cell in code(stored)] == [1, 2, 3] and third.outputs[0].execution_count == 3
     assert stored.metadata.blindlib == {"preset": "smoke", "code": stages.code_digest(stored.cells)}
     before = (folder / "01_first.ipynb").read_bytes()
-    (build / "01_first.inputs").write_text("0  01_first.ipynb\n")
-    assert stages.store_outputs(get_preset("smoke"), folder) == [], "its code uses no module"
+    metrics = ROOT / "blindlib" / "metrics.py"
+    (build / "01_first.inputs").write_text(f"{sha256(metrics)}  blindlib/metrics.py\n")
+    assert stages.store_outputs(get_preset("smoke"), folder) == []
     assert (folder / "01_first.ipynb").read_bytes() == before
 
 
@@ -152,7 +156,7 @@ def test_the_digest_is_of_code_and_of_no_prose(run):
 
 def test_a_run_that_changed_settings_is_stored_as_one(run):
     folder, build, figures = run
-    preset = get_preset("smoke", "rotations=2")
+    preset = get_preset("smoke", "erasers=['LEACE']")
     shutil.copytree(build, build.with_name(preset.name))
     shutil.copytree(figures, figures.with_name(preset.name))
     stages.store_outputs(preset, folder)
