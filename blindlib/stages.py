@@ -147,9 +147,13 @@ def modules_used(notebook: Path) -> list[Path]:
 
 def _cells(notebook: Path) -> list[str]:
     """The sources of the code cells that a run executes as they stand: prose and default parameters decide nothing."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    code = [cell for cell in cells if cell["cell_type"] == "code"]
-    return ["".join(cell["source"]) for cell in code if "parameters" not in cell["metadata"].get("tags", [])]
+    return _code(json.loads(notebook.read_text(encoding="utf-8"))["cells"])
+
+
+def _code(cells: list[dict]) -> list[str]:
+    told = {"parameters", "injected-parameters"}
+    code = [cell for cell in cells if cell["cell_type"] == "code" and not told & set(cell["metadata"].get("tags", []))]
+    return ["".join(cell["source"]) for cell in code]
 
 
 def _module_of_one_s_own(name: str) -> Path:
@@ -180,8 +184,8 @@ def write_inputs(preset: Preset, data: str) -> None:
 
 
 def code_digest(cells: list[dict]) -> str:
-    """SHA-256 over the code of a notebook's cells: which code gave its outputs."""
-    return digest(*("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"))
+    """SHA-256 over the code of a notebook's cells, without its parameters: which code gave its outputs."""
+    return digest(*_code(cells))
 
 
 def store_outputs(preset: Preset, folder: Path = ROOT / "notebooks") -> list[str]:
@@ -209,7 +213,6 @@ def store_outputs(preset: Preset, folder: Path = ROOT / "notebooks") -> list[str
         if not (build / path.name).is_file():
             raise InputError(path.name, f"has not run with preset {preset.name}", again)
         notebook, ran = (nbformat.read(each, as_version=4) for each in (path, build / path.name))
-        ran.cells = [cell for cell in ran.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
         if _code(notebook.cells) != _code(ran.cells):
             raise InputError(path.name, f"has other code than what ran with preset {preset.name}", f"{again}, anew")
         _show(notebook, ran, preset)
@@ -226,21 +229,16 @@ def store_outputs(preset: Preset, folder: Path = ROOT / "notebooks") -> list[str
     return changed
 
 
-def _code(cells: list) -> list[tuple[str, str | None]]:
-    """Cells' kinds with the code of those of code, but that of parameters: a run sets them."""
-    told = ["parameters" in cell.metadata.get("tags", []) or cell.cell_type != "code" for cell in cells]
-    return [(cell.cell_type, None if known else cell.source) for cell, known in zip(cells, told, strict=True)]
-
-
 def _show(notebook, ran, preset: Preset) -> None:
     """Give a notebook the parameters of a run, what its cells showed, and what says so."""
-    pairs = [(cell, done) for cell, done in zip(notebook.cells, ran.cells, strict=True) if cell.cell_type == "code"]
-    for count, (cell, done) in enumerate(pairs, 1):
+    ran.cells = [cell for cell in ran.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    cells, done = ([cell for cell in each.cells if cell.cell_type == "code"] for each in (notebook, ran))
+    for count, (cell, executed) in enumerate(zip(cells, done, strict=True), 1):
         if "parameters" in cell.metadata.get("tags", []):
             told = {"PRESET": "", "SETTINGS": "", **_parameters(preset)}
             cell.source = "\n".join(f"{name} = {json.dumps(value)}" for name, value in told.items())
         cell.outputs, cell.execution_count = [], count
-        for output in done.outputs:
+        for output in executed.outputs:
             last = cell.outputs[-1] if cell.outputs else {}
             if output.get("name") == "stderr":  # bars of progress, and warnings with paths of this machine
                 continue

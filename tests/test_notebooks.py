@@ -131,10 +131,14 @@ def run(tmp_path):
 
 def test_a_run_is_stored_without_its_bars_as_run_all_counts(run):
     folder, build, _ = run
+    prose = nbformat.read(folder / "01_first.ipynb", as_version=4)
+    prose.cells[0].source = "# One, in other words"
+    nbformat.write(prose, folder / "01_first.ipynb")
     assert stages.store_outputs(get_preset("smoke"), folder) == ["01_first"], "it left no .inputs to go by"
     stored = nbformat.read(folder / "01_first.ipynb", as_version=4)
     assert [cell.id for cell in stored.cells] == ["0", "1", "2", "3"]
     first, second, third = code(stored)
+    assert stored.cells[0].source == "# One, in other words"
     assert first.source == 'PRESET = "smoke"\nSETTINGS = ""' and first.outputs == []
     assert [(o.name, o.text) for o in second.outputs] == [("stdout", "1060\n")]
     assert third.outputs[0].data == {"text/plain": "17.5", "image/png": "iVBO"}
@@ -147,10 +151,12 @@ def test_a_run_is_stored_without_its_bars_as_run_all_counts(run):
     assert (folder / "01_first.ipynb").read_bytes() == before
 
 
-def test_the_digest_is_of_code_and_of_no_prose(run):
+def test_the_digest_is_of_code_and_neither_of_prose_nor_of_parameters(run):
     notebook = nbformat.read(run[0] / "01_first.ipynb", as_version=4)
     before = stages.code_digest(notebook.cells)
     notebook.cells[0].source = "# One"
+    assert stages.code_digest(notebook.cells) == before
+    notebook.cells[1].source = 'PRESET = "open"'
     assert stages.code_digest(notebook.cells) == before
     notebook.cells[3].source += " "
     assert stages.code_digest(notebook.cells) != before
