@@ -23,7 +23,7 @@ NAME := $(if $(SETTINGS),$(shell $(PY) -m blindlib name $(P) 2>/dev/null),$(PRES
 BUILD := $(abspath $(or $(BLINDLIB_BUILD),build))/$(NAME)
 FIGURES := $(or $(BLINDLIB_FIGURES),figures)/$(NAME)
 
-.PHONY: help setup paper stages lab data lint test unit notebooks check settle ladder backbone bench readme site clean
+.PHONY: help setup paper stages lab data lint test unit notebooks expected check settle ladder backbone bench readme site clean
 
 help:  ## show this list
 	@echo "make TARGET [PRESET=demo|smoke|open|paper|paper+dlib|…] [DATA=/path] [LFW=/path/to/lfw] [-j2]"
@@ -74,9 +74,14 @@ test: $(STAMP)  ## lint and all tests: units, whole smoke runs, kills, nbval on 
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
 	@$(TESTS) --durations=15 tests
 
-notebooks: $(STAMP)  ## execute notebooks/ in place with preset smoke; keep only the checked outputs
-	@for n in notebooks/0*.ipynb; do $(PY) -m nbconvert --to notebook --inplace --execute $$n; done
-	@$(PY) -m nbstripout --keep-count --extra-keys "metadata.language_info cell.metadata.execution" notebooks/*.ipynb
+STRIP = --keep-output --keep-count --extra-keys "metadata.language_info cell.metadata.execution"
+notebooks: $(STAMP)  ## after `make paper`: store the run's outputs in notebooks/; nothing is executed
+	@$(PY) -m blindlib store $(P)
+	@$(PY) -m nbstripout $(STRIP) notebooks/0*.ipynb
+
+expected: $(STAMP)  ## run preset smoke and keep what its checked cells print, for nbval to compare with
+	@$(MAKE) --no-print-directory paper PRESET=smoke SETTINGS=
+	@$(PY) scripts/expected.py $(dir $(BUILD))smoke tests/expected/smoke.json
 
 check: $(STAMP)  ## run the preset afresh beside build/ and say where it differs from the committed figures
 	@rm -rf build/check

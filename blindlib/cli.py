@@ -197,6 +197,17 @@ def run(notebook: Path, preset: PresetName = "smoke", changes: Changes = ()) -> 
     run_stage(notebook, wanted)
 
 
+@app.command("store", hidden=True)
+def store(preset: PresetName = "demo", changes: Changes = ()) -> None:
+    """Put the outputs of a finished run into notebooks/, executing nothing (`make notebooks` calls this)."""
+    from blindlib.stages import store_outputs
+
+    wanted = _preset(preset, changes)
+    for stage in store_outputs(wanted):
+        typer.echo(f"note: {stage} ran before the package changed; `make paper` would run it again", err=True)
+    typer.echo(f"notebooks/ show the run of {wanted.name}")
+
+
 @app.command("compare", hidden=True)
 def compare(committed: Path, fresh: Path) -> None:
     """Hold a fresh run's tables against the committed ones (`make check` calls this); exit 1 where they differ."""

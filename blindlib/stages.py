@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from blindlib.common.errors import InputError
-from blindlib.common.files import ROOT, build_dir, digest, figures_dir, sha256, write_json, write_text
+from blindlib.common.files import ROOT, build_dir, build_root, digest, figures_dir, sha256, write_json, write_text
 from blindlib.presets import Preset
 
 _KERNEL_ENVIRONMENT = {
@@ -60,9 +60,7 @@ def run_stage(notebook: Path, preset: Preset) -> Path:
         raise InputError(notebook, "has no parameter PRESET", "tag the cell that sets PRESET as `parameters`")
     folder = build_dir(preset.name)
     running, done = folder / f"{notebook.stem}.running.ipynb", folder / notebook.name
-    parameters = {"PRESET": preset.name.partition("~")[0]}
-    if preset.changed:
-        parameters["SETTINGS"] = preset.changed
+    parameters = _parameters(preset)
     with (folder / f".{notebook.stem}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         start = time.perf_counter()
@@ -76,6 +74,11 @@ def run_stage(notebook: Path, preset: Preset) -> Path:
         write_json(folder / f"{notebook.stem}.json", {"seconds": round(time.perf_counter() - start, 1)})
         running.replace(done)
     return done
+
+
+def _parameters(preset: Preset) -> dict[str, str]:
+    """What a run of a preset sets in the cell of parameters."""
+    return {"PRESET": preset.name.partition("~")[0], **({"SETTINGS": preset.changed} if preset.changed else {})}
 
 
 def _execute(notebook: Path, running: Path, parameters: dict[str, object]) -> None:
@@ -144,9 +147,13 @@ def modules_used(notebook: Path) -> list[Path]:
 
 def _cells(notebook: Path) -> list[str]:
     """The sources of the code cells that a run executes as they stand: prose and default parameters decide nothing."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    code = [cell for cell in cells if cell["cell_type"] == "code"]
-    return ["".join(cell["source"]) for cell in code if "parameters" not in cell["metadata"].get("tags", [])]
+    return _code(json.loads(notebook.read_text(encoding="utf-8"))["cells"])
+
+
+def _code(cells: list[dict]) -> list[str]:
+    told = {"parameters", "injected-parameters"}
+    code = [cell for cell in cells if cell["cell_type"] == "code" and not told & set(cell["metadata"].get("tags", []))]
+    return ["".join(cell["source"]) for cell in code]
 
 
 def _module_of_one_s_own(name: str) -> Path:
@@ -176,6 +183,74 @@ def write_inputs(preset: Preset, data: str) -> None:
             write_text(path, text)
 
 
+def code_digest(cells: list[dict]) -> str:
+    """SHA-256 over the code of a notebook's cells, without its parameters: which code gave its outputs."""
+    return digest(*_code(cells))
+
+
+def store_outputs(preset: Preset, folder: Path = ROOT / "notebooks") -> list[str]:
+    """Put the outputs of a preset's finished run into the notebooks of `folder`; nothing is executed.
+
+    A stored notebook is the one of `folder` with the parameters that ran and, in every cell of code, what the run
+    showed without its stderr, counted as Run All counts. `metadata["blindlib"]` says which preset and which code
+    (`code_digest`) gave the outputs. Either all notebooks are written or none.
+
+    Returns
+    -------
+    list of str
+        The stages that ran with another state of the package than is here now.
+
+    Raises
+    ------
+    InputError
+        If a stage has not run, the run has not ended, or a notebook's code is not the code that ran.
+    """
+    import nbformat
+
+    build, again = build_root() / preset.name, f"make paper PRESET={preset.name.partition('~')[0]}"
+    stored, changed = {}, []
+    for path in sorted(folder.glob("0*.ipynb")):
+        if not (build / path.name).is_file():
+            raise InputError(path.name, f"has not run with preset {preset.name}", again)
+        notebook, ran = (nbformat.read(each, as_version=4) for each in (path, build / path.name))
+        if _code(notebook.cells) != _code(ran.cells):
+            raise InputError(path.name, f"has other code than what ran with preset {preset.name}", f"{again}, anew")
+        _show(notebook, ran, preset)
+        stored[path] = nbformat.writes(notebook) + "\n"
+        written = build / f"{path.stem}.inputs"
+        inputs = written.read_text(encoding="utf-8") if written.is_file() else ""
+        if any(f"{sha256(file)}  {file.relative_to(ROOT)}" not in inputs for file in modules_used(path)):
+            changed.append(path.stem)
+    record = figures_dir(preset.name) / "run.json"
+    if not record.is_file() or any(record.stat().st_mtime < (build / path.name).stat().st_mtime for path in stored):
+        raise InputError(record, "is absent or older than the notebooks: the run has not ended", again)
+    for path, text in stored.items():
+        write_text(path, text)
+    return changed
+
+
+def _show(notebook, ran, preset: Preset) -> None:
+    """Give a notebook the parameters of a run, what its cells showed, and what says so."""
+    ran.cells = [cell for cell in ran.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    cells, done = ([cell for cell in each.cells if cell.cell_type == "code"] for each in (notebook, ran))
+    for count, (cell, executed) in enumerate(zip(cells, done, strict=True), 1):
+        if "parameters" in cell.metadata.get("tags", []):
+            told = {"PRESET": "", "SETTINGS": "", **_parameters(preset)}
+            cell.source = "\n".join(f"{name} = {json.dumps(value)}" for name, value in told.items())
+        cell.outputs, cell.execution_count = [], count
+        for output in executed.outputs:
+            last = cell.outputs[-1] if cell.outputs else {}
+            if output.get("name") == "stderr":  # bars of progress, and warnings with paths of this machine
+                continue
+            if "execution_count" in output:
+                output.execution_count = count
+            if output.output_type == "stream" and last.get("output_type") == "stream":
+                last["text"] += output.text
+            else:
+                cell.outputs.append(output)
+    notebook.metadata["blindlib"] = {"preset": preset.name, "code": code_digest(notebook.cells)}
+
+
 def write_record(preset: Preset) -> Path:
     """Write `run.json` beside the run's figures: versions, machine, settings, wall seconds, data fingerprints.
 
@@ -191,7 +266,7 @@ def write_record(preset: Preset) -> Path:
     faces = load_facetable(build / "faces.parquet")
     seconds = {path.stem: json.loads(path.read_text())["seconds"] for path in sorted(build.glob("0*.json"))}
     notes = dict(faces.notes)
-    if "roles" in notes:  # without the folders of this machine, which the way to a missing data set names
+    if "roles" in notes:  # without the way to a missing data set
         notes["roles"] = {role: name.split(".")[0] for role, name in notes["roles"].items()}
     return write_json(
         figures_dir(preset.name) / "run.json",

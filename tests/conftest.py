@@ -140,11 +140,6 @@ def real_lfw(monkeypatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def notebooks() -> list[Path]:
-    return sorted((ROOT / "notebooks").glob("0*.ipynb"))
-
-
-@pytest.fixture(scope="session")
 def miniatures(tmp_path_factory) -> Path:
     """Every data set in its true layout, of rendered faces; not to be written to."""
     from blindlib.data.miniatures import write_miniatures

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import nbformat
 import pandas as pd
+import papermill
 import pytest
+import test_notebooks
 from conftest import NAMES, environment, make, ran, tables
+from expected import checked, printed
 
 from blindlib import stages
 from blindlib.common.errors import InputError
@@ -20,6 +23,7 @@ from blindlib.common.files import ROOT
 from blindlib.presets import get_preset
 
 pytestmark = pytest.mark.slow
+EXPECTED = json.loads((ROOT / "tests" / "expected" / "smoke.json").read_text("utf-8"))
 
 
 @pytest.fixture
@@ -92,24 +96,45 @@ def test_a_run_with_other_settings_has_folders_of_its_own_and_takes_up_an_eraser
     assert tables(own_copy) == before, "no preset's tables are overwritten"
 
 
-def test_executed_copies_show_what_the_committed_notebooks_promise(undisturbed, notebooks):
-    for path in notebooks:
-        copies = nbformat.read(undisturbed / "build" / "smoke" / path.name, as_version=4)
-        shown = {c.source: c.outputs for c in copies.cells if "NBVAL_CHECK_OUTPUT" in c.source}
-        for cell in nbformat.read(path, as_version=4).cells:
-            if "NBVAL_CHECK_OUTPUT" in cell.source:
-                text, promised = (
-                    "".join(o.get("text", "") for o in out if o.get("name") == "stdout")
-                    for out in (shown[cell.source], cell.outputs)
-                )
-                assert text == promised and text, f"{path.name}: run `make notebooks` and read what changed"
-        assert not any("papermill" in part.metadata for part in (copies, *copies.cells))
+def test_executed_copies_show_what_the_checked_cells_promise(undisturbed):
+    for name, promised in EXPECTED.items():
+        executed = nbformat.read(undisturbed / "build" / "smoke" / f"{name}.ipynb", as_version=4)
+        shown = [printed(cell) for cell in checked(executed)]
+        assert shown == promised, f"{name}: run `make expected` and read what changed"
+        assert not any("papermill" in part.metadata for part in (executed, *executed.cells))
+
+
+def test_a_run_s_outputs_are_stored_in_the_notebooks(undisturbed, tmp_path, monkeypatch):
+    """The notebooks that a real run gives, by the same tests' measures: `tests/test_notebooks.py` is of the demo's."""
+    for name in ("build", "figures"):
+        monkeypatch.setenv(f"BLINDLIB_{name.upper()}", str(undisturbed / name))
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    assert stages.store_outputs(get_preset("smoke"), tmp_path / "notebooks") == []
+    for path in sorted((tmp_path / "notebooks").glob("0*.ipynb")):
+        told = nbformat.read(path, as_version=4).metadata["blindlib"]
+        assert told["preset"] == "smoke"
+        test_notebooks.test_a_committed_notebook_is_small_and_tells_nothing_of_a_machine(path)
+
+
+def checked_copy(name: str, folder: Path, texts: list[list[str]]) -> Path:
+    """A committed notebook with the parameters of preset smoke, and lines for nbval to compare with."""
+    copy = folder / f"{name}.ipynb"
+    parameters = {"PRESET": "smoke"}
+    source = str(ROOT / "notebooks" / copy.name)
+    papermill.execute_notebook(source, str(copy), parameters, prepare_only=True, progress_bar=False)
+    notebook = nbformat.read(copy, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], 1  # a cell that did not run is not compared
+    for cell, lines in zip(checked(notebook), texts, strict=True):
+        cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text="\n".join(lines) + "\n")]
+    nbformat.write(notebook, copy)
+    return copy
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nbval_finds_the_stored_outputs_again(own_copy, name):
-    shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", own_copy)
-    done = run_nbval(own_copy / f"{name}.ipynb", own_copy)
+    done = run_nbval(checked_copy(name, own_copy, EXPECTED[name]), own_copy)
     assert done.returncode == 0, done.stdout[-3000:]
 
 
@@ -134,11 +159,11 @@ def run_nbval(notebook: Path, folder: Path) -> subprocess.CompletedProcess:
 
 
 def test_nbval_turns_red_when_a_stored_number_changes(own_copy):
-    text = (ROOT / "notebooks" / "02_baseline.ipynb").read_text()
+    name = "02_baseline"
+    text = json.dumps(EXPECTED[name])
     shown = re.search(r"x \((\d+), 256\)", text)
-    copy = own_copy / "02_baseline.ipynb"
-    copy.write_text(text.replace(shown[0], shown[0].replace(shown[1], f"9{shown[1]}", 1)))
-    red = run_nbval(copy, own_copy)
+    changed = json.loads(text.replace(shown[0], shown[0].replace(shown[1], f"9{shown[1]}", 1)))
+    red = run_nbval(checked_copy(name, own_copy, changed), own_copy)
     assert red.returncode == 1 and f"9{shown[1]}, 256" in red.stdout and "1 failed" in red.stdout
 
 

@@ -100,6 +100,15 @@ def dataset_dir(name: str) -> Path:
     return _folder(f"BLINDLIB_{name.upper()}", data_dir() / name)
 
 
+def dataset_place(name: str) -> str:
+    """A data set's folder as a notebook may print it: from the repository on, or by the variable that names it."""
+    folder = dataset_dir(name)
+    if folder.is_relative_to(ROOT):
+        return folder.relative_to(ROOT).as_posix()
+    own = f"BLINDLIB_{name.upper()}"
+    return f"${own}" if os.environ.get(own) else f"$BLINDLIB_DATA/{name}"
+
+
 def build_root() -> Path:
     """Folder of everything that a run can make again (`BLINDLIB_BUILD`; default `build/`)."""
     return _folder("BLINDLIB_BUILD", ROOT / "build")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from blindlib.common.errors import InputError
-from blindlib.common.files import data_dir, dataset_dir
+from blindlib.common.files import data_dir, dataset_dir, dataset_place
 from blindlib.data.facetable import FaceTable
 from blindlib.presets import PAPER
 from blindlib.settings import DATA_ROLES
@@ -160,9 +160,9 @@ def _lacks(name: str, folder: Path) -> list[str]:
 
 
 def how_to_get(name: str) -> str:
-    """One line: a data set's title, what to do, the address."""
+    """One line, without a path of this machine: a data set's title, what to do, the address, where it goes."""
     entry = CATALOGUE[name]
-    return f"{entry.title}: {entry.how}; its address: {entry.address}; its folder: {dataset_dir(name)}"
+    return f"{entry.title}: {entry.how}; its address: {entry.address}; its folder: {dataset_place(name)}"
 
 
 def no_data(faces: FaceTable, label: str) -> str:

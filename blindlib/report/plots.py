@@ -58,6 +58,7 @@ STYLE = {
     "figure.dpi": 100,
 }
 WIDTH = 7.0  # inches: two columns of a paper
+PHOTOGRAPHS = {"dpi": 80}  # as a notebook shows them, whose size they are; the files have `savefig.dpi`
 GREY = "#555555"
 POINTS = {"fmt": "o", "ms": 4, "lw": 1}  # with the half-widths of their intervals
 GUIDE = {"color": "#999999", "ls": ":"}  # lines to compare with: chance, a budget, zero

@@ -6,14 +6,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from blindlib.backbones.alignment import Alignment, Steps
-from blindlib.report.plots import COLOURS, POINTS, WIDTH, chance_line, new_figure, pair_histogram
+from blindlib.report.plots import COLOURS, PHOTOGRAPHS, POINTS, WIDTH, chance_line, new_figure, pair_histogram
 
 
 def contact_sheet(frames: np.ndarray, people: list[str], emotions: list[str]) -> Figure:
     """Faces in rows of one person and columns of one emotion; `frames` (people * emotions, S, S, 3) by person."""
     no_gaps = {"wspace": 0, "hspace": 0}
     height = WIDTH * len(people) / len(emotions) * 1.02
-    figure, axes = new_figure(len(emotions), len(people), height=height, gridspec_kw=no_gaps)
+    figure, axes = new_figure(len(emotions), len(people), height=height, gridspec_kw=no_gaps, **PHOTOGRAPHS)
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, **no_gaps)
     for axis, frame in zip(axes, frames, strict=True):
         _for_picture(axis)
@@ -28,7 +28,7 @@ def contact_sheet(frames: np.ndarray, people: list[str], emotions: list[str]) ->
 def compound_gallery(frames: np.ndarray, emotions: list[str]) -> Figure:
     """One person's compound expressions, five in a row, each under its name; `frames` (E, S, S, 3)."""
     rows = -(-len(emotions) // 5)
-    figure, axes = new_figure(5, rows, height=1.15 * WIDTH * rows / 5)
+    figure, axes = new_figure(5, rows, height=1.15 * WIDTH * rows / 5, **PHOTOGRAPHS)
     for axis in axes:
         axis.axis("off")
     for axis, frame, emotion in zip(axes, frames, emotions, strict=False):
@@ -47,7 +47,7 @@ def _for_picture(axis: Axes) -> None:
 def alignment(steps: list[Steps], networks: dict[str, Alignment]) -> Figure:
     """Columns of one photograph: the padded frame with its box and five points, then every network's aligned face."""
     rows = ["frame, box, points", *(f"{name}\n{a.size} x {a.size}" for name, a in networks.items())]
-    figure, axes = new_figure(len(steps), len(rows), height=WIDTH * len(rows) / len(steps) * 0.8)
+    figure, axes = new_figure(len(steps), len(rows), height=WIDTH * len(rows) / len(steps) * 0.8, **PHOTOGRAPHS)
     grid = axes.reshape(len(rows), len(steps))
     cross = {"marker": "+", "ls": "", "color": COLOURS["SN λ=0"], "ms": 6, "mew": 1.2}
     for axis in axes:
