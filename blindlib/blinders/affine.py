@@ -79,6 +79,8 @@ class SPLINCE(AffineEraser):
         """
         X, codes, _ = self._check(X, y, identity=identity, demographic=demographic)
         kept = np.full(len(X), -1) if demographic is None else encode(demographic)[0]
+        who = None if identity is None else encode(identity)[0]
+        self._count([np.flatnonzero((codes >= 0) | (kept >= 0))], who, self.classes_)
         x = X.astype(np.float64)
         known = x[codes >= 0]
         if len(np.unique(kept[kept >= 0])) < 2:

@@ -1,6 +1,7 @@
 """What the blinders share: scikit-learn's face, files without pickle, and a bank of heads behind one estimator."""
 
 import json
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
+from blindlib.blinders.card import write_card
 from blindlib.blinders.checkpoints import Checkpoints
 from blindlib.blinders.heads import ResidualHeads
 from blindlib.blinders.representation import Representation
@@ -29,10 +31,17 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     A subclass has `_map(X)`, what `transform` does, `_arrays()`, its weights as tensors, and `_restore(arrays)`, which
     takes them back or raises ValueError.
+
+    Attributes
+    ----------
+    people_, images_ : lists of int
+        On how many people and images each split was fitted; `people_` is None where nobody said who is shown.
+    classes_ : list of str
+        What is hidden. Of files of older versions all three may be None.
     """
 
     name = ""  # as it stands in tables
-    _described: tuple[str, ...] = ()  # what `save` keeps besides the weights: attributes, without their last "_"
+    _described = ("people", "images", "classes")  # what `save` keeps beside the weights: attributes without their "_"
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -50,17 +59,28 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         codes, classes = encode(y)
         if len(classes) < 2:
             raise ValueError(f"y holds {len(classes)} class: two classes or more are needed, got {classes}")
+        identity = labels.get("identity")
+        self._count([np.flatnonzero(codes >= 0)], None if identity is None else encode(identity)[0], classes)
         return X, codes, classes
+
+    def _count(self, splits: list[np.ndarray], identity: np.ndarray | None, classes) -> None:
+        """Remember how many people, by their codes (N,), and images the rows of each split are, for the card."""
+        self.images_, self.classes_ = [len(rows) for rows in splits], list(classes)
+        self.people_ = None if identity is None else [len(np.unique(identity[rows])) for rows in splits]
 
     def transform(self, X) -> np.ndarray:
         """φ(x) of embeddings X (N, D), float32, same shape; of a bank by its first split's chosen head."""
         check_is_fitted(self)
         return self._map(validate_data(self, X, reset=False, dtype=np.float32))
 
-    def save(self, path: Path | str) -> Path:
-        """Write `path`.safetensors and, with all that describes them, `path`.json; returns the former."""
+    def save(self, path: Path | str, notes: Sequence[str] = ()) -> Path:
+        """Write `path`.safetensors, `path`.json that describes it, and its model card `path`.md; returns the first.
+
+        `notes` are sentences for the card, on what was measured of it. Raises InputError if `path`.md is another text.
+        """
         check_is_fitted(self)
         file = _weights_file(path)
+        write_card(file.with_suffix(".md"), self, notes)
         with atomic_path(file) as temporary:
             save_file(self._arrays(), temporary)
         meta = {"class": type(self).__name__, "parameters": to_jsonable_python(self.get_params())}
@@ -105,7 +125,7 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         blinder = cls(**parameters)
         blinder.n_features_in_ = meta["features"]
         for name in cls._described:
-            setattr(blinder, f"{name}_", meta[name])
+            setattr(blinder, f"{name}_", meta.get(name) if name in Blinder._described else meta[name])
         return blinder
 
 
@@ -137,7 +157,7 @@ class HeadBlinder(Blinder):
     """
 
     task = "identity"
-    _described = ("strengths", "chosen", "classes", "history", "settled")
+    _described = (*Blinder._described, "strengths", "chosen", "history", "settled")
 
     def __init__(self, strength: float = 1.0, *, settings=None, random_state: int = 0, device: str = "auto"):
         self.strength, self.settings, self.random_state, self.device = strength, settings, random_state, device
@@ -181,7 +201,9 @@ class HeadBlinder(Blinder):
             validation=[np.flatnonzero(held)],
             classes=tuple(classes),
         )
-        return self._fit(data, [float(self.strength)], None if validation is None else budget)
+        self._fit(data, [float(self.strength)], None if validation is None else budget)
+        self.people_ = None if identity is None else self.people_
+        return self
 
     def fit_splits(self, data: TrainingSet, *, budget: float | None = None):
         """Train a bank, every split with every strength of the settings; with a budget (percent), `choose` their λ.
@@ -226,7 +248,8 @@ class HeadBlinder(Blinder):
         for row in history:
             row["kept"] = row["round"] == kept[row["split"], row["strength"]]
         self.heads_, self.history_ = (best.heads if best else training.average).pick(slice(None)), history
-        self.strengths_, self.chosen_, self.classes_ = strengths, strengths[-1:] * len(data.head), list(data.classes)
+        self.strengths_, self.chosen_ = strengths, strengths[-1:] * len(data.head)
+        self._count(data.head, data.identity, data.classes)
         self.n_features_in_ = data.x.shape[1]
         return self
 

@@ -98,7 +98,9 @@ def candidates(
             own = type(blinder)(settings=blinder.settings, random_state=seed, device="cpu")
             return own.fit_splits(data, budget=budget)
         try:
-            return blinder.fit(x[known], task.codes[known], identity=who[known])
+            fitted = blinder.fit(x[known], task.codes[known], identity=who[known])
+            fitted.classes_ = list(task.classes)  # its card names them, not their codes
+            return fitted
         except ValueError:
             if isinstance(blinder, Obliviator):  # it refuses where too little would be left: there is no such point
                 return None

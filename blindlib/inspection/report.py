@@ -124,6 +124,20 @@ class Report:
             told.append(f"On people of part report it costs more than the {self.budget:g} % that were allowed.")
         return told
 
+    def _head_notes(self) -> list[str]:
+        """What the recommended head's card says of this audit."""
+        dealt = [note for note in self.notes if note.startswith(f"hiding {self.hide}: ")]
+        left = self.others[self.others["label"] == self.hide] if len(self.others) else self.others
+        told = [
+            f"The strongest of all kinds of attackers, with {row.train_people} people, reads {row.value:.1f} % "
+            f"[{row.low:.1f}, {row.high:.1f}] of {row.representation}."
+            for row in left.itertuples()
+        ]
+        measured = (
+            "An audit measured the following on people who trained no head and chose nothing; intervals are of 95 %."
+        )
+        return [measured, self._opening(), *dealt, *self._advice(), *told]
+
     def _parts(self) -> list[tuple[str, str, pd.DataFrame]]:
         return [(name, title, getattr(self, name)) for name, title in _TABLES.items() if len(getattr(self, name))]
 
@@ -184,7 +198,7 @@ class Report:
         for name, _, table in self._parts():
             write_csv(folder / f"{name}.csv", table, float_format="%.4f")
         if self.head is not None:
-            self.head.save(folder / "head")
+            self.head.save(folder / "head", self._head_notes())
         write_text(folder / "report.html", self.html(figures))
         write_text(folder / "report.md", self.markdown(tuple(figures)))
         for file in folder.iterdir():
