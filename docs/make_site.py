@@ -20,7 +20,7 @@ from blindlib.common.errors import InputError
 from blindlib.common.files import ROOT
 
 PAGES = (
-    *("README.md", "DATA.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+    *("README.md", "DATA.md", "CONTRIBUTING.md", "CHANGELOG.md", "blindlib/synthfaces/DATASHEET.md"),
     *(str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("docs/*.md"))),
     *(str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("blindlib/backbones/weights/*.md"))),
 )

@@ -126,9 +126,18 @@ def verify(network: CompactNet, *, seed: int = 1) -> tuple[float, float]:
 
 def _card(r: Recipe, mean: float, deviation: float, minutes: float) -> str:
     """The model card of the stored weights; `mean` and `deviation` are `verify`'s."""
+    config = SynthSettings()
+    people = config.folds * config.fold_people
     photographs = r.people * (r.images - 1)
     machine = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
-    return f"""# CompactNet: the default backbone's model card
+    return f"""---
+license: mit
+library_name: blindlib
+pipeline_tag: image-feature-extraction
+tags: [face-recognition, biometrics, synthetic, research]
+---
+
+# CompactNet: the default backbone's model card
 
 Written by `make backbone`, with the weights beside it.
 
@@ -138,13 +147,13 @@ Written by `make backbone`, with the weights beside it.
   `compactnet.safetensors`, half precision, {WEIGHTS.stat().st_size / 1e6:.1f} MB, SHA-256 `{sha256(WEIGHTS)}`.
 * **The ceiling beside it**: `labelnet.safetensors`, half as wide, {LABEL_WEIGHTS.stat().st_size / 1e6:.1f} MB, trained
   on the gender, group and emotion of the same photographs.
-* **Trained on**: {photographs:,} SynthFaces photographs of {r.people:,} people ({r.images} each, the last held out; two
-  genders, three groups; four in five with the person's habitual expression), rendered from seed {r.seed}. They have no
-  other role: nobody of a preset is among them. Real faces: none.
+* **Trained on**: {photographs:,} photographs of {r.people:,} people ({r.images} each, the last held out), of
+  [SynthFaces](../../synthfaces/DATASHEET.md) (two genders, three groups; four in five with the person's habitual
+  expression), rendered from seed {r.seed}. They have no other role: nobody of a preset is among them. Real faces: none.
 * **How**: softmax over the people, {r.epochs} epochs, batches of {r.batch}, SGD with momentum, one cycle up to
   {r.rate}; bfloat16; the crop moved by up to 4 pixels. Not trained on expressions.
-* **Verification**: {mean:.2f} ± {deviation:.2f} % (mean and s.d. over ten folds, LFW's protocol) on 500 people of
-  a population that no preset uses. Chance: 50.
+* **Verification**: {mean:.2f} ± {deviation:.2f} % (mean and s.d. over ten folds, LFW's protocol) on {people:,}
+  people of a population that no preset uses. Chance: 50.
 * **What it gives away**: expression, gender and group can be read from x; notebook 02 says how well. That is by choice:
   the last map alone verifies as well and says little else. Tried, and read by linear probes of people who have no role
   (world 778; ID, gender and group from 300 people, emotion from 230):

@@ -169,6 +169,18 @@ def test_a_text_of_one_s_own_is_not_overwritten_and_a_card_is(world, tmp_path):
     assert "second" in text and "first" not in text
 
 
+def test_the_backbone_s_stored_card_is_what_its_script_would_write_but_for_the_machine():
+    from train_compactnet import Recipe, _card
+
+    stored = WEIGHTS.with_suffix(".md").read_text(encoding="utf-8")
+    mean, deviation = map(float, re.search(r"\*\*Verification\*\*: ([\d.]+) ± ([\d.]+) %", stored).groups())
+    written, stored = (
+        re.sub(r"\* \*\*Made on\*\*.*?(?=\n\* )", "", text, flags=re.S)
+        for text in (_card(Recipe(), mean, deviation, 1.0), stored)
+    )
+    assert written == stored and "Made on" not in stored
+
+
 def test_the_backbone_s_card_and_the_datasheet_read_as_the_hub_s_and_fit_the_code():
     from blindlib.settings import SynthSettings
     from blindlib.synthfaces.factors import FACTORS
