@@ -88,8 +88,9 @@ def look(name: str) -> dict[str, str]:
 
 
 def style() -> None:
-    """Use the companion's style for all figures of this process."""
+    """Use the companion's style for all figures of this process, and show its tables with all their columns."""
     mpl.rcParams.update(STYLE)
+    pd.set_option("display.max_columns", None)
 
 
 def new_figure(columns: int = 1, rows: int = 1, height: float = 2.8, **options) -> tuple[Figure, np.ndarray]:
