@@ -9,6 +9,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from blindlib.report import tables
+from blindlib.report.names import printed_name
 
 SHOWN_ROWS = 150  # a longer CSV is offered as a file alone
 
@@ -150,6 +151,11 @@ def tables_of_claims(verdicts: pd.DataFrame) -> pd.DataFrame:
     return scorecard(verdicts)
 
 
+def kept_names(table: pd.DataFrame) -> dict[str, str]:
+    """A representation's name in a CSV, by the name that is printed."""
+    return {printed_name(name): name for name in table["representation"].unique()}
+
+
 class PaperTable(SphinxDirective, Pages):
     """Table 1 or 2 as the poster lays it out; every cell has an anchor and leads to its row of the CSV."""
 
@@ -166,18 +172,20 @@ class PaperTable(SphinxDirective, Pages):
         for line in shown.to_dict("records"):
             cells = []
             for title, text in line.items():
-                keys = [line["Domain"], title.removeprefix("Diff "), "B"]
+                own = kept_names(table)
+                diff, name = title.startswith("Diff "), own.get(title.removeprefix("Diff "), "")
                 inner = text
-                if (table["representation"] == keys[1]).any() and text:
-                    inner = self.row_link(text, "table1", find(table, keys))
-                cells.append((inner, [place(f"Table 1, {line['Domain']}, {title}")]))
+                if name and text and (table["domain"] == line["Domain"]).any():  # the last lines are of no one row
+                    inner = self.row_link(text, "table1", find(table, [line["Domain"], name, "B"]))
+                column = f"Diff {name}" if diff else name or title
+                cells.append((inner, [place(f"Table 1, {line['Domain']}, {column}")]))
             lines.append((None, cells))
         return grid(list(shown), lines, "paper")
 
     def _second(self, table: pd.DataFrame) -> nodes.table:
         shown, lines = tables.readable2(table), []
         for n, line in enumerate(shown.to_dict("records")):
-            who, cells = f"Table 2, {line['Representation']}", []
+            who, cells = f"Table 2, {kept_names(table)[line['Representation']]}", []
             for title, text in line.items():
                 ids = [place(f"{who} {line['Training']}, {title}")]
                 cells.append((self.row_link(text, "table2", n) if title in tables.MEASURES.values() else text, ids))
