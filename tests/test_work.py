@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from test_ladder import CODES, WHO, split_of, world
 
 from blindlib.common.errors import InputError
 from blindlib.common.work import spread
 from blindlib.evaluate import ladder
 from blindlib.evaluate.probes import Task, run_probes
-from tests.test_ladder import CODES, WHO, split_of, world
 
 
 def where(item):
