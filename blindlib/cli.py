@@ -119,19 +119,23 @@ def audit(
     hide: Annotated[str | None, typer.Option(help="The label for which every method of hiding is tried.")] = None,
     head: Annotated[Path | None, typer.Option(help="A saved head whose φ(x) is audited beside x.")] = None,
     budget: Annotated[float, typer.Option(help="Percent of verification that hiding may cost.")] = 3.0,
-    attacker: Annotated[list[str], typer.Option(help="linear, SVM, MLP, kNN, RF, boosting")] = (),
+    attacker: Annotated[list[str], typer.Option(help="By default linear, SVM and MLP; kNN, RF, boosting.")] = (),
     seed: Annotated[int, typer.Option(help="Another seed draws other people into other parts.")] = 0,
     out: Annotated[Path | None, typer.Option(help="A folder; by default audit_NAME here.")] = None,
 ) -> None:
     """Audit embeddings of one's own: what they give away, what hiding it costs, and which method to use."""
     from blindlib.inspection import audit, read
     from blindlib.inspection.attack import ATTACKERS
+    from blindlib.inspection.report import check_folder
 
+    folder = check_folder(out or Path(f"audit_{embeddings.stem}"))
     given = read(embeddings, labels, identity=identity, only=tuple(label))
     options = {"attackers": tuple(attacker) or ATTACKERS, "budget": budget, "seed": seed}
     report = audit(**given, hide=hide, head=head, **options)
     typer.echo(report)
-    typer.echo(f"wrote {report.save(out or Path(f'audit_{embeddings.stem}')) / 'report.html'}")
+    typer.echo(f"wrote {report.save(folder) / 'report.html'}")
+    if report.head is not None:
+        typer.echo(f"the recommended head: blindlib.inspection.load_head({str(folder / 'head')!r}).transform(x)")
 
 
 @app.command("embed")

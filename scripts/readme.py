@@ -100,16 +100,15 @@ def times(preset: str, figures: Path) -> str:
 
 
 def scorecard(preset: str, figures: Path) -> str:
-    """A line a claim: rule, verdict and interval by the paper's attackers and by the strongest, and its notebook."""
+    """A line a claim: rule, verdict and interval by the paper's attackers and by the strongest."""
     verdicts, lines = pd.read_csv(figures / preset / "claims.csv"), []
     cards = claims.scorecard(verdicts)
     for row, card in zip(verdicts.to_dict("records"), cards.to_dict("records"), strict=True):
         unit = " %" if re.search("Diff [≤≥]", row["rule"]) else " points"
         both = [text.partition(";")[0] for text in list(card.values())[3::2]]
-        book = "06_celeba_fairness" if "Table 2" in row["evidence"] else "05_probes"
         both = [f"{text}{unit}" if "]" in text else text for text in both]
-        lines.append([f"[{row['id']}](notebooks/{book}.ipynb)", row["claim"], row["rule"], *both])
-    return grid(["", "claim", "holds when", "as the paper measures", "strongest attacker"], lines)
+        lines.append([f"[{row['id']}](figures/{preset}/claims.md)", row["claim"], row["rule"], *both])
+    return grid(["", "claim", "holds when", "by the paper's attackers", "by our strongest"], lines)
 
 
 def advice(preset: str, figures: Path) -> str:

@@ -76,8 +76,10 @@ def advice(points: pd.DataFrame, budget: float) -> str:
     if within.empty:
         return f"No method keeps the identity within {budget:g} %."
     best = within.iloc[0]
+    without = points.loc[points["method"] == best["method"], "strength"].max() == 0  # an eraser: it has no λ
+    name = best["method"] if without else f"{best['method']} (λ = {best['strength']:g})"
     text = (
-        f"Within {budget:g} % of the identity, {best['method']} (λ = {best['strength']:g}) leaves the strongest "
+        f"Within {budget:g} % of the identity, {name} leaves the strongest "
         f"attacker least: {best['emotion']:.1f} ± {best['emotion_hw']:.1f} % of the emotion (x {x['emotion']:.1f}, "
         f"chance {x['chance']:.1f}), at {best['cost']:.1f} % of the identity"
     )

@@ -11,10 +11,12 @@
     report = audit(x.astype("float32"), identity=people, labels={"emotion": emotion}, hide="emotion")
     print(report)  # what it found; report.save("audit") writes report.html, report.md, CSVs and the recommended head
 
-From files: `blindlib audit embeddings.npz --hide emotion`, or `audit(**read("embeddings.npz"), hide="emotion")`.
+From files: `blindlib audit embeddings.npz --hide emotion`, or `audit(**read("embeddings.npz"), hide="emotion")`. The
+recommended head goes on by `load_head("audit/head").transform(x)`.
 """
 
+from blindlib.inspection.hide import load_head
 from blindlib.inspection.reading import read
 from blindlib.inspection.run import audit
 
-__all__ = ["audit", "read"]
+__all__ = ["audit", "load_head", "read"]

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 import pandas as pd
@@ -66,15 +66,20 @@ def read(path: Path | str, table: Path | str | None = None, *, identity: str = "
         problem = f"does not read: {str(error).splitlines()[0][:90]}"
         raise InputError(path, problem, "write it again, whole") from None
     x = columns.pop("x")
-    missing = [name for name in (identity, *only) if name not in columns]
+    there = ", ".join(str(name) for name in columns if name != identity) or "none"
+    if identity not in columns:
+        remedy = f"say by --identity which column tells who is shown (there are: {there}), or give a CSV by --labels"
+        raise InputError(table or path, f"no {identity!r}", remedy)
+    missing = [name for name in only if name not in columns]
     if missing:
-        remedy = f"there are {', '.join(map(str, columns)) or 'no labels'}; name it, or give a CSV of labels"
-        raise InputError(table or path, f"no {missing[0]!r}", remedy)
+        raise InputError(table or path, f"no label {missing[0]!r}", f"use one of: {there}")
     who = columns.pop(identity)
     return {"x": x, "identity": who, "labels": {n: v for n, v in columns.items() if not only or n in only}}
 
 
 def _npz(path: Path) -> dict[str, np.ndarray]:
+    if path.exists() and not is_zipfile(path):
+        raise InputError(path, "does not read: no .npz archive, or a damaged one", "write it by np.savez")
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         return _named_x(path, {name: _member(path, arrays, name) for name in arrays.files})
 
@@ -84,6 +89,7 @@ def _member(path: Path, arrays, name: str) -> np.ndarray:
         return arrays[name]
     except ValueError:
         remedy = f"save it as np.asarray({name}, dtype=str), with '' where it is not known: pickles are not opened"
+        remedy = "save it as a numeric array, float32 say: pickles are not opened" if name in _X else remedy
         raise InputError(path, f"{name!r} holds Python objects", remedy) from None
 
 
@@ -150,6 +156,8 @@ def check(x: np.ndarray, identity, labels: dict) -> tuple[np.ndarray, dict[str, 
             "leave these rows out: nobody may stand on both sides",
         )
         raise InputError("label 'identity'", problem, remedy)
+    if len(who) and who.max() == 0:
+        raise InputError("label 'identity'", "names one person", f"{PEOPLE} people a class are needed: give them all")
     return who, known
 
 

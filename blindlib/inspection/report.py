@@ -5,6 +5,7 @@ its owner's alone.
 """
 
 import html
+import re
 from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,10 +25,11 @@ _TABLES = {  # attribute -> what stands above it
     "others": "What is read after hiding",
 }
 _LEGENDS = {
-    "readings": "Balanced accuracy, %, on people who trained no attacker; `low` and `high` are its 95 % interval over "
-    "people. `strongest` is the attacker that reads most of validation people; a leak is what it reads above chance, "
-    "by the lower end of its interval. Of labels that leak nothing about 2.5 in 100 are so called by chance. "
-    "`top_share` is the share of the most guessed class: 100 is an attacker that has collapsed.",
+    "readings": "Balanced accuracy, %: in turn each part of the people is tested by attackers whom others train; `low` "
+    "and `high` are its 95 % interval over people. `strongest` is the attacker that reads most of validation people, "
+    "chosen anew for each part; a leak is what it reads above chance, by the lower end of its interval. Of labels that "
+    "leak nothing about 2.5 in 100 are so called by chance. `top_share` is the share of the most guessed class: 100 is "
+    "an attacker that has collapsed.",
     "verification": "By cosine, %; the threshold of each fifth of the people is set by the others; `_hw` are "
     "half-widths of 95 % intervals over the five. `tar` is at one false accept in 1,000.",
     "health": "`collapsed`: an effective rank below 2, or over 90 % of the variance in one direction (`top_share`, %). "
@@ -35,7 +37,8 @@ _LEGENDS = {
     "points": "`value`, `id` and `cost` are of people of part *report*, who trained no head and chose nothing; "
     "`hidden` is how many points less than of x are read of the same people. `cost` is the share of verification above "
     "chance that is lost, %. By `choose_value` and `choose_cost`, of people of part *choose*, one point is "
-    "recommended. λ = 0 has no penalty and is never recommended.",
+    "recommended. λ = 0 is a head without its penalty and is never recommended; – is a method without λ. The folds of "
+    "people are others than above: the same quantity may differ by a point.",
     "others": "The strongest attacker, of all kinds, on people of part *report*: of x, and of the recommended φ.",
 }
 _LIMITS = (
@@ -141,6 +144,15 @@ class Report:
     def _parts(self) -> list[tuple[str, str, pd.DataFrame]]:
         return [(name, title, getattr(self, name)) for name, title in _TABLES.items() if len(getattr(self, name))]
 
+    def _printed(self, table: pd.DataFrame) -> pd.DataFrame:
+        """A table as it is read: what is recommended comes early, and a method without λ has none."""
+        if "recommended" in table:
+            without = table.groupby("method")["strength"].transform("max") == 0
+            table = table.assign(strength=table["strength"].mask(without))
+            first = ["method", "strength", "recommended"]
+            table = table[[*first, *table.columns.drop(first)]]
+        return table.map(_cell)
+
     def _opening(self) -> str:
         rows, dim, people = self.shape
         return f"{rows:,} embeddings of {dim} dimensions, {people:,} people."
@@ -153,7 +165,7 @@ class Report:
         lines = ["# What these embeddings give away", self._opening(), "\n".join(f"* {s}" for s in self.sentences())]
         lines += [f"![{name}]({name}.png)" for name in figures]
         for name, title, table in self._parts():
-            text = table.map(_cell).astype(str).map(lambda cell: cell.replace("|", "\\|"))
+            text = self._printed(table).astype(str).map(lambda cell: cell.replace("|", "\\|"))
             rows = [list(text.columns), ["---"] * text.shape[1], *text.to_numpy().tolist()]
             lines += [f"## {title}", "\n".join(f"| {' | '.join(row)} |" for row in rows), _LEGENDS[name]]
         return "\n\n".join([*lines, "## Notes", "\n".join(f"* {note}" for note in [*self.notes, _LIMITS])]) + "\n"
@@ -164,8 +176,8 @@ class Report:
         for name, png in (figures or {}).items():
             body.append(f'<img alt="{html.escape(name)}" src="data:image/png;base64,{b64encode(png).decode()}">')
         for name, title, table in self._parts():
-            body += [f"<h2>{title}</h2>", table.map(_cell).to_html(index=False, border=0)]
-            body.append(f"<p>{html.escape(_LEGENDS[name])}</p>")
+            body += [f"<h2>{title}</h2>", self._printed(table).to_html(index=False, border=0)]
+            body.append(f"<p>{html.escape(re.sub('[`*]', '', _LEGENDS[name]))}</p>")
         body += ["<h2>Notes</h2>", _list([*self.notes, _LIMITS])]
         head = f'<meta charset="utf-8"><title>Audit of embeddings</title><style>{_CSS}</style>'
         return f"<!doctype html><html lang=en><head>{head}</head><body>{''.join(body)}</body></html>\n"
@@ -188,10 +200,9 @@ class Report:
         InputError
             If the folder holds something else.
         """
-        folder = Path(folder)
-        if folder.is_dir() and any(folder.iterdir()) and not (folder / "report.md").exists():
-            raise InputError(folder, "holds something else", "name a new folder")
+        folder = check_folder(folder)
         private_dir(folder)
+        _remove_earlier(folder)
         figures = self.figures()
         for name, png in figures.items():
             (folder / f"{name}.png").write_bytes(png)
@@ -205,6 +216,31 @@ class Report:
             if file.is_file():
                 file.chmod(0o600)
         return folder
+
+
+def check_folder(folder: Path | str) -> Path:
+    """The folder, if a report may be written there: it is new, empty, or holds an earlier report and nothing is lost.
+
+    Raises
+    ------
+    InputError
+        If it is a file or holds something else.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(folder, "is a file", "name a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "report.md").exists():
+        raise InputError(folder, "holds something else", "name a new folder")
+    return folder
+
+
+def _remove_earlier(folder: Path) -> None:
+    """Remove what an earlier report left: a head of other embeddings must not stand beside this one."""
+    report = folder / "report.md"
+    figures = re.findall(r"\]\((\w+\.png)\)", report.read_text(encoding="utf-8")) if report.exists() else []
+    heads = [f"head.{suffix}" for suffix in ("safetensors", "json", "md")]
+    for name in (*figures, *heads, *(f"{table}.csv" for table in _TABLES), "report.html", "report.md"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _cell(value: object) -> object:

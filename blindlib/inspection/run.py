@@ -9,6 +9,7 @@ from blindlib.blinders.blinder import Blinder
 from blindlib.blinders.representation import Representation
 from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed, track
+from blindlib.evaluate.ladder import RUNGS
 from blindlib.evaluate.probes import Task
 from blindlib.inspection import attack
 from blindlib.inspection import hide as hiding
@@ -80,8 +81,14 @@ def audit(
         raise InputError("hide", f"there is no label {hide!r}", f"use one of {', '.join(known) or 'none: give labels'}")
     if hide is not None and head is not None:
         raise InputError("head", "a frozen head is audited and nothing is fitted", "leave out either hide or head")
-    made = {name: make_task(name, v, who, hiding.PEOPLE if name == hide else 20) for name, v in known.items()}
-    tasks, notes = {name: task for name, (task, _) in made.items()}, _notes(made)
+    unknown = sorted(set(attackers) - set(RUNGS))
+    if unknown:
+        raise InputError("attackers", f"there is no attacker {unknown[0]!r}", f"use {', '.join(RUNGS)}")
+    if not 0 <= budget <= 100:
+        raise InputError("budget", f"is {budget}", "give percent, 0 to 100")
+    made, notes = _tasks(known, who, hide)
+    tasks = {name: task for name, (task, _) in made.items()}
+    notes += _notes(made)
     blinder = hiding.load_head(head) if isinstance(head, str | Path) else head
     if blinder is not None and blinder.n_features_in_ != x.shape[1]:
         raise InputError("head", f"takes {blinder.n_features_in_} dimensions, x has {x.shape[1]}", "use its own x")
@@ -106,6 +113,22 @@ def audit(
         hide=hide,
         budget=budget,
     )
+
+
+def _tasks(known: dict[str, np.ndarray], who: np.ndarray, hide: str | None) -> tuple[dict, list[str]]:
+    """The labels that can be audited, and a note of each that cannot. InputError if that is to be hidden, or all."""
+    made, notes, errors = {}, [], []
+    for name, values in known.items():
+        try:
+            made[name] = make_task(name, values, who, hiding.PEOPLE if name == hide else 20)
+        except InputError as error:
+            if name == hide:
+                raise
+            errors.append(error)
+            notes.append(f"{name} is left out: it {error.args[1]}")
+    if errors and not made:
+        raise errors[0]
+    return made, notes if known else ["no labels were given: nothing was read; give some by --labels"]
 
 
 def _notes(made: dict[str, tuple[Task, int]]) -> list[str]:

@@ -17,6 +17,7 @@ from blindlib.settings import CEILINGS, UNBIASED
 
 UNDECIDED = "undecided"
 _MARKS = {"replicated": "✓", "not replicated": "✗", UNDECIDED: "?", "not testable": "–"}
+_MANY = 20  # what would take more rotations than this is told without the number
 _TOLD = ("verdict", "estimate", "low", "high", "more_rotations", "evidence")  # of a claim, by either kind of attacker
 COLLAPSED = 0.1  # of x's effective rank: below it a representation counts as dead, and its blindness as none
 
@@ -199,4 +200,6 @@ def _words(row: dict, column: str) -> str:
         words += f": {estimate:.1f} [no interval]" if pd.isna(low) else f": {estimate:.1f} [{low:.1f}, {high:.1f}]"
     if "collapsed" in evidence:
         words += evidence.partition(";")[2]
-    return words if pd.isna(more) else f"{words}; {more:.1f} x the rotations would decide"
+    if pd.isna(more):
+        return words
+    return f"{words}; {f'{more:.1f} x the' if more <= _MANY else f'over {_MANY} x the'} rotations would decide"

@@ -62,6 +62,7 @@ def compare_training(figures: Path, longer: pd.DataFrame) -> pd.DataFrame:
     new = longer.set_index([key for key in KEYS if key in longer]).query("protocol == 'B'")
     old = old.loc[old.index.intersection(new.index)]
     table = old[["mean", "half_width"]].join(new["mean"].rename("longer")).reset_index()
+    table["longer"] = table["longer"].round(2)
     table["moved"] = (table["longer"] - table["mean"]).round(2)
     table["settled"] = table["moved"].abs() <= (table["half_width"] / 2).round(2)
     return table[["domain", "representation", "mean", "half_width", "longer", "moved", "settled"]]
