@@ -17,6 +17,7 @@ from blindlib.common.files import ROOT
 from blindlib.evaluate.frontier import advice as advise
 from blindlib.presets import get_preset
 from blindlib.report import claims
+from blindlib.report.names import printed_name
 
 sys.path.insert(0, str(ROOT / "docs" / "_ext"))
 from results import find
@@ -136,14 +137,21 @@ def settled(preset: str, figures: Path) -> str:
         return "`make settle` was not run for these figures."
     moved, table = pd.read_csv(path), pd.read_csv(figures / preset / "table1.csv")
     now = table[table["protocol"] == "B"].set_index(["domain", "representation"])["mean"]
-    rows = moved.to_dict("records")
+    rows, columns = moved.to_dict("records"), ("mean ± half_width", "longer")
     own = [abs(now.get((row["domain"], row["representation"]), 1e9) - row["mean"]) < 0.06 for row in rows]
     lines = [
-        [f"φ_{row['representation']}", row["domain"], told(moved, n, "mean ± half_width"), told(moved, n, "longer")]
+        [printed_name(row["representation"]), row["domain"], *(told(moved, n, column) for column in columns)]
         for n, row in enumerate(rows)
+        if not row["settled"]
     ]
+    kept = moved[moved["settled"]].groupby("representation", sort=False).size()
+    words = ", ".join(f"{count} of {printed_name(name)}" for name, count in kept.items())
+    first = (
+        f"{len(moved) - len(lines)} of {len(moved)} cells move by half their half-width at most ({words}); others:\n\n"
+    )
     note = "" if all(own) else "\n\nThese are rows of an earlier run: their first column is not that of Table 1."
-    return grid(["", "row of Table 1", "as in this file's run", "with twice the patience"], lines) + note
+    table = grid(["", "row of Table 1", "as in this file's run", "with twice the patience"], lines)
+    return f"{first}\n\n{table}{note}"
 
 
 def earlier(preset: str, figures: Path) -> str:

@@ -65,7 +65,15 @@ def test_a_changed_csv_changes_the_texts_and_a_number_that_is_no_row_s_is_refuse
 
 def test_longer_training_of_other_heads_than_table_1_s_is_called_so(tmp_path):
     (tmp_path / "run").mkdir()
-    row = {"domain": "ID", "representation": "SN", "protocol": "B", "half_width": 0.4, "longer": 96.0, "mean": 97.1}
+    row = {
+        "domain": "ID",
+        "representation": "SN",
+        "protocol": "B",
+        "half_width": 0.4,
+        "longer": 96.0,
+        "mean": 97.1,
+        "settled": False,
+    }
     pd.DataFrame([row]).to_csv(tmp_path / "run" / "settled.csv")
     for mean, own in ((97.1, True), (97.3, False)):
         pd.DataFrame([row | {"mean": mean}]).to_csv(tmp_path / "run" / "table1.csv")
