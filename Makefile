@@ -91,7 +91,7 @@ check: $(STAMP)  ## run the preset afresh beside build/ and say where it differs
 settle: $(STAMP)  ## after `make paper`: train its heads twice as long, say which cells of Table 1 move
 	@$(PY) -m blindlib settle $(P)
 
-ladder: $(STAMP)  ## after `make paper`: every attacker against every representation (half an hour)
+ladder: $(STAMP)  ## after `make paper`: every attacker against every representation
 	@$(PY) -m blindlib ladder $(P)
 
 backbone: $(STAMP)  ## train the default backbone again (a quarter of an hour); rewrites blindlib/backbones/weights/

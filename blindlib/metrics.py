@@ -28,13 +28,18 @@ def interval(values: np.ndarray) -> tuple[float, float]:
     return float(values.mean()), float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
 
 
+def spectrum(z: np.ndarray) -> np.ndarray:
+    """Eigenvalues of the covariance of z (N, D) over their sum, those above 0, rising; none of a constant z."""
+    share = np.linalg.eigvalsh(np.atleast_2d(np.cov(np.asarray(z, np.float64), rowvar=False))).clip(0)
+    return share[share > 0] / max(share.sum(), 1e-300)
+
+
 def effective_rank(z: np.ndarray) -> float:
     """exp of the entropy of the covariance's normalised eigenvalues, of z (N, D): 1 for a line or a point, at most D.
 
     Source: Roy & Vetterli 2007.
     """
-    share = np.linalg.eigvalsh(np.atleast_2d(np.cov(np.asarray(z, np.float64), rowvar=False))).clip(0)
-    share = share[share > 0] / max(share.sum(), 1e-300)
+    share = spectrum(z)
     return float(np.exp(-(share * np.log(share)).sum()))
 
 

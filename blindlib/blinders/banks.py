@@ -33,14 +33,14 @@ def fit_bank(blinder: HeadBlinder, study) -> tuple[HeadBlinder | None, pd.DataFr
     return blinder, *(table.rename(columns={"attribute": "emotion"}) for table in tables)
 
 
-def fit_longer(study, times: int = 2) -> Iterator[tuple[Representation, bool]]:
-    """φ(x) by blinders trained with `times` the patience and the ceiling, and whether they settled; none is kept.
+def fit_longer(study) -> Iterator[tuple[Representation, bool]]:
+    """φ(x) by blinders trained with twice the patience and the ceiling, and whether they settled; none is kept.
 
     They are φ_SN, φ_LNTL and the pull, each with the seed and the choice of λ of `fit_bank` in the notebooks.
     """
     preset, data = study.preset, TrainingSet.of(study, pick_device())
     for kind, settings in ((SensitiveNets, preset.sensitivenets), (LNTL, preset.lntl), (Pull, preset.pull)):
-        longer = replace(settings, rounds=times * settings.rounds, patience=times * settings.patience)
+        longer = replace(settings, rounds=2 * settings.rounds, patience=2 * settings.patience)
         blinder = kind(settings=longer, random_state=preset.seeds[0]).fit_splits(data, budget=preset.id_budget)
         yield blinder.representation(study.embedded[0].x), blinder.settled_
 

@@ -98,25 +98,19 @@ def measure_collapse(representation: Representation, splits: list[Split]) -> lis
     for number, split in enumerate(splits):
         z = representation.rows(number, split.test)
         common = {"task": "collapse", "rotation": split.rotation, "seed": split.seed, "n_test": len(z)}
-        rows += [common | {"metric": metric, "value": value} for metric, value in collapse(z)[0].items()]
+        rows += [common | {"metric": metric, "value": value} for metric, value in collapse(z).items()]
     return rows
 
 
-def collapse(z: np.ndarray) -> tuple[dict[str, float], float]:
-    """Of z (N, D) its effective rank, smallest and median deviation of a dimension, by name; and its top share.
-
-    The top share is the largest of the covariance's eigenvalues over their sum, in percent. A constant z has rank 1 and
-    no share.
-    """
+def collapse(z: np.ndarray) -> dict[str, float]:
+    """Of z (N, D) its effective rank, smallest and median deviation of a dimension, by name."""
     z = np.asarray(z, np.float64)
     deviation = z.std(0)
-    share = np.linalg.eigvalsh(np.cov(z, rowvar=False)).clip(0)
-    values = {
+    return {
         "effective_rank": effective_rank(z),
         "smallest_deviation": float(deviation.min()),
         "median_deviation": float(np.median(deviation)),
     }
-    return values, 100 * float(share.max(initial=0.0) / max(share.sum(), 1e-300))
 
 
 def measure(

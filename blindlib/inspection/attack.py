@@ -25,7 +25,7 @@ from blindlib.evaluate.verification import (
     tar_at_far,
 )
 from blindlib.inspection.people import FOLDS, deal
-from blindlib.metrics import balanced_accuracy, interval
+from blindlib.metrics import balanced_accuracy, interval, spectrum
 from blindlib.settings import ProbeSettings
 
 ATTACKERS = ("linear", "SVM", "MLP")  # rungs of the ladder; our choice: one of them reads each planted leak
@@ -160,9 +160,11 @@ def quick_accuracy(z: np.ndarray, pairs: pd.DataFrame) -> float:
 def health(name: str, z: np.ndarray, duplicates: int | None) -> dict:
     """Whether a representation is alive: effective rank and others of `measure.collapse`, `top_share`, `duplicates`.
 
+    `top_share` is the share of the variance that lies in one direction, in percent.
+
     `collapsed` where the rank is below 2 or one direction holds over 90 % of the variance: then what is not read of it
     may be dead, and not hidden. The limits are our choice.
     """
-    values, top = collapse(z)
+    values, top = collapse(z), 100 * float(spectrum(z).max(initial=0.0))
     dead = values["effective_rank"] < 2 or top > 90 or not top
     return {"representation": name, **values, "top_share": top, "duplicates": duplicates, "collapsed": dead}

@@ -45,11 +45,6 @@ def deal(codes: np.ndarray, who: np.ndarray, shares: tuple[float, ...], rng: np.
     return part[own]
 
 
-def folds(codes: np.ndarray, who: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """As `deal`, into so many equal parts."""
-    return deal(codes, who, (1 / count,) * count, rng)
-
-
 def draw_pairs(who: np.ndarray, rng: np.random.Generator) -> tuple[pd.DataFrame, bool]:
     """Pairs of rows of one person and of two: `left`, `right`, `same`, `fold`; and whether they are all that there are.
 
