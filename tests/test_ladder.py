@@ -144,3 +144,15 @@ def test_where_nothing_leaks_the_ladder_alarms_as_seldom_as_its_level_says():
         for leak in (0.0, 0.5)
     }
     assert alarms[0.0] <= 5 and alarms[0.5] >= 38, alarms
+
+
+def test_fewer_people_than_numbers_train_every_attacker_and_no_two_candidates_share_an_estimator():
+    rng = np.random.default_rng(0)
+    split, settings = split_of((10,))
+    wide = Representation.of("x", np.hstack([rng.normal(size=(len(WHO), 90)), 3.0 * CODES[:, None]]).astype(np.float32))
+    rows = pd.DataFrame(ladder.climb(wide, Task("emotion", CODES, ["a", "b"]), [split], settings, WHO))
+    assert set(rows["probe"]) == {*ladder.RUNGS, "ensemble", "strongest"} and set(rows["n_train_subjects"]) == {10}
+    for rung in ladder.RUNGS.values():
+        candidates = rung(0)
+        ends = [model[-1] if hasattr(model, "steps") else model for model in candidates]
+        assert len({id(end) for end in ends}) == len(candidates)

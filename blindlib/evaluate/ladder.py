@@ -48,8 +48,8 @@ def _support_vectors(seed: int) -> list[BaseEstimator]:
 
 def _forest(seed: int) -> list[BaseEstimator]:
     """On the features as they are, and on principal components: a rotation loses nothing, and trees see other cuts."""
-    forest = RandomForestClassifier(300, class_weight="balanced_subsample", random_state=seed)
-    return [forest, make_pipeline(PCA(whiten=True, random_state=seed), forest)]
+    forest, turned = (RandomForestClassifier(300, class_weight="balanced_subsample", random_state=seed) for _ in "12")
+    return [forest, make_pipeline(PCA(whiten=True, random_state=seed), turned)]
 
 
 def _boosting(seed: int) -> list[BaseEstimator]:
