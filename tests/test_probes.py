@@ -11,8 +11,8 @@ from sklearn.svm import SVC
 
 from blindlib.blinders.representation import Representation
 from blindlib.data.splits import Split
-from blindlib.evaluate import probes
-from blindlib.evaluate.probes import Task, run_probes, support_vectors
+from blindlib.evaluate import probes, support_vectors
+from blindlib.evaluate.probes import Task, run_probes
 from blindlib.metrics import balanced_accuracy
 from blindlib.settings import ProbeSettings
 
@@ -174,10 +174,18 @@ def test_two_hidden_layers_are_a_shape_like_any_other():
     assert min(row["balanced_accuracy"] for row in rows) > 88
 
 
-def test_intel_s_svm_answers_as_scikit_learn_s():
-    pytest.importorskip("sklearnex", reason="scikit-learn-intelex is not installed")
+@pytest.mark.parametrize("most", [12_000, 10], ids=["one product", "pair by pair"])
+def test_the_svm_by_one_matrix_product_answers_as_scikit_learn_s(monkeypatch, most):
+    monkeypatch.setattr(support_vectors, "_MOST", most)
+    monkeypatch.setattr(support_vectors, "_BLOCK", 50)
     x, task, splits, _ = world(0.7)
     train, test = (part[task.codes[part] >= 0] for part in (splits[0].probe, splits[0].test))
-    fast, plain = (model(kernel="rbf").fit(x[train], task.codes[train]) for model in (support_vectors(), SVC))
-    assert support_vectors() is not SVC
-    assert (fast.predict(x[test]) == plain.predict(x[test])).mean() > 0.99
+    fast, plain = (
+        model(C=10.0, class_weight="balanced").fit(x[train], task.codes[train])
+        for model in (support_vectors.SupportVectors, SVC)
+    )
+    assert callable(fast.kernel) == (most > len(train)) and len(test) > 50
+    np.testing.assert_allclose(fast.decision_function(x[test]), plain.decision_function(x[test]), atol=1e-5)
+    np.testing.assert_array_equal(fast.predict(x[test]), plain.predict(x[test]))
+    flat = np.ones((4, 3))
+    assert np.isfinite(support_vectors.SupportVectors().fit(flat, [0, 1, 0, 1]).decision_function(flat)).all()

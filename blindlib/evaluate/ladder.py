@@ -23,8 +23,9 @@ from blindlib.blinders.representation import Representation
 from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed, spread, track
 from blindlib.data.splits import Split
-from blindlib.evaluate.probes import Task, labelled, score, support_vectors
+from blindlib.evaluate.probes import Task, labelled, score
 from blindlib.evaluate.results import summarise, tidy
+from blindlib.evaluate.support_vectors import SupportVectors
 from blindlib.metrics import balanced_accuracy, diff
 from blindlib.settings import ProbeSettings
 
@@ -43,7 +44,7 @@ def _neighbours(seed: int) -> list[BaseEstimator]:
 
 
 def _support_vectors(seed: int) -> list[BaseEstimator]:
-    return [support_vectors()(C=c, class_weight="balanced") for c in (1.0, 10.0)]
+    return [SupportVectors(C=c, class_weight="balanced") for c in (1.0, 10.0)]
 
 
 def _forest(seed: int) -> list[BaseEstimator]:

@@ -13,7 +13,6 @@ against. Both report balanced accuracy on test people; conclusions rest on B.
 Source of A: github.com/BiDAlab/FairCVtest at 20b274a, `FairCV.py`.
 """
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,7 +21,6 @@ import numpy as np
 import torch
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 
 from blindlib.blinders.heads import Classifiers
 from blindlib.blinders.losses import cross_entropy
@@ -30,6 +28,7 @@ from blindlib.blinders.representation import Representation
 from blindlib.blinders.sampling import GroupSampler
 from blindlib.common.work import derive_seed, on_all_cores, spread
 from blindlib.data.splits import Split
+from blindlib.evaluate.support_vectors import SupportVectors
 from blindlib.metrics import balanced_accuracy
 from blindlib.settings import ProbeSettings
 
@@ -121,22 +120,11 @@ def score(task: Task, split: Split, guess: np.ndarray, identity: np.ndarray) -> 
     }
 
 
-def support_vectors() -> type:
-    """scikit-learn's `SVC`, or Intel's faster one with the same answers, where scikit-learn-intelex is installed."""
-    try:
-        from sklearnex.svm import SVC as faster
-    except ImportError:
-        return SVC
-    warnings.filterwarnings("ignore", "'Threading' parallel backend")  # that it takes all cores is as it should be
-    return faster
-
-
 def _candidates(settings: ProbeSettings, kind: str, protocol: str, seed: int) -> list:
-    svc = partial(support_vectors(), kernel="rbf")
     if protocol == "A":
-        return [svc() if kind == "SVM" else RandomForestClassifier(max_depth=1000, random_state=0)]
+        return [SupportVectors() if kind == "SVM" else RandomForestClassifier(max_depth=1000, random_state=0)]
     if kind == "SVM":
-        return [svc(C=c, class_weight="balanced") for c in settings.svm_c]
+        return [SupportVectors(C=c, class_weight="balanced") for c in settings.svm_c]
     forest = partial(RandomForestClassifier, settings.rf_trees, class_weight="balanced_subsample", random_state=seed)
     return [forest(min_samples_leaf=leaf) for leaf in settings.rf_leaf]
 

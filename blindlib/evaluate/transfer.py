@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 
 from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed, on_all_cores
+from blindlib.evaluate.support_vectors import SupportVectors
 from blindlib.metrics import balanced_accuracy, interval, paired_diff
 
 SHARES = (0.3, 0.4, 0.3)  # of all people: who fit the blinder, who train attackers, who are tested; our choice
@@ -105,7 +105,10 @@ def _rows(sources, usable, blinders, parts: dict, seed: int, method: str | None,
         row = {"seed": seed, "method": method or "x", "fitted_on": fitted_on if method else ""}
         row |= {"attacked_on": attacked_on, "chance": 100 / len(np.unique(truth)), "n_test": len(test)}
         row["n_test_subjects"] = len(np.unique(source.identity[test]))
-        linear, rbf = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"), SVC(class_weight="balanced")
+        linear, rbf = (
+            LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
+            SupportVectors(class_weight="balanced"),
+        )
         for name, attacker in (("linear", linear), ("RBF", rbf)):
             guess = attacker.fit(scaler.transform(seen), source.attribute[train]).predict(scaler.transform(asked))
             rows.append(row | {"attacker": name, "value": balanced_accuracy(truth, guess)})
