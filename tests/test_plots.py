@@ -148,6 +148,13 @@ def test_the_framework_shows_this_run_s_faces_and_sizes():
     assert len(figure.axes[0].images) == 4
 
 
+def test_the_framework_shows_the_whole_picture_where_a_network_that_aligns_finds_no_face():
+    backbone, frame = get_backbone("dlib"), render(make_sheet(1, 0).head(1))
+    crops = plots_framework.seen_by(backbone, np.concatenate([frame, np.zeros_like(frame)]))
+    assert crops.shape == (2, backbone.alignment.size, backbone.alignment.size, 3)
+    assert crops[0].any() and not crops[1].any()
+
+
 def test_the_gallery_has_one_person_s_fifteen_compound_expressions():
     sheet = make_sheet(2, 0, COMPOUND).tail(15)
     assert list(sheet["emotion"]) == list(COMPOUND) and sheet["identity"].nunique() == 1

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from blindlib.backbones.alignment import show_alignment
+from blindlib.backbones.alignment import show_alignment, shrink
 from blindlib.backbones.registry import Backbone
 from blindlib.report.plots import COLOURS, GREY, new_figure
 
@@ -31,13 +31,14 @@ class Box:
 def seen_by(backbone: Backbone, frames: np.ndarray) -> np.ndarray:
     """What a backbone is given of rendered frames (N, S, S, 3): its window, grey (N, s, s), or the aligned faces.
 
-    Where no face is found the whole frame stands in.
+    Where no face is found the whole frame, brought to the network's size, stands in.
     """
     if backbone.alignment is None:
         top, left, side = backbone.window or (0, 0, frames.shape[1])
         return frames[:, top : top + side, left : left + side].mean(-1)
-    steps = [show_alignment(frame, {backbone.name: backbone.alignment}) for frame in frames]
-    return np.stack([step.chips.get(backbone.name, frame) for step, frame in zip(steps, frames, strict=True)])
+    chips = [show_alignment(frame, {backbone.name: backbone.alignment}).chips for frame in frames]
+    whole = [shrink(frame, backbone.alignment.size) for frame in frames]
+    return np.stack([chip.get(backbone.name, frame) for chip, frame in zip(chips, whole, strict=True)])
 
 
 def numbers_of(study) -> pd.DataFrame:
