@@ -252,6 +252,8 @@ def settle(preset: PresetName = "demo", changes: Changes = ()) -> None:
 @app.command("ladder", hidden=True)
 def ladder(preset: PresetName = "demo", changes: Changes = ()) -> None:
     """Every attacker, with 16 people to all, against every representation of a finished run (`make ladder`)."""
+    from dataclasses import replace
+
     from blindlib.blinders.banks import load_banks, representations
     from blindlib.evaluate.ladder import RUNGS, climb_whole, settings_tried
     from blindlib.evaluate.measure import make_tasks
@@ -262,7 +264,8 @@ def ladder(preset: PresetName = "demo", changes: Changes = ()) -> None:
     task = next((task for task in make_tasks(study.faces, study.preset) if task.name == "emotion"), None)
     if task is None:
         raise InputError(study.build / "faces.parquet", "nobody carries an emotion label", "there is nothing to attack")
-    typer.echo(f"settings tried on validation people: {settings_tried(tuple(RUNGS))}", err=True)
+    tried = settings_tried(replace(study.preset.probes, ladder=tuple(RUNGS)))
+    typer.echo(f"settings that validation people choose from: {tried}", err=True)
     cells = climb_whole([study.x, *representations(study, load_banks(study))], task, study)
     plots.style()
     plots.save_figure(plots_probes.attack_curves(cells), cells, study.figures, "ladder")

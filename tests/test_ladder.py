@@ -108,7 +108,9 @@ def test_the_whole_ladder_has_every_attacker_at_every_size_and_the_diff_of_the_s
     one, other = (cells.loc[(name, "linear", 150), "mean"] for name in ("x", "φ"))
     assert cells.loc[("φ", "linear", 150), "diff"] == pytest.approx(100 * (one - other) / (one - 50))
     assert 10 < cells.loc[("φ", "linear", 150), "diff"] < 90
-    assert ladder.settings_tried(("linear", "kNN")) == {"linear": 1, "kNN": 2}
+    settings = ProbeSettings(nn_hidden=(16, (16, 8)), svm_c=(1.0,), rf_leaf=(1, 5, 9), ladder=("linear", "kNN"))
+    tried = {"NN": 2, "SVM": 1, "RF": 3, "ladder: linear": 1, "ladder: kNN": 2}
+    assert ladder.settings_tried(settings) == tried
 
 
 def small_world(seed, leak, scale=1.0):

@@ -61,6 +61,15 @@ def eraser_representation(name: str, study) -> Representation:
             raise InputError("erasers", problem, "let its transform keep the shape")
         return z
 
-    shown = getattr(eraser, "name", "")
-    shown = shown if isinstance(shown, str) and shown else eraser.__name__
-    return Representation(shown, erased, shown, 0.0, len(study.splits))
+    return Representation(name_of(eraser), erased, name_of(eraser), 0.0, len(study.splits))
+
+
+def name_of(eraser: type) -> str:
+    """What tables call an eraser's class: its `name`, or the class's own."""
+    name = getattr(eraser, "name", "")
+    return name if isinstance(name, str) and name else eraser.__name__
+
+
+def from_outside(names: tuple[str, ...]) -> list:
+    """The erasers among `names` that are one's own, `module:Class`, made with their defaults; see `find_eraser`."""
+    return [find_eraser(name)() for name in names if name not in ERASERS]

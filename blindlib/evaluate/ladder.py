@@ -49,7 +49,7 @@ def _support_vectors(seed: int) -> list[BaseEstimator]:
 
 def _forest(seed: int) -> list[BaseEstimator]:
     """On the features as they are, and on principal components: a rotation loses nothing, and trees see other cuts."""
-    forest, turned = (RandomForestClassifier(300, class_weight="balanced_subsample", random_state=seed) for _ in "12")
+    forest, turned = (RandomForestClassifier(100, class_weight="balanced_subsample", random_state=seed) for _ in "12")
     return [forest, make_pipeline(PCA(whiten=True, random_state=seed), turned)]
 
 
@@ -147,9 +147,12 @@ def climb_whole(representations: list[Representation], task: Task, study) -> pd.
     return cells.assign(diff=list(map(diff, x, cells["mean"], cells["chance"])))
 
 
-def settings_tried(rungs: tuple[str, ...]) -> dict[str, int]:
-    """How many settings of each rung validation people choose from."""
-    return {rung: len(RUNGS[rung](0)) for rung in rungs}
+def settings_tried(settings: ProbeSettings) -> dict[str, int]:
+    """How many settings of each probe of protocol B and of each rung, `ladder: …`, validation people choose from."""
+    probes = {"NN": settings.nn_hidden, "SVM": settings.svm_c, "RF": settings.rf_leaf}
+    return {name: len(tried) for name, tried in probes.items()} | {
+        f"ladder: {rung}": len(RUNGS[rung](0)) for rung in settings.ladder
+    }
 
 
 def curve(results: pd.DataFrame) -> pd.DataFrame:

@@ -16,9 +16,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from sklearn.utils.validation import has_fit_parameter
 
 from blindlib.blinders.affine import INLP, LEACE, NAP, PCAControl, RandomControl, means_by
 from blindlib.blinders.blinder import Blinder, HeadBlinder
+from blindlib.blinders.erasers import name_of
 from blindlib.blinders.obliviator import Obliviator
 from blindlib.blinders.training import TrainingSet, pick_device
 from blindlib.common.work import derive_seed, spread
@@ -122,8 +124,11 @@ def calibrate(
     few = role == "head"
     for leak, (x, emotion, identity) in zip(leaks, planted, strict=True):
         many, of_many, _ = plant(leak, _MANY, dim=dim, seed=1)
+        labels = {"identity": identity[few], "demographic": np.full(few.sum(), None)}
         for eraser in erasers:
-            jobs.append((leak, eraser.name, {}, eraser.fit(x[few], emotion[few], identity=identity[few]).transform(x)))
+            known = {name: of for name, of in labels.items() if has_fit_parameter(eraser, name)}
+            z = clone(eraser).fit(x[few], emotion[few], **known).transform(x)
+            jobs.append((leak, name_of(type(eraser)), {}, np.asarray(z, np.float32)))
         jobs.append((leak, f"LEACE, {_MANY:,} people", {}, LEACE().fit(many, of_many).transform(x)))
     plain = {leak: x for leak, (x, _, _) in zip(leaks, planted, strict=True)}
     read = spread(lambda job: _readings(job[-1], plain[job[0]], *planted[0][1:], role), jobs)

@@ -22,6 +22,8 @@ ALT_TEXTS = {
     "attackers from whom emotion is to be hidden.",
     "planted": "A panel for each planted leak, a row for each method: what a linear and an RBF attacker still read, "
     "with intervals, beside chance; a last panel shows the worst identity score.",
+    "planted_own": "A panel for each planted leak, a row each for x, an eraser from outside the package and LEACE of "
+    "many people: what a linear and an RBF attacker still read, and the worst identity score.",
     "table1_figure": "Dot plot of Table 1's Diff, the share of the accuracy above chance that is lost, by domain in "
     "rows: φ_SN and φ_LNTL beside their published values (hollow diamonds), methods without an adversary, controls.",
     "attack_curves": "Left, what the strongest attacker reads of the emotion by the number of people who train it, a "
