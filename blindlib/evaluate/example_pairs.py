@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from blindlib.blinders.representation import Representation
+from blindlib.data.facetable import FaceTable
 from blindlib.data.readers.synth import read_album
 from blindlib.evaluate.verification import best_threshold, pair_distances
+from blindlib.synthfaces.render import render
 
 SAME, ALIKE, UNLIKE = "one person", "two people of one gender and group", "two people of other gender and group"
 RULE = (
@@ -79,10 +81,10 @@ def example_pairs(representations: list[Representation], study) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `COLUMNS`: `left` and `right` as rows of the face table; `distance` and `threshold` as cosine distances by the
-        first split's head; `accepted` where the distance is at most the threshold. That is the one with the best
-        balanced accuracy over the study's verification pairs of people who are not shown and did not train the head.
-        Empty where the faces are not rendered, nobody can be shown, or no such pairs are there.
+        `COLUMNS`: `left` and `right` as names of images; `distance` and `threshold` as cosine distances by the first
+        split's head; `accepted` where the distance is at most the threshold. That is the one with the best balanced
+        accuracy over the study's verification pairs of people who are not shown and did not train the head. Empty where
+        the faces are not rendered, nobody can be shown, or no such pairs are there.
     """
     faces, pairs = study.faces, study.pairs
     empty = pd.DataFrame(columns=list(COLUMNS))
@@ -104,4 +106,13 @@ def example_pairs(representations: list[Representation], study) -> pd.DataFrame:
         own = distance[: len(chosen)]
         told = {"distance": own, "threshold": threshold, "accepted": own <= threshold}
         tables.append(chosen.assign(representation=z.name, **told))
-    return pd.concat(tables, ignore_index=True)[list(COLUMNS)]
+    table, image = pd.concat(tables, ignore_index=True)[list(COLUMNS)], faces.frame["image"]
+    return table.assign(left=image[table["left"]].to_numpy(), right=image[table["right"]].to_numpy())
+
+
+def pictures(pairs: pd.DataFrame, faces: FaceTable) -> np.ndarray:
+    """The rendered faces of `example_pairs`, left and right of each pair in turn: uint8 (2 * pairs, S, S, 3)."""
+    shown = pairs.drop_duplicates("pair")[["left", "right"]].to_numpy().ravel()
+    if not len(shown):
+        return np.empty((0, 0, 0, 3), np.uint8)
+    return render(read_album(faces).set_index("image").loc[shown].reset_index())

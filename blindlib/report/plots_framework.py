@@ -79,10 +79,11 @@ def framework(frames: np.ndarray, crops: np.ndarray, numbers: pd.DataFrame) -> F
     figure, (axis,) = new_figure(height=3.5)
     axis.set(xlim=(0, 7), ylim=(0, 3.5), aspect="equal")
     axis.axis("off")
+    whole = {"interpolation": "none"}  # so that a PDF holds a face's own pixels, and not those of a page
     for n, (frame, crop) in enumerate(zip(frames, crops, strict=True)):
         top = 2.45 - 0.95 * n
-        axis.imshow(frame, extent=(0.05, 0.85, top - 0.4, top + 0.4), zorder=2)
-        axis.imshow(crop, extent=(1.0, 1.5, top - 0.25, top + 0.25), cmap="gray", zorder=2)
+        axis.imshow(frame, extent=(0.05, 0.85, top - 0.4, top + 0.4), zorder=2, **whole)
+        axis.imshow(crop, extent=(1.0, 1.5, top - 0.25, top + 0.25), cmap="gray", zorder=2, **whole)
     side, grey = frames.shape[1], crops.shape[1]
     _caption(axis, 0.45, 0.86, f"{side} x {side} x 3")
     _caption(axis, 1.25, 0.86, f"{grey} x {grey}")
