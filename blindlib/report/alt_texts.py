@@ -34,8 +34,8 @@ ALT_TEXTS = {
     "representation with its interval, at one threshold for all. Right, the same less what x has.",
     "transfer": "Matrices of Diff, a panel for each eraser and attacker: rows are the pictures it was fitted on, "
     "columns those it is attacked on, with the number and its half-width in every cell.",
-    "example_pairs": "Six pairs of rendered faces, each under the other, with the cosine distance of x, φ_SN and φ_LNTL in "
-    "units of their thresholds beside it: three pairs show one person with two expressions, three show two people.",
+    "example_pairs": "Six pairs of rendered faces, one below another, with the cosine distance of x, φ_SN and φ_LNTL "
+    "in units of their thresholds beside it: three pairs show one person with two expressions, three show two people.",
     "roc": "Corner of the ROC: true accept rate by false accept rate on a logarithmic axis, a curve for each "
     "representation; the legend gives the true accept rate at a false accept rate of one percent.",
     "frontier": "Scatter plot of verification accuracy (better to the right) against the emotion that the strongest "

@@ -124,8 +124,8 @@ def save_figure(
     """Write a figure as PNG and PDF beside the CSV that it was drawn from; the same figure gives the same bytes.
 
     Both carry the figure's alternative text. What is made of `pixels`, photographs, is saved at its own resolution; it
-    has nothing that a PDF would keep sharp, and gets none. For None, a figure without data, nothing is written, what an earlier run left under this name
-    is removed, and `absent` is printed: which data would fill it.
+    has nothing that a PDF would keep sharp, and gets none. For None, a figure without data, nothing is written, what an
+    earlier run left under this name is removed, and `absent` is printed: which data would fill it.
     """
     if figure is None:
         for suffix in ("png", "pdf", "csv"):

@@ -16,7 +16,12 @@ def tar_by_expression(cells: pd.DataFrame) -> Figure | None:
     for n, name in enumerate(names):
         rows = cells[cells["representation"] == name]
         y = rows["expression"].map(expressions.index) + (n - (len(names) - 1) / 2) * 0.8 / len(names)
-        line = POINTS | {"ms": 3.5, "color": colour(name), "mfc": "white" if "λ=0" in name else colour(name), "clip_on": False}
+        line = POINTS | {
+            "ms": 3.5,
+            "color": colour(name),
+            "mfc": "white" if "λ=0" in name else colour(name),
+            "clip_on": False,
+        }
         low, high = ((rows["mean"] + side * rows["half_width"].fillna(0)).clip(0, 100) for side in (-1, 1))  # of a rate
         left.errorbar(rows["mean"], y, xerr=[rows["mean"] - low, high - rows["mean"]], **line, label=shown(name))
         right.errorbar(rows["gain"], y, xerr=rows["gain_half_width"].fillna(0), **line)

@@ -60,7 +60,9 @@ def points(table1: pd.DataFrame, frontier: pd.DataFrame, curves: pd.DataFrame) -
         add(row["method"], strength, FRONTIER, cost, leak, [["frontier", n]])
     for n, row in table[table["domain"].str.startswith("Emotion (")].iterrows():
         cost, attacker = identity.loc[row["representation"]], f"{row['domain'][9:-1]} of Table 1"
-        add(*named(row["representation"], methods), attacker, cost, row, [["table1", int(cost["index"])], ["table1", n]])
+        add(
+            *named(row["representation"], methods), attacker, cost, row, [["table1", int(cost["index"])], ["table1", n]]
+        )
     for n, row in curves.iterrows():
         if row["representation"] in identity.index:
             cost, attacker = (
@@ -153,6 +155,14 @@ def _sized(chart: alt.LayerChart, height: int) -> alt.LayerChart:
     return chart.properties(width="container", height=height, background="white")
 
 
+def read_examples(env) -> pd.DataFrame:
+    """The rows of `example_pairs.csv`; none of a run on photographs, which shows nobody."""
+    try:
+        return read(env, "example_pairs")
+    except FileNotFoundError:
+        return pd.DataFrame(columns=["pair", "representation", "distance", "threshold", "accepted", "same"])
+
+
 def pairs(examples: pd.DataFrame, methods: set[str]) -> list[dict]:
     """Every row of `example_pairs.csv` as the menus name its representation, and its place in the file (`row`)."""
     kept = examples[["pair", "distance", "threshold", "accepted", "same"]].to_dict("records")
@@ -164,7 +174,7 @@ def pairs(examples: pd.DataFrame, methods: set[str]) -> list[dict]:
 
 
 def album(examples: pd.DataFrame) -> str:
-    """The table of the pairs, in which the page writes what x and the chosen representation make of them."""
+    """The table of the pairs, in which the page writes what x and the chosen representation make of them, if any."""
     lines = [
         f'''<tr><td><img src="_static/pair_{row.pair}.png" width="224" height="112"
 alt="Two rendered faces, {escape(row.who)}: {row.left_emotion} and {row.right_emotion}"></td>
@@ -172,13 +182,16 @@ alt="Two rendered faces, {escape(row.who)}: {row.left_emotion} and {row.right_em
 <td data-pair="{row.pair}" data-of="x"></td><td data-pair="{row.pair}" data-of="chosen"></td></tr>'''
         for row in examples.drop_duplicates("pair").itertuples()
     ]
+    if not lines:
+        return ""
     return f"""<h2>Pairs of faces</h2>
-<p>Rendered faces, of nobody, whom no head has seen. A cosine distance up to the threshold, which other people's pairs set,
-makes two pictures "one person". Six pairs illustrate; how often each representation is right stands above.</p>
+<p>Rendered faces, of nobody, whom no head has seen. A cosine distance up to the threshold, which other people's
+pairs set, makes two pictures "one person". Six pairs illustrate; how often each representation is right stands above.</p>
 <p id="told" aria-live="polite"></p>
 <div class="table-wrapper" tabindex="0" role="region" aria-label="Pairs of faces and their distances">
 <table class="docutils pairs"><thead><tr><th scope="col">Faces</th><th scope="col">Who is shown</th>
-<th scope="col">In x</th><th scope="col" id="in-chosen">In φ(x)</th></tr></thead><tbody>{"".join(lines)}</tbody></table></div>"""
+<th scope="col">In x</th><th scope="col" id="in-chosen">In φ(x)</th></tr></thead>
+<tbody>{"".join(lines)}</tbody></table></div>"""
 
 
 class Explorer(SphinxDirective, Pages):
@@ -188,7 +201,7 @@ class Explorer(SphinxDirective, Pages):
         """HTML with its data within, so that it opens from a disk."""
         names = ("table1", "frontier", "attack_curves", "bias_sweep")
         table1, frontier, curves, sweep = (read(self.env, name) for name in names)
-        examples = self._examples()
+        examples = read_examples(self.env)
         rows, shown = points(table1, frontier, curves), pairs(examples, trained(frontier))
         biases = [row | {"rows": [["bias_sweep", n]]} for n, row in enumerate(sweep.to_dict("records"))]
         uri = self.env.app.builder.get_relative_uri(self.env.docname, "rows")
@@ -211,18 +224,11 @@ Lines join the λ of a method; those of the chosen one are written beside its po
 <figure class="chart">
 <div id="case" role="img" aria-label="Gap of the case study by bias and representation"></div>
 <figcaption>The case study: each representation as its λ was chosen. Whiskers: 95 % intervals.</figcaption></figure>
-{album(examples) if shown else ""}
+{album(examples)}
 <script id="explorer-data" type="application/json">{text}</script>
 <script src="_static/vega.js"></script>
 <script src="_static/explorer.js"></script>"""
         return [nodes.raw("", html, format="html")]
-
-    def _examples(self) -> pd.DataFrame:
-        """The rows of `example_pairs.csv`; none of a run on photographs, which shows nobody."""
-        try:
-            return read(self.env, "example_pairs")
-        except FileNotFoundError:
-            return pd.DataFrame(columns=["pair", "distance", "threshold", "accepted", "same", "representation"])
 
 
 def setup(app) -> dict:
