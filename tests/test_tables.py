@@ -46,12 +46,12 @@ def test_the_readable_table_says_no_data_and_keeps_published_in_brackets(tmp_pat
     assert (tmp_path / "table1.csv").read_text().splitlines()[0].startswith("domain,representation,mean,half_width")
 
 
-def test_diff_is_the_poster_s_formula():
+def test_diff_is_the_paper_s_formula():
     assert diff(88.1, 59.6, 16.667) == pytest.approx(39.9, abs=0.05)
     assert np.isnan(diff(50, 50, 50))
 
 
-def test_published_numbers_are_the_poster_s():
+def test_published_numbers_are_the_paper_s():
     printed = paper.table1()
     assert printed.loc["ID", ["x", "SN", "LNTL"]].tolist() == [96.8, 96.3, 59.4] and len(printed) == 6
 
@@ -116,7 +116,7 @@ def test_the_audit_marks_what_does_not_follow_and_only_that():
 
 
 def test_an_entry_without_a_decimal_is_rounded_to_a_whole_number(monkeypatch):
-    """The poster prints φ_LNTL's SVM accuracy as `25 %`: with a decimal, its Diff of 88.2 would not follow."""
+    """The paper prints φ_LNTL's SVM accuracy as `25 %`: with a decimal, its Diff of 88.2 would not follow."""
     entry = "Table 1, Emotion (SVM), Diff LNTL"
     numbers = paper.printed1()
     assert numbers.loc["Emotion (SVM)", "LNTL"] == "25"

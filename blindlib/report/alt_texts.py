@@ -24,8 +24,9 @@ ALT_TEXTS = {
     "with intervals, beside chance; a last panel shows the worst identity score.",
     "table1_figure": "Dot plot of Table 1's Diff, the share of the accuracy above chance that is lost, by domain in "
     "rows: φ_SN and φ_LNTL beside their published values (hollow diamonds), methods without an adversary, controls.",
-    "attack_curves": "Left, what the strongest attacker reads of the emotion by the number of people who train it, a "
-    "line for each representation. Right, the same by kind of attacker with the most people. Dotted lines mark chance.",
+    "attack_curves": "Left, what the attacker chosen on the ladder reads of the emotion by the number of people who "
+    "train it, a line for each representation. Right, the same by kind of attacker with the most people. Dotted lines "
+    "mark chance.",
     "collapsed_probe": "Two line plots by the norm of x: balanced accuracy of an SVM and the share of its most "
     "frequent answer, for both defaults of γ and for equal and slightly unequal classes; a dotted line marks chance.",
     "ladder": "Left, what the strongest of six attackers and their mean reads of the emotion by the number of people "

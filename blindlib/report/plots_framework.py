@@ -1,4 +1,4 @@
-"""The poster's "Proposed framework", drawn from a run: its own faces, shapes and numbers in the boxes."""
+"""The paper's "Proposed framework", drawn from a run: its own faces, shapes and numbers in the boxes."""
 
 from dataclasses import dataclass
 
@@ -72,7 +72,7 @@ def framework(frames: np.ndarray, crops: np.ndarray, numbers: pd.DataFrame) -> F
         (widths of its hidden layers, as words), `classes` (of emotions that it tells apart), `images`, and people:
         `head`, `probe`, `test`.
 
-    Source: the poster's figure "Proposed framework": a frozen face network, a head on its embedding, face tasks behind
+    Source: the paper's figure "Proposed framework": a frozen face network, a head on its embedding, face tasks behind
     it with and without the blinded embedding. What trains the head is drawn for φ_SN.
     """
     numbers = numbers.iloc[0]

@@ -186,7 +186,7 @@ alt="Two rendered faces, {escape(row.who)}: {row.left_emotion} and {row.right_em
         return ""
     return f"""<h2>Pairs of faces</h2>
 <p>Rendered faces, of nobody, whom no head has seen. A cosine distance up to the threshold, which other people's
-pairs set, makes two pictures "one person". Six pairs illustrate; how often each representation is right stands above.</p>
+pairs set, makes two pictures "one person". Six pairs illustrate; how often a representation is right stands above.</p>
 <p id="told" aria-live="polite"></p>
 <div class="table-wrapper" tabindex="0" role="region" aria-label="Pairs of faces and their distances">
 <table class="docutils pairs"><thead><tr><th scope="col">Faces</th><th scope="col">Who is shown</th>
