@@ -107,7 +107,8 @@ def test_the_saved_strip_has_every_face_pixel_by_pixel_where_its_box_says(study,
     assert len(faces) == 2 * table["pair"].nunique() and len(np.unique(faces.reshape(len(faces), -1), axis=0)) > 2
     plots.save_figure(plots_faces.example_pairs(table, faces), table, tmp_path, "example_pairs", pixels=True)
     assert {path.name for path in tmp_path.iterdir()} == {"example_pairs.png", "example_pairs.csv"}
-    strip = Image.open(tmp_path / "example_pairs.png").convert("RGB")
+    with Image.open(tmp_path / "example_pairs.png") as image:
+        strip = image.convert("RGB")
     for n, box in enumerate(plots_faces.pair_boxes(len(faces) // 2)):
         cut = np.asarray(strip.crop(box)).astype(int)
         assert np.abs(cut - np.hstack(faces[2 * n : 2 * n + 2])).max() <= 1

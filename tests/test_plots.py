@@ -206,7 +206,8 @@ def test_what_is_made_of_pixels_is_saved_at_its_own_resolution(tmp_path):
         figure = plots_faces.contact_sheet(render(sheet), ["one"], list(sheet["emotion"]))
         plots.save_figure(figure, sheet[["emotion"]], tmp_path, "contact_sheet", pixels=True)
     assert [path.suffix for path in sorted(tmp_path.iterdir())] == [".csv", ".png"]
-    width = Image.open(tmp_path / "contact_sheet.png").width
+    with Image.open(tmp_path / "contact_sheet.png") as image:
+        width = image.width
     assert 0.75 * SIZE < width / 7 < 1.25 * SIZE
 
 

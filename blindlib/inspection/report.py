@@ -119,8 +119,8 @@ class Report:
         )
         if best["hidden"] <= best["hidden_hw"]:
             told.append(
-                f"It was not found to hide anything: {best['hidden']:.1f} ± {best['hidden_hw']:.1f} points less than of "
-                "x are read, and that interval does not lie above 0."
+                f"It was not found to hide anything: {best['hidden']:.1f} ± {best['hidden_hw']:.1f} points less than "
+                "of x are read, and that interval does not lie above 0."
             )
         left = self.others[(self.others["representation"] == "φ") & (self.others["label"] == self.hide)]
         if best["low"] > best["chance"] or left["leak"].any():
