@@ -222,8 +222,8 @@ def test_where_no_leak_is_found_it_is_said_what_was_read_and_what_is_not_ruled_o
     assert f"a leak of up to {row['high'] - row['chance']:.1f} points" in str(report)
 
 
-@pytest.mark.parametrize("hide", [None, "mood"])
-def test_the_bar_ends_full_though_a_label_or_a_method_was_left_out(monkeypatch, hide):
+@pytest.mark.parametrize(("hide", "found"), [(None, True), ("mood", True), ("mood", False)])
+def test_the_bar_ends_full_whether_a_head_is_recommended_or_none(monkeypatch, hide, found):
     bars, made = [], run.track
 
     def kept(*args, **options):
@@ -231,11 +231,12 @@ def test_the_bar_ends_full_though_a_label_or_a_method_was_left_out(monkeypatch, 
         return bars[-1]
 
     monkeypatch.setattr(run, "track", kept)
-    rare = np.array(["no", "yes"])[(WHO < 40).astype(int)]  # too few people on part report
-    heads = HEADS[-1:]
-    audit(X, identity=WHO, labels={"mood": MOOD, "rare": rare}, hide=hide, heads=heads, attackers=("linear",))
+    if not found:
+        monkeypatch.setattr("blindlib.inspection.hide.recommend", lambda points, budget: None)
+    labels = {"mood": MOOD, "side": np.where(WHO % 2, "left", "right")}
+    report = audit(X, identity=WHO, labels=labels, hide=hide, heads=HEADS[-1:], attackers=("linear",))
     (bar,) = bars
-    assert bar.n == bar.total > 2
+    assert bar.n == bar.total > 2 and (report.head is not None) == (found and hide is not None)
 
 
 def test_labels_are_escaped():
