@@ -15,7 +15,7 @@ def balanced_accuracy(truth: np.ndarray, guess: np.ndarray) -> float:
 def diff(x: float, phi: float, chance: float) -> float:
     """Diff: the share of the above-chance performance that is lost, in percent; NaN where x prints as chance.
 
-    Source: not printed on the poster; its own columns give back its printed ones by it, within rounding.
+    Source: not printed in the paper; its own columns give back its printed ones by it, within rounding.
     """
     return float("nan") if abs(x - chance) < AT_CHANCE else 100 * (x - phi) / (x - chance)
 

@@ -37,7 +37,7 @@ class Preset:
     backbone: str
     sources: dict[str, tuple[str, ...]] | None = None  # for each role its data sets: the first that is here is taken
     ceiling: str = "pixels32"  # the backbone of the ceiling, beside which x is read; our choice
-    emotions: tuple[str, ...] = BASIC_EMOTIONS  # the classes of the emotion probes; the poster's six
+    emotions: tuple[str, ...] = BASIC_EMOTIONS  # the classes of the emotion probes; the paper's six
     blinded: tuple[str, ...] = SEVEN  # what the detectors tell apart: those classes, and the target of the penalty
     # or one's own, `module:Class`: `blinders.erasers`
     erasers: tuple[str, ...] = ("LEACE", "INLP", "NAP", "SPLINCE", "Obliviator", "PCA", "random")
@@ -147,7 +147,7 @@ PRESETS = {
             crossed=True,  # there are few people: all rotations of View 2 for every seed
         ),
         Preset("open-smoke", "compactnet", _OPEN_SOURCES, emotions=SEVEN, crossed=True, **_SMOKE | {"seeds": (0,)}),
-        Preset("paper", "resnet50", _PAPER_SOURCES, fairness=FairnessSettings(train=40_000)),  # the poster's 40,000
+        Preset("paper", "resnet50", _PAPER_SOURCES, fairness=FairnessSettings(train=40_000)),  # the paper's 40,000
         Preset(
             "paper-full",
             "resnet50",

@@ -107,7 +107,7 @@ class PullSettings(HeadSettings):
 class ProbeSettings:
     """How an attacker is trained and tuned on validation people; see `blindlib.evaluate.probes`."""
 
-    nn_hidden: tuple[Width | tuple[Width, ...], ...] = (64, (128, 64))  # protocol B: one hidden layer as the poster
+    nn_hidden: tuple[Width | tuple[Width, ...], ...] = (64, (128, 64))  # protocol B: one hidden layer as the paper
     # says, and two, as the detectors have that the heads are trained against; our choice
     nn_epochs: Annotated[int, between(1, 10**4)] = 1000  # at most, in both protocols; our choice: B stops far earlier
     svm_c: tuple[Penalty, ...] = (0.3, 1.0, 3.0)  # protocol B; around scikit-learn's default 1
@@ -143,9 +143,9 @@ UNBIASED = 0.5  # the bias of an unbiased training set: half of the attractive s
 class FairnessSettings:
     """Table 2: attractiveness under expression bias; see `blindlib.evaluate.fairness`."""
 
-    bias: Bias = 0.70  # share of the attractive who smile, and of the unattractive who do not; the poster
-    biases: tuple[Bias, ...] = (0.5, 0.6, 0.7, 0.8, 0.9)  # of the sweep; our choice around the poster's 0.7
-    train: Annotated[int, between(40, 10**6)] = 1600  # images, at every bias; the poster: 40,000 of CelebA
+    bias: Bias = 0.70  # share of the attractive who smile, and of the unattractive who do not; the paper
+    biases: tuple[Bias, ...] = (0.5, 0.6, 0.7, 0.8, 0.9)  # of the sweep; our choice around the paper's 0.7
+    train: Annotated[int, between(40, 10**6)] = 1600  # images, at every bias; the paper: 40,000 of CelebA
     draws: Annotated[int, between(1, 100)] = 6  # training sets of a rotation at the table's biases; our choice: the
     # gap of one set is as uncertain by who stands in it as by who is tested
     sweep_draws: Annotated[int, between(1, 100)] = 2  # at the sweep's other biases; our choice: no claim rests on them

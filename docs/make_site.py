@@ -5,6 +5,7 @@ stands in for it), OUT takes the site. Nothing is executed, and nothing is fetch
 """
 
 import ast
+import csv
 import json
 import os
 import re
@@ -13,11 +14,13 @@ import sys
 from pathlib import Path
 
 import vl_convert
+from PIL import Image
 from sphinx.cmd.build import build_main
 
 import blindlib
 from blindlib.common.errors import InputError
 from blindlib.common.files import ROOT
+from blindlib.report.plots_faces import pair_boxes
 
 PAGES = (
     *("README.md", "DATA.md", "CONTRIBUTING.md", "CHANGELOG.md", "blindlib/synthfaces/DATASHEET.md"),
@@ -54,8 +57,19 @@ def stage(figures: Path, build: Path, source: Path) -> None:
         executed = build / notebook.name
         text = (executed if executed.is_file() else notebook).read_text(encoding="utf-8")
         _write(source / "notebooks" / notebook.name, json.dumps(readied(json.loads(text), source)))
+    _cut_pairs(figures / "example_pairs.png", source / "_static")
     bundle = vl_convert.javascript_bundle()
     _write(source / "_static" / "vega.js", f"(() => {{{bundle}}})();")  # its one-letter names must not be the page's
+
+
+def _cut_pairs(file: Path, folder: Path) -> None:
+    """The pairs of a run's figure, each as a PNG of its own; a run on photographs has none."""
+    if file.is_file():
+        with file.with_suffix(".csv").open(encoding="utf-8") as table:
+            numbers = sorted({int(row["pair"]) for row in csv.DictReader(table)})
+        with Image.open(file) as image:
+            for number, box in zip(numbers, pair_boxes(len(numbers)), strict=True):
+                image.crop(box).convert("RGB").save(folder / f"pair_{number}.png")
 
 
 def _api() -> list[tuple[str, str]]:

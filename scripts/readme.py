@@ -69,7 +69,7 @@ def finding(preset: str, figures: Path) -> str:
 
 
 def curve(what: str, figures: Path) -> str:
-    """`PRESET/REPRESENTATION`: what the strongest attacker reads, by the number of people who trained it."""
+    """`PRESET/REPRESENTATION`: what the attacker chosen on the ladder reads, by its people."""
     preset, name = what.split("/")
     rows = pd.read_csv(figures / preset / "attack_curves.csv")
     rows = rows[(rows["representation"] == name) & (rows["probe"] == "strongest")].sort_values("people")

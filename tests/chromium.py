@@ -58,8 +58,8 @@ class Page:
         return result["result"].get("value")
 
     def press(self, key: str) -> None:
-        """Press a key: `Tab`, `Enter`."""
-        code = {"Tab": 9, "Enter": 13}[key]
+        """Press a key: `Tab`, `Enter`, `ArrowDown`."""
+        code = {"Tab": 9, "Enter": 13, "ArrowDown": 40}[key]
         for kind in ("rawKeyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
 

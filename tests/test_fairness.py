@@ -59,7 +59,7 @@ def truth(faces):
 
 
 @pytest.mark.parametrize("bias", [0.5, 0.7, 0.9])
-def test_a_sample_has_exactly_the_poster_s_shares(dealt, bias):
+def test_a_sample_has_exactly_the_paper_s_shares(dealt, bias):
     faces, _ = dealt
     attractive, smiling = truth(faces)
     rows = sample(np.arange(len(faces)), attractive, smiling, 800, bias, np.random.default_rng(1))

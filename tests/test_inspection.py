@@ -18,7 +18,7 @@ from blindlib.blinders import LEACE, LNTL, SensitiveNets
 from blindlib.blinders.pull import Pull
 from blindlib.cli import main
 from blindlib.common.errors import InputError
-from blindlib.inspection import attack, read
+from blindlib.inspection import attack, read, run
 from blindlib.inspection.hide import load_head, recommend
 from blindlib.inspection.people import deal, draw_pairs, sample
 from blindlib.inspection.report import Report
@@ -211,6 +211,32 @@ def test_the_report_is_private_self_contained_and_names_nobody(hidden, tmp_path)
     (tmp_path / "mine" / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="holds something else"):
         report.save(tmp_path / "mine")
+
+
+def test_where_no_leak_is_found_it_is_said_what_was_read_and_what_is_not_ruled_out():
+    x, mood = world(0.0, False)
+    report = audit(x, identity=WHO, labels={"mood": mood}, attackers=("linear",), progress=False)
+    row = strongest(report)
+    assert not row["leak"] and "certain" not in str(report)
+    assert f"No leak of mood was found in x: the strongest attacker, with {row['train_people']} people" in str(report)
+    assert f"a leak of up to {row['high'] - row['chance']:.1f} points" in str(report)
+
+
+@pytest.mark.parametrize(("hide", "found"), [(None, True), ("mood", True), ("mood", False)])
+def test_the_bar_ends_full_whether_a_head_is_recommended_or_none(monkeypatch, hide, found):
+    bars, made = [], run.track
+
+    def kept(*args, **options):
+        bars.append(made(*args, **options))
+        return bars[-1]
+
+    monkeypatch.setattr(run, "track", kept)
+    if not found:
+        monkeypatch.setattr("blindlib.inspection.hide.recommend", lambda points, budget: None)
+    labels = {"mood": MOOD, "side": np.where(WHO % 2, "left", "right")}
+    report = audit(X, identity=WHO, labels=labels, hide=hide, heads=HEADS[-1:], attackers=("linear",))
+    (bar,) = bars
+    assert bar.n == bar.total > 2 and (report.head is not None) == (found and hide is not None)
 
 
 def test_labels_are_escaped():

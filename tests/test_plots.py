@@ -2,10 +2,13 @@
 
 import re
 
+import matplotlib as mpl
 import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 from PIL import Image
 from report_rows import TASKS, result_rows, study_rows
 
@@ -13,11 +16,20 @@ from blindlib.backbones.alignment import Alignment, Steps
 from blindlib.backbones.registry import get_backbone
 from blindlib.common.files import ROOT
 from blindlib.data.facetable import make_facetable
-from blindlib.report import plots, plots_faces, plots_framework, plots_probes, plots_tables, plots_training, tables
+from blindlib.report import (
+    plots,
+    plots_attacks,
+    plots_faces,
+    plots_framework,
+    plots_probes,
+    plots_tables,
+    plots_training,
+    tables,
+)
 from blindlib.report.alt_texts import ALT_TEXTS, alt_text
 from blindlib.report.names import shown
 from blindlib.synthfaces.expressions import COMPOUND
-from blindlib.synthfaces.render import FACE_WINDOW, render
+from blindlib.synthfaces.render import FACE_WINDOW, SIZE, render
 from blindlib.synthfaces.roles import make_sheet
 
 
@@ -167,6 +179,43 @@ def test_attackers_are_told_by_shape_and_the_names_stand_at_the_curves_ends():
     cells = pd.DataFrame(cells, columns=["representation", "probe", "people", "mean"]).assign(half_width=1, chance=20)
     words = texts(plots_probes.attack_curves(cells))
     assert words.count("$x$") == 2 and words.count("chance") == 2 and {"linear", "SVM"} <= set(words)
+
+
+def test_names_at_the_curves_ends_and_their_lines_cross_no_name():
+    names = ["x", "LNTL demographic", "SN", "LNTL", "LEACE", "LNTL λ=0", "SN λ=0", "SPLINCE"]
+    cells = [(name, probe, people, 50.0 + k) for k, name in enumerate(names) for probe in ("SVM", "strongest")
+             for people in (4, 16)]  # fmt: skip
+    cells = pd.DataFrame(cells, columns=["representation", "probe", "people", "mean"]).assign(half_width=1, chance=20)
+    figure = plots_probes.attack_curves(cells)
+    figure.draw_without_rendering()
+    ends = [text for text in figure.axes[0].texts if getattr(text, "arrow_patch", None)]
+    boxes = [Text.get_window_extent(text) for text in ends]
+    assert len(ends) == len(names) and not [1 for k, a in enumerate(boxes) for b in boxes[:k] if a.overlaps(b)]
+    for text in ends:
+        line = text.arrow_patch.get_path().transformed(text.arrow_patch.get_transform())
+        inner = [Bbox.from_extents(box.x0 + 1, box.y0, box.x1, box.y1) for box in boxes]
+        assert not [1 for box in inner if line.intersects_bbox(box, filled=False)]
+
+
+def test_a_rate_and_its_interval_stay_within_0_and_100():
+    cells = {"representation": ["x", "SN"], "expression": "anger", "mean": [99.0, 3.0], "half_width": [8.0, 20.0]}
+    cells |= {"gain": [np.nan, -96.0], "gain_half_width": [np.nan, 9.0], "far_wanted": 1.0}
+    left = plots_attacks.tar_by_expression(pd.DataFrame(cells)).axes[0]
+    low, high = left.get_xlim()
+    assert 0 <= low < 3 and 99 < high <= 100
+    whiskers = np.concatenate([path.vertices[:, 0] for lines in left.collections for path in lines.get_paths()])
+    assert whiskers.min() == 0 and whiskers.max() == 100
+
+
+def test_what_is_made_of_pixels_is_saved_at_its_own_resolution(tmp_path):
+    sheet = make_sheet(2, 0).head(7)
+    with mpl.rc_context(plots.STYLE):
+        figure = plots_faces.contact_sheet(render(sheet), ["one"], list(sheet["emotion"]))
+        plots.save_figure(figure, sheet[["emotion"]], tmp_path, "contact_sheet", pixels=True)
+    assert [path.suffix for path in sorted(tmp_path.iterdir())] == [".csv", ".png"]
+    with Image.open(tmp_path / "contact_sheet.png") as image:
+        width = image.width
+    assert 0.75 * SIZE < width / 7 < 1.25 * SIZE
 
 
 def test_the_same_figure_is_the_same_bytes_and_carries_its_alternative_text(tmp_path):

@@ -16,6 +16,8 @@ pytest.importorskip("docutils", reason="the site's packages are not installed: p
 
 import readme
 
+from blindlib.report.names import printed_name
+
 TEXTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SEEN = re.sub(r"<!--.*?-->", "", README, flags=re.S)
@@ -154,3 +156,22 @@ def test_help_shows_what_a_reader_calls_and_make_s_own_commands_still_run():
     for name in called:
         assert run(name, "--help").returncode == 0
     assert re.fullmatch(r"blindlib \d+\.\d+\.\d+\n", run("--version").stdout)
+
+
+TERMS = (
+    *("φ_SN", "φ_LNTL", "pull", "LEACE", "SPLINCE", "INLP", "NAP", "Obliviator", "Diff", "protocol A", "protocol B"),
+    *("strongest", "ladder", "rotation", "TAR", "FAR", "EER", "hypervolume", "Eq. Opp.", "labelnet", "paper"),
+)
+
+
+def test_every_term_of_the_scorecard_and_the_tables_is_in_the_glossary_and_the_paper_has_one_name():
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    entries = re.findall(r"^(?! |```|#)(.+)\n", text, re.M)
+    assert set(TERMS) <= set(entries) and len(entries) == len(set(entries))
+    known = " ".join(entries)
+    table = pd.read_csv(ROOT / "figures" / "demo" / "table1.csv")
+    for name in {printed_name(n).partition(",")[0] for n in table["representation"]}:
+        assert name in known, name
+    pages = [*TEXTS, *(ROOT / "notebooks").glob("0*.ipynb"), *(ROOT / "blindlib").rglob("*.py")]
+    named = [path.name for path in pages if re.search(r"\bposter", path.read_text(encoding="utf-8"), re.I)]
+    assert sorted(named) == ["README.md", "glossary.md", "paper.py"], "once for each reader, as what the paper is"

@@ -10,6 +10,7 @@ from report_rows import TASKS, result_rows, study_rows
 from blindlib.data.facetable import make_facetable
 from blindlib.metrics import diff, interval
 from blindlib.report import paper, printed, tables
+from blindlib.report.names import MEANINGS
 
 MEANS = {"x": 75.0, "SN": 65.0, "pixels": 80.0}
 GAPS = {"x": (2.0, 17.0), "SN": (2.0, 3.0), "LNTL": (2.0, 9.0), "LEACE": (1.0, 2.0)}
@@ -46,12 +47,12 @@ def test_the_readable_table_says_no_data_and_keeps_published_in_brackets(tmp_pat
     assert (tmp_path / "table1.csv").read_text().splitlines()[0].startswith("domain,representation,mean,half_width")
 
 
-def test_diff_is_the_poster_s_formula():
+def test_diff_is_the_paper_s_formula():
     assert diff(88.1, 59.6, 16.667) == pytest.approx(39.9, abs=0.05)
     assert np.isnan(diff(50, 50, 50))
 
 
-def test_published_numbers_are_the_poster_s():
+def test_published_numbers_are_the_paper_s():
     printed = paper.table1()
     assert printed.loc["ID", ["x", "SN", "LNTL"]].tolist() == [96.8, 96.3, 59.4] and len(printed) == 6
 
@@ -116,7 +117,7 @@ def test_the_audit_marks_what_does_not_follow_and_only_that():
 
 
 def test_an_entry_without_a_decimal_is_rounded_to_a_whole_number(monkeypatch):
-    """The poster prints φ_LNTL's SVM accuracy as `25 %`: with a decimal, its Diff of 88.2 would not follow."""
+    """The paper prints φ_LNTL's SVM accuracy as `25 %`: with a decimal, its Diff of 88.2 would not follow."""
     entry = "Table 1, Emotion (SVM), Diff LNTL"
     numbers = paper.printed1()
     assert numbers.loc["Emotion (SVM)", "LNTL"] == "25"
@@ -168,7 +169,22 @@ def test_what_tells_a_collapse_stands_beside_the_scores_and_in_the_saved_table(t
         tables.table1(rows).drop(columns=["top_share", "effective_rank"]),
     )
     tables.save_table(table, tables.readable(table), tmp_path, "table1", "Table 1: in %")
-    last = (tmp_path / "table1.md").read_text().splitlines()[-2:]
+    last = [line for line in (tmp_path / "table1.md").read_text().splitlines() if line.startswith("|")][-2:]
     assert last[0].split("|")[1].strip() == "Effective rank" and " 9.0 " in last[0] and " 40.0 " in last[0]
     assert last[1].split("|")[1].strip() == "Most frequent emotion answer" and " 92.0 " in last[1]
     assert len(tables.readable(tables.table1(rows))) == len(tables.DOMAINS), "without them no lines for them"
+
+
+def test_under_a_table_stands_what_each_of_its_representations_is_and_none_is_without_words(tmp_path):
+    assert set(MEANINGS) == set(tables.REPRESENTATIONS)
+    rows = result_rows(MEANS, TASKS)
+    told = pd.concat([rows, rows[rows["representation"] == "SN"].assign(representation="pull")])
+    told = pd.concat([told, rows[rows["representation"] == "SN"].assign(representation="Mine")])
+    table = tables.table1(told)
+    tables.save_table(table, tables.readable(table), tmp_path, "table1", "Table 1: in %")
+    key = [line for line in (tmp_path / "table1.md").read_text().splitlines() if line.startswith("* ")]
+    assert f"* pull: {MEANINGS['pull']}." in key and f"* φ_SN: {MEANINGS['SN']}." in key
+    assert len(key) == len(set(table["representation"])) - 1, "of one's own nothing is known"
+    audit = pd.DataFrame({"entry": ["a"], "printed": [1.0]})
+    tables.save_table(audit, audit, tmp_path, "audit", "The audit")
+    assert "* " not in (tmp_path / "audit.md").read_text()

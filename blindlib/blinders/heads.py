@@ -11,7 +11,7 @@ class ResidualHeads(nn.Module):
 
     a is ReLU on the first half of the hidden units and nothing on the others: what leaks is mostly linear, and a linear
     path takes it out without bending the rest. U starts at zero, so every head starts as the identity map. The norm of
-    x is kept, so the head cannot blind by shrinking (**decision**; the poster does not say what its heads look like).
+    x is kept, so the head cannot blind by shrinking (**decision**; the paper does not say what its heads look like).
 
     Parameters
     ----------

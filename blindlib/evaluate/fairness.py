@@ -1,6 +1,6 @@
 """Attractiveness under expression bias: does a classifier that saw the attractive smile reject those who do not smile?
 
-The poster's design: as many attractive as unattractive training images; under bias b, a share b of the attractive smile
+The paper's design: as many attractive as unattractive training images; under bias b, a share b of the attractive smile
 and a share b of the unattractive do not. The classifier is trained on a frozen representation and tested on a set
 without that bias.
 
@@ -45,7 +45,7 @@ def sample(rows: np.ndarray, attractive: np.ndarray, smiling: np.ndarray, count:
     count : int
         At most `capacity(...)`.
     bias : float
-        0.5 is no bias; the poster's biased set has 0.7.
+        0.5 is no bias; the paper's biased set has 0.7.
     """
     kinds = _kinds(rows, attractive, smiling, bias)
     drawn = [rng.permutation(members)[: int(count / 2 * share + 1e-9)] for members, share in kinds]

@@ -91,15 +91,23 @@ class Report:
             & (self.readings["train_people"] < row.train_people)
         ]
         also = f"; with {few['train_people'].iloc[0]} people {few['value'].iloc[0]:.1f} %" if len(few) else ""
-        what = "gives away" if row.leak else "gives these attackers nothing certain of"
+        told = (
+            f"the strongest attacker, with {row.train_people} people, reads {row.value:.1f} % [{row.low:.1f}, "
+            f"{row.high:.1f}], chance {row.chance:.1f}{also}"
+        )
+        if row.leak:
+            return f"{row.representation} gives away {row.label}: {told}."
+        above = max(row.high - row.chance, 0.0)
         return (
-            f"{row.representation} {what} {row.label}: the strongest attacker, with {row.train_people} people, reads "
-            f"{row.value:.1f} % [{row.low:.1f}, {row.high:.1f}], chance {row.chance:.1f}{also}."
+            f"No leak of {row.label} was found in {row.representation}: {told}. That is not above chance beyond its "
+            f"interval; a leak of up to {above:.1f} points, or one that only other attackers read, is not ruled out."
         )
 
     def _advice(self) -> list[str]:
         x, chosen = self.points.iloc[0], self.points[self.points["recommended"]]
-        told = [] if x["low"] > x["chance"] else [f"Nothing certain is to be hidden: {self.hide} is not read of x."]
+        told = []
+        if x["low"] <= x["chance"]:
+            told.append(f"No leak of {self.hide} was found in x, so whether a method hides it cannot be seen here.")
         if chosen.empty:
             return [*told, f"No method kept identity within {self.budget:g} %: none is recommended."]
         best = chosen.iloc[0]
@@ -110,7 +118,10 @@ class Report:
             f"verification ({x['id']:.1f} → {best['id']:.1f} %)."
         )
         if best["hidden"] <= best["hidden_hw"]:
-            told.append("That it hides anything is not certain: the interval of the difference to x reaches 0.")
+            told.append(
+                f"It was not found to hide anything: {best['hidden']:.1f} ± {best['hidden_hw']:.1f} points less than "
+                "of x are read, and that interval does not lie above 0."
+            )
         left = self.others[(self.others["representation"] == "φ") & (self.others["label"] == self.hide)]
         if best["low"] > best["chance"] or left["leak"].any():
             told.append(f"It does not hide all: what is left of {self.hide} can be read.")

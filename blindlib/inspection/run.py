@@ -93,7 +93,7 @@ def audit(
     if blinder is not None and blinder.n_features_in_ != x.shape[1]:
         raise InputError("head", f"takes {blinder.n_features_in_} dimensions, x has {x.shape[1]}", "use its own x")
     steps = (2 if blinder is None else 3) + len(tasks) * (1 if blinder is None else 2)
-    steps += 0 if hide is None else 3 + _points(heads) + len(tasks)
+    steps += 0 if hide is None else 1 + _points(heads) + len(tasks)
     with track(range(steps), "audit", shown=progress) as bar:
 
         def step(what: str) -> None:
@@ -106,6 +106,7 @@ def audit(
         tables = {"readings": auditor.read(), **auditor.identity(duplicates)}
         if hide is not None:
             tables |= auditor.hide(hide, budget, heads)
+        bar.update(steps - bar.n)  # what there was no point for, or too few people
     return Report(
         **tables,
         shape=(len(x), x.shape[1], int(who.max()) + 1),

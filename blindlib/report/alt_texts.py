@@ -26,8 +26,9 @@ ALT_TEXTS = {
     "many people: what a linear and an RBF attacker still read, and the worst identity score.",
     "table1_figure": "Dot plot of Table 1's Diff, the share of the accuracy above chance that is lost, by domain in "
     "rows: φ_SN and φ_LNTL beside their published values (hollow diamonds), methods without an adversary, controls.",
-    "attack_curves": "Left, what the strongest attacker reads of the emotion by the number of people who train it, a "
-    "line for each representation. Right, the same by kind of attacker with the most people. Dotted lines mark chance.",
+    "attack_curves": "Left, what the attacker chosen on the ladder reads of the emotion by the number of people who "
+    "train it, a line for each representation. Right, the same by kind of attacker with the most people. Dotted lines "
+    "mark chance.",
     "collapsed_probe": "Two line plots by the norm of x: balanced accuracy of an SVM and the share of its most "
     "frequent answer, for both defaults of γ and for equal and slightly unequal classes; a dotted line marks chance.",
     "ladder": "Left, what the strongest of six attackers and their mean reads of the emotion by the number of people "
@@ -36,6 +37,8 @@ ALT_TEXTS = {
     "representation with its interval, at one threshold for all. Right, the same less what x has.",
     "transfer": "Matrices of Diff, a panel for each eraser and attacker: rows are the pictures it was fitted on, "
     "columns those it is attacked on, with the number and its half-width in every cell.",
+    "example_pairs": "Six pairs of rendered faces, one below another, with the cosine distance of x, φ_SN and φ_LNTL "
+    "in units of their thresholds beside it: three pairs show one person with two expressions, three show two people.",
     "roc": "Corner of the ROC: true accept rate by false accept rate on a logarithmic axis, a curve for each "
     "representation; the legend gives the true accept rate at a false accept rate of one percent.",
     "frontier": "Scatter plot of verification accuracy (better to the right) against the emotion that the strongest "

@@ -1,6 +1,7 @@
 """How figures and tables print a representation's name; the CSV files keep the short one (`SN`, `LNTL λ=0`)."""
 
 import re
+from collections.abc import Iterable
 
 NAMES = {
     "x": "x",
@@ -9,6 +10,27 @@ NAMES = {
     "SN λ=0": "φ_SN, λ = 0",
     "LNTL λ=0": "φ_LNTL, λ = 0",
     "LNTL demographic": "φ_LNTL, demographic",
+}
+
+MEANINGS = {  # what a table's column is, for who has not read the notebooks
+    "x": "the embedding as the frozen network gives it",
+    "SN": "SensitiveNets, the paper's first method: a head that keeps people apart while a detector of emotion is led "
+    "to one answer for all; λ as validation people chose it",
+    "LNTL": "Learning Not to Learn, its second: a head that keeps a task (here: which person) while it makes a "
+    "detector of emotion fail; λ as validation people chose it",
+    "LNTL demographic": "the same with another task, gender and ethnicity: it need not know who is shown",
+    "LEACE": "an eraser in closed form: no linear attacker reads emotion of the people it is fitted on",
+    "INLP": "an eraser that projects out one linear classifier of emotion after another",
+    "NAP": "an eraser of the directions in which one person's pictures differ most",
+    "SPLINCE": "as LEACE, but what x has to do with gender and ethnicity stays",
+    "Obliviator": "an eraser that takes out, round by round, what a kernel sees of emotion",
+    "PCA": "a control: as many directions as NAP takes are taken out, those that vary least",
+    "random": "a control: as many directions as NAP takes are taken out, drawn at random",
+    "pull": "a head without an adversary: every picture is drawn to the mean of its person's pictures",
+    "SN λ=0": "SensitiveNets' head without its penalty: what training alone does",
+    "LNTL λ=0": "Learning Not to Learn's head without its penalty",
+    "labelnet": "not blinded: a network trained on the labels themselves, of other people; what there is to read",
+    "pixels": "not blinded: 32 x 32 grey pixels, what there is to read before any network",
 }
 
 
@@ -25,3 +47,8 @@ def typeset(text: str) -> str:
 def shown(name: str) -> str:
     """A representation's name in a figure: as `printed_name`, with its formula set."""
     return "$x$" if name == "x" else typeset(printed_name(name))
+
+
+def meanings(names: Iterable[str]) -> dict[str, str]:
+    """What each of these representations is, by its printed name; those of one's own are left out."""
+    return {printed_name(name): MEANINGS[name] for name in MEANINGS if name in set(names)}

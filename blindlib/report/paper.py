@@ -1,4 +1,4 @@
-"""The paper's two tables, as printed on the poster: never ours, never mixed with ours."""
+"""The paper's two tables, as its conference poster prints them: never ours, never mixed with ours."""
 
 from io import StringIO
 
@@ -24,7 +24,7 @@ LNTL,biased,76.62,86.97,73.70,13.27
 def table2() -> pd.DataFrame:
     """Table 2 in percent, index (`representation`, `training`): `acc`, `tpr_smiling`, `tpr_not_smiling`, `eq_opp`.
 
-    Source: the poster of arXiv 2009.08704: attractiveness on CelebA, 40,000 training images.
+    Source: arXiv 2009.08704: attractiveness on CelebA, 40,000 training images.
     """
     return pd.read_csv(StringIO(_TABLE2), index_col=["representation", "training"])
 
@@ -32,12 +32,12 @@ def table2() -> pd.DataFrame:
 def table1() -> pd.DataFrame:
     """Table 1 in percent, index `domain`: accuracies of `x`, `SN`, `LNTL`, and the printed `SN_diff`, `LNTL_diff`.
 
-    Source: the poster of arXiv 2009.08704. There six emotions are told apart (chance 16.7) on CFEE; LFW's labels here
+    Source: arXiv 2009.08704. There six emotions are told apart (chance 16.7) on CFEE; LFW's labels here
     give two, so accuracies of the two do not compare: Diff, a share of what stands above chance, does.
     """
     return printed1().astype(float)
 
 
 def printed1() -> pd.DataFrame:
-    """Table 1 as text, each entry with the digits that the poster prints; see `table1`."""
+    """Table 1 as text, each entry with the digits that are printed; see `table1`."""
     return pd.read_csv(StringIO(_TABLE1), index_col="domain", dtype=str)

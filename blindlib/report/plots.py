@@ -58,7 +58,7 @@ STYLE = {
     "figure.dpi": 100,
 }
 WIDTH = 7.0  # inches: two columns of a paper
-PHOTOGRAPHS = {"dpi": 80}  # as a notebook shows them, whose size they are; the files have `savefig.dpi`
+PHOTOGRAPHS = {"dpi": 100}  # in a notebook and in a file: more would draw a face's pixels larger and add none
 GREY = "#555555"
 POINTS = {"fmt": "o", "ms": 4, "lw": 1}  # with the half-widths of their intervals
 GUIDE = {"color": "#999999", "ls": ":"}  # lines to compare with: chance, a budget, zero
@@ -123,9 +123,9 @@ def save_figure(
 ) -> None:
     """Write a figure as PNG and PDF beside the CSV that it was drawn from; the same figure gives the same bytes.
 
-    Both carry the figure's alternative text. What is made of `pixels`, photographs, has nothing that a PDF would keep
-    sharp, and gets none. For None, a figure without data, nothing is written, what an earlier run left under this name
-    is removed, and `absent` is printed: which data would fill it.
+    Both carry the figure's alternative text. What is made of `pixels`, photographs, is saved at its own resolution; it
+    has nothing that a PDF would keep sharp, and gets none. For None, a figure without data, nothing is written, what an
+    earlier run left under this name is removed, and `absent` is printed: which data would fill it.
     """
     if figure is None:
         for suffix in ("png", "pdf", "csv"):
@@ -138,7 +138,7 @@ def save_figure(
         kinds["pdf"] = {"CreationDate": None, "Producer": None, "Creator": None, "Subject": words or None}
     for suffix, metadata in kinds.items():
         with atomic_path(folder / f"{name}.{suffix}") as temporary:
-            figure.savefig(temporary, format=suffix, metadata=metadata)
+            figure.savefig(temporary, format=suffix, metadata=metadata, **({"dpi": figure.dpi} if pixels else {}))
             temporary.chmod(0o644)
     write_csv(folder / f"{name}.csv", data, float_format="%.4f")
 
@@ -176,7 +176,7 @@ def spread(values: np.ndarray, least: float) -> np.ndarray:
 def label_ends(axis: Axes, x: float, ends: dict[str, float], least: float) -> None:
     """The representations' names in their colours beside the ends of their curves, `least` apart on the y axis."""
     for (name, y), place in zip(ends.items(), spread(np.array([*ends.values()]), least), strict=True):
-        line = {"arrowstyle": "-", "color": colour(name), "lw": 0.5, "shrinkA": 0, "shrinkB": 2}
+        line = {"arrowstyle": "-", "color": colour(name), "lw": 0.5, "shrinkA": 0, "shrinkB": 2, "relpos": (0, 0.5)}
         words = {"fontsize": 8, "color": colour(name), "va": "center", "annotation_clip": False}
         axis.annotate(
             shown(name), (x, y), (1.05, place), textcoords=("axes fraction", "data"), arrowprops=line, **words

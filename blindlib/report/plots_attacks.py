@@ -16,9 +16,16 @@ def tar_by_expression(cells: pd.DataFrame) -> Figure | None:
     for n, name in enumerate(names):
         rows = cells[cells["representation"] == name]
         y = rows["expression"].map(expressions.index) + (n - (len(names) - 1) / 2) * 0.8 / len(names)
-        line = POINTS | {"ms": 3.5, "color": colour(name), "mfc": "white" if "λ=0" in name else colour(name)}
-        left.errorbar(rows["mean"], y, xerr=rows["half_width"].fillna(0), **line, label=shown(name))
+        line = POINTS | {
+            "ms": 3.5,
+            "color": colour(name),
+            "mfc": "white" if "λ=0" in name else colour(name),
+            "clip_on": False,
+        }
+        low, high = ((rows["mean"] + side * rows["half_width"].fillna(0)).clip(0, 100) for side in (-1, 1))  # of a rate
+        left.errorbar(rows["mean"], y, xerr=[rows["mean"] - low, high - rows["mean"]], **line, label=shown(name))
         right.errorbar(rows["gain"], y, xerr=rows["gain_half_width"].fillna(0), **line)
+    left.set_xlim(max(0, left.get_xlim()[0]), min(100, left.get_xlim()[1]))
     far = cells["far_wanted"].iloc[0]
     left.set_xlabel(f"true accept rate, %, at a false accept\nrate of {far:g} % (of validation people)")
     right.set_xlabel("the same less x's, points\n(95 % interval, paired by rotation)")

@@ -1,4 +1,4 @@
-"""The poster's "Proposed framework", drawn from a run: its own faces, shapes and numbers in the boxes."""
+"""The paper's "Proposed framework", drawn from a run: its own faces, shapes and numbers in the boxes."""
 
 from dataclasses import dataclass
 
@@ -73,17 +73,18 @@ def framework(frames: np.ndarray, crops: np.ndarray, numbers: pd.DataFrame) -> F
         (widths of its hidden layers, as words), `classes` (of emotions that it tells apart), `images`, and people:
         `head`, `probe`, `test`.
 
-    Source: the poster's figure "Proposed framework": a frozen face network, a head on its embedding, face tasks behind
+    Source: the paper's figure "Proposed framework": a frozen face network, a head on its embedding, face tasks behind
     it with and without the blinded embedding. What trains the head is drawn for φ_SN.
     """
     numbers = numbers.iloc[0]
     figure, (axis,) = new_figure(height=3.5)
     axis.set(xlim=(0, 7), ylim=(0, 3.5), aspect="equal")
     axis.axis("off")
+    whole = {"interpolation": "none"}  # so that a PDF holds a face's own pixels, and not those of a page
     for n, (frame, crop) in enumerate(zip(frames, crops, strict=True)):
         top = 2.45 - 0.95 * n
-        axis.imshow(frame, extent=(0.05, 0.85, top - 0.4, top + 0.4), zorder=2)
-        axis.imshow(crop, extent=(1.0, 1.5, top - 0.25, top + 0.25), cmap="gray", zorder=2)
+        axis.imshow(frame, extent=(0.05, 0.85, top - 0.4, top + 0.4), zorder=2, **whole)
+        axis.imshow(crop, extent=(1.0, 1.5, top - 0.25, top + 0.25), cmap="gray", zorder=2, **whole)
     side, grey = frames.shape[1], crops.shape[1]
     _caption(axis, 0.45, 0.86, f"{side} x {side} x 3")
     _caption(axis, 1.25, 0.86, f"{grey} x {grey}")

@@ -24,8 +24,8 @@ RUNG_SHAPES = ("o", "s", "^", "D", "v", "P", "X")
 
 @none_without_data
 def attack_curves(cells: pd.DataFrame) -> Figure:
-    """What the strongest attacker reads by the number of its people, and who it is: a row for each `representation`,
-    `probe` and number of people (`people`), with `mean`, `half_width` and `chance`, in percent."""
+    """What the attacker chosen on the ladder reads by the number of its people, and who it is: a row for each
+    `representation`, `probe` and number of people (`people`), with `mean`, `half_width` and `chance`, in percent."""
     figure, (left, right) = new_figure(2, height=3.6, width_ratios=(3, 2))
     most = cells["people"].max()
     rungs = [name for name in cells["probe"].unique() if name != "strongest"]
@@ -37,7 +37,7 @@ def attack_curves(cells: pd.DataFrame) -> Figure:
         own |= {"fmt": f"{own['fmt']}-", "elinewidth": 0.7, "ms": 4, "lw": 1.8 if name in THE_PAPER_S else 0.9}
         left.errorbar(curve["people"], curve["mean"], curve["half_width"], **own)
     low, high = min(0, cells["chance"].min() - 5), min(102, cells["mean"].max() + 8)
-    left.set(xscale="log", xlabel="people who train the strongest attacker", ylabel="emotion: balanced accuracy, %")
+    left.set(xscale="log", xlabel="people who train the attacker chosen", ylabel="emotion: balanced accuracy, %")
     left.set(ylim=(low, high))
     left.set_xticks(sorted(cells["people"].unique()), sorted(cells["people"].unique()))
     left.minorticks_off()

@@ -1,4 +1,4 @@
-"""The audit of the printed tables: the poster's own accuracies put into its own formulas."""
+"""The audit of the printed tables: the paper's own accuracies put into its own formulas."""
 
 from itertools import product
 
@@ -9,7 +9,7 @@ from blindlib.report.paper import printed1, table2
 
 
 def audit_table1() -> pd.DataFrame:
-    """Diff recomputed from the poster's accuracies beside the printed one: `entry`, `printed`, `recomputed` (percent).
+    """Diff recomputed from the paper's accuracies beside the printed one: `entry`, `printed`, `recomputed` (percent).
 
     `follows` says whether rounding to the printed digits explains the difference: nothing is corrected.
     """
@@ -32,7 +32,7 @@ def _rounding(printed: str) -> float:
 
 
 def audit_table2() -> pd.DataFrame:
-    """Eq. Opp. recomputed from the poster's true positive rates beside the printed one; columns as `audit_table1`."""
+    """Eq. Opp. recomputed from the paper's true positive rates beside the printed one; columns as `audit_table1`."""
     rows = []
     for (name, training), row in table2().iterrows():
         recomputed = abs(row["tpr_smiling"] - row["tpr_not_smiling"])

@@ -11,7 +11,7 @@ from blindlib.evaluate.results import strongest, summarise
 from blindlib.metrics import interval, paired_diff
 from blindlib.report import paper
 from blindlib.report.latex import as_latex
-from blindlib.report.names import printed_name
+from blindlib.report.names import meanings, printed_name
 from blindlib.settings import CEILINGS, UNBIASED
 
 DOMAINS = (
@@ -103,9 +103,11 @@ def table1(results: pd.DataFrame) -> pd.DataFrame:
     cells = cells.rename(columns={"provenance": "data"})
     diffs = [diff_of(rows, c.domain, c.representation, c.protocol)[:2] for c in cells.itertuples()]
     cells[["diff", "diff_half_width"]] = np.reshape(diffs, (-1, 2))
-    poster = paper.table1()
-    diffs = poster[["SN_diff", "LNTL_diff"]].set_axis(["SN", "LNTL"], axis=1)
-    printed = pd.DataFrame({"published": poster[["x", "SN", "LNTL"]].T.unstack(), "published_diff": diffs.T.unstack()})
+    published = paper.table1()
+    diffs = published[["SN_diff", "LNTL_diff"]].set_axis(["SN", "LNTL"], axis=1)
+    printed = pd.DataFrame(
+        {"published": published[["x", "SN", "LNTL"]].T.unstack(), "published_diff": diffs.T.unstack()}
+    )
     printed.index.names = ["domain", "representation"]
     cells = cells.set_index(printed.index.names)
     absent = printed[~printed.index.isin(cells.index)].assign(protocol="B")
@@ -132,9 +134,9 @@ def cell(mean: float, half_width: float, published: float, digits: str = ".1f") 
 
 
 def readable(table: pd.DataFrame, protocol: str = "B") -> pd.DataFrame:
-    """Table 1 as the poster lays it out: domains down, representations across, ours with interval, published beside.
+    """Table 1 as the paper lays it out: domains down, representations across, ours with interval, published beside.
 
-    Diff stands in protocol B alone, the poster's. The last two lines tell a collapse: of the representation (effective
+    Diff stands in protocol B alone, the paper's. The last two lines tell a collapse: of the representation (effective
     rank), and of a probe: the largest share that one answer has in any emotion probe, in %.
     """
     shown = table[table["protocol"] == protocol]
@@ -204,7 +206,7 @@ def summary(rows: pd.DataFrame) -> dict[str, float]:
 def table2(rows: pd.DataFrame, bias: float, faces: FaceTable) -> pd.DataFrame:
     """Table 2: a row for each representation and training set; without data its numbers are empty.
 
-    `rows` come from `fairness.measure_fairness` (a representation that the poster does not have comes last), `bias` is
+    `rows` come from `fairness.measure_fairness` (a representation that the paper does not have comes last), `bias` is
     the biased set's, and `faces` say what kind of data a number stands on.
     """
     known = {name for name, _ in CELLS}
@@ -224,7 +226,7 @@ def table2(rows: pd.DataFrame, bias: float, faces: FaceTable) -> pd.DataFrame:
 
 
 def readable2(table: pd.DataFrame) -> pd.DataFrame:
-    """Table 2 as the poster lays it out, ours ± half-width and the [published] value."""
+    """Table 2 as the paper lays it out, ours ± half-width and the [published] value."""
     lines = []
     for _, row in table.iterrows():
         line = {"Representation": printed_name(row["representation"]), "Training": row["training"]}
@@ -282,7 +284,14 @@ def _pages(laid_out: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def save_table(table: pd.DataFrame, laid_out: pd.DataFrame, folder: Path, name: str, caption: str) -> None:
-    """Write `name`.csv (tidy), `name`.md and `name`.tex (laid out; see `latex`), each atomically."""
+    """Write `name`.csv (tidy), `name`.md and `name`.tex (laid out; see `latex`), each atomically.
+
+    Under the Markdown stands what each representation is.
+    """
     write_csv(folder / f"{name}.csv", table, float_format="%.1f")
-    write_text(folder / f"{name}.md", f"{caption}\n\n{laid_out.to_markdown(index=False, disable_numparse=True)}\n")
+    key = [f"* {shown}: {words}." for shown, words in meanings(table.get("representation", ())).items()]
+    text = "\n\n".join(
+        [caption, laid_out.to_markdown(index=False, disable_numparse=True), *(["\n".join(key)] if key else [])]
+    )
+    write_text(folder / f"{name}.md", f"{text}\n")
     write_text(folder / f"{name}.tex", as_latex(_pages(laid_out), caption, name, _note(laid_out)))

@@ -9,7 +9,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from blindlib.report import tables
-from blindlib.report.names import printed_name
+from blindlib.report.names import meanings, printed_name
 
 SHOWN_ROWS = 150  # a longer CSV is offered as a file alone
 
@@ -157,7 +157,10 @@ def kept_names(table: pd.DataFrame) -> dict[str, str]:
 
 
 class PaperTable(SphinxDirective, Pages):
-    """Table 1 or 2 as the poster lays it out; every cell has an anchor and leads to its row of the CSV."""
+    """Table 1 or 2 as the paper lays it out; every cell has an anchor and leads to its row of the CSV.
+
+    Below Table 1 stands what each representation is.
+    """
 
     required_arguments = 1
 
@@ -165,7 +168,11 @@ class PaperTable(SphinxDirective, Pages):
         """The table."""
         name = self.arguments[0]
         table = read(self.env, name)
-        return [(self._first if name == "table1" else self._second)(table)]
+        key = nodes.definition_list()
+        for shown, words in meanings(table["representation"]).items():
+            entry = nodes.definition("", nodes.paragraph(text=f"{words}."))
+            key += nodes.definition_list_item("", nodes.term(text=shown), entry)
+        return [(self._first if name == "table1" else self._second)(table), *([key] if name == "table1" else [])]
 
     def _first(self, table: pd.DataFrame) -> nodes.table:
         shown, lines = tables.readable(table), []
