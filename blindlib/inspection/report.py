@@ -14,7 +14,7 @@ import pandas as pd
 
 from blindlib.blinders.blinder import Blinder
 from blindlib.common.errors import InputError
-from blindlib.common.files import private_dir, write_csv, write_text
+from blindlib.common.files import below, private_dir, write_csv, write_text
 from blindlib.inspection.attack import strongest
 
 _TABLES = {  # attribute -> what stands above it
@@ -205,9 +205,9 @@ class Report:
         _remove_earlier(folder)
         figures = self.figures()
         for name, png in figures.items():
-            (folder / f"{name}.png").write_bytes(png)
+            below(folder, f"{name}.png", "figure").write_bytes(png)
         for name, _, table in self._parts():
-            write_csv(folder / f"{name}.csv", table, float_format="%.4f")
+            write_csv(below(folder, f"{name}.csv", "table"), table, float_format="%.4f")
         if self.head is not None:
             self.head.save(folder / "head", self._head_notes())
         write_text(folder / "report.html", self.html(figures))
@@ -240,7 +240,7 @@ def _remove_earlier(folder: Path) -> None:
     figures = re.findall(r"\]\((\w+\.png)\)", report.read_text(encoding="utf-8")) if report.exists() else []
     heads = [f"head.{suffix}" for suffix in ("safetensors", "json", "md")]
     for name in (*figures, *heads, *(f"{table}.csv" for table in _TABLES), "report.html", "report.md"):
-        (folder / name).unlink(missing_ok=True)
+        below(folder, name, report).unlink(missing_ok=True)
 
 
 def _cell(value: object) -> object:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from blindlib.common.files import write_csv, write_text
+from blindlib.common.files import below, write_csv, write_text
 from blindlib.data.facetable import FaceTable
 from blindlib.evaluate.results import strongest, summarise
 from blindlib.metrics import interval, paired_diff
@@ -283,6 +283,7 @@ def _pages(laid_out: pd.DataFrame) -> list[pd.DataFrame]:
 
 def save_table(table: pd.DataFrame, laid_out: pd.DataFrame, folder: Path, name: str, caption: str) -> None:
     """Write `name`.csv (tidy), `name`.md and `name`.tex (laid out; see `latex`), each atomically."""
-    write_csv(folder / f"{name}.csv", table, float_format="%.1f")
-    write_text(folder / f"{name}.md", f"{caption}\n\n{laid_out.to_markdown(index=False, disable_numparse=True)}\n")
-    write_text(folder / f"{name}.tex", as_latex(_pages(laid_out), caption, name, _note(laid_out)))
+    file = {suffix: below(folder, f"{name}.{suffix}", "table") for suffix in ("csv", "md", "tex")}
+    write_csv(file["csv"], table, float_format="%.1f")
+    write_text(file["md"], f"{caption}\n\n{laid_out.to_markdown(index=False, disable_numparse=True)}\n")
+    write_text(file["tex"], as_latex(_pages(laid_out), caption, name, _note(laid_out)))
