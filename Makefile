@@ -7,7 +7,7 @@ SHELL := /bin/bash
 # What comes from outside is data: make takes the command line's and these variables' text as it stands, expanding
 # nothing, and no rule or recipe holds any of it: recipes read it from the environment, "$$NAME".
 $(foreach name,$(.VARIABLES),$(if $(findstring $$,$(name)),,$(if $(filter command,$(firstword $(origin $(name)))),\
-  $(eval override $(name) := $$(value $(name))))))
+  $(eval override $(name) := $$(value $(name)))$(eval export $(name)))))
 override PRESET := $(or $(value PRESET),demo)
 # `make paper SETTINGS="seeds=[0, 1]; rotations=2"` changes settings of the preset; such a run has folders of its own.
 override SETTINGS := $(value SETTINGS)
