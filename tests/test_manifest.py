@@ -113,5 +113,6 @@ def test_an_image_has_one_name_however_its_path_is_written(folder):
 
 
 def test_a_line_of_a_list_is_one_that_an_editor_counts(tmp_path):
-    (tmp_path / "list.txt").write_text("one\x0bstill\u2028one\n\ntwo\n", encoding="utf-8")
-    assert read_lines(tmp_path / "list.txt", "list", "").rows["text"].to_dict() == {1: "one\x0bstill\u2028one", 3: "two"}
+    first = "one\x0bstill\u2028one"
+    (tmp_path / "list.txt").write_text(f"{first}\n\ntwo\n", encoding="utf-8")
+    assert read_lines(tmp_path / "list.txt", "list", "").rows["text"].to_dict() == {1: first, 3: "two"}
