@@ -166,7 +166,7 @@ def miniatures(
 @app.command("inputs", hidden=True)
 def inputs(preset: PresetName = "smoke", changes: Changes = ()) -> None:
     """Write down what every stage of a run depends on; stop with one clear line if its data or weights are not here."""
-    from blindlib.common.files import ROOT, sha256
+    from blindlib.common.files import ROOT, below, sha256
     from blindlib.presets import DATA_SETS
     from blindlib.stages import write_inputs
 
@@ -176,7 +176,8 @@ def inputs(preset: PresetName = "smoke", changes: Changes = ()) -> None:
             typer.echo(f"note: {name} was named, but preset {preset} does not read it", err=True)
     if wanted.synth is not None:  # all of it is in the repository: there is no need to load PyTorch
         folder = ROOT / "blindlib" / "backbones" / "weights"
-        weights = "\n".join(sha256(folder / f"{name}.safetensors") for name in (wanted.backbone, wanted.ceiling))
+        files = [below(folder, f"{name}.safetensors", "preset") for name in (wanted.backbone, wanted.ceiling)]
+        weights = "\n".join(sha256(file) for file in files if file.is_file())  # pixels have none
         return write_inputs(wanted, f"SynthFaces {wanted.synth}\n{weights}\n")
     from blindlib.backbones.registry import get_backbone
     from blindlib.data.source import source_state
@@ -186,9 +187,12 @@ def inputs(preset: PresetName = "smoke", changes: Changes = ()) -> None:
 
 
 @app.command("name", hidden=True)
-def name(preset: PresetName = "smoke", changes: Changes = ()) -> None:
-    """Print the name of a run's folders in build/ and figures/: the preset's, or one of its own if settings change."""
-    typer.echo(_preset(preset, changes).name)
+def name(preset: PresetName = "smoke", changes: Changes = (), build: bool = False, figures: bool = False) -> None:
+    """Print the name of a run's folders, the preset's or one of its own if settings change; or one of the folders."""
+    from blindlib.common.files import below, build_root, figures_root, from_root
+
+    run = _preset(preset, changes).name
+    typer.echo(from_root(below(build_root() if build else figures_root(), run, "preset")) if build or figures else run)
 
 
 @app.command("run", hidden=True)

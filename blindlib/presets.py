@@ -2,7 +2,6 @@
 
 import ast
 import hashlib
-import re
 from dataclasses import fields, is_dataclass, replace
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from blindlib.common.errors import InputError
 from blindlib.settings import (
+    BACKBONES,
     BASIC_EMOTIONS,
     COMPOUND_EMOTIONS,
     EMOTIONS,
@@ -60,6 +60,8 @@ class Preset:
     changed: str = ""  # the settings in which it departs from its preset, as `name=value; name=value`
 
     def __post_init__(self):
+        if self.ceiling not in BACKBONES:
+            raise ValueError(f"ceiling: there is no backbone {self.ceiling!r}, use one of {', '.join(BACKBONES)}")
         target, names = self.sensitivenets.target, (*self.emotions, *self.blinded)
         if set(names) - set(EMOTIONS) or set(self.emotions) - set(self.blinded) or target not in (None, *self.blinded):
             raise ValueError(
@@ -180,8 +182,11 @@ def get_preset(name: str, changes: str = "") -> Preset:
         faces, which fit one only.
     """
     base, plus, backbone = name.partition("+")
-    if base not in PRESETS or (plus and not re.fullmatch(r"[\w-]+", backbone)):
+    if base not in PRESETS:
         raise InputError("preset", f"there is no preset {name!r}", f"use one of {', '.join(PRESETS)}")
+    if plus and backbone not in BACKBONES:
+        problem = f"there is no preset {name!r}: no backbone is called {backbone!r}"
+        raise InputError("preset", problem, f"use {base}+ one of {', '.join(BACKBONES)}")
     if plus and PRESETS[base].synth is not None:
         raise InputError("preset", f"{name!r} asks for another backbone for rendered faces", f"use {base}")
     preset = replace(PRESETS[base], name=name, backbone=backbone) if plus else PRESETS[base]

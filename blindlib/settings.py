@@ -36,6 +36,9 @@ DATA_ROLES = {  # what people are needed for, and the labels that a data set in 
     "emotion": ("emotion",),
     "attractive": ("smiling", "attractive"),
 }
+# Networks, and grey pixels, by the names that a preset may ask for: those of `backbones.registry`.
+BACKBONES = ("compactnet", "labelnet", "dlib", "resnet50", "resnet50-fast", "resnet50-imagenet", "sface")
+BACKBONES += ("pixels16", "pixels32")
 FROZEN = ConfigDict(extra="forbid")
 
 

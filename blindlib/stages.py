@@ -90,9 +90,8 @@ def _execute(notebook: Path, running: Path, parameters: dict[str, object]) -> No
     for name, value in _KERNEL_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     folders = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        str(Path(folder).resolve()) for folder in folders
-    )  # of one's own erasers
+    folders = [ROOT, *(Path(folder).resolve() for folder in folders)]  # this code, none that is installed; own erasers
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(map(str, folders)))
     with tempfile.TemporaryDirectory(prefix="blindlib-") as sockets:
         pm.execute_notebook(
             notebook,

@@ -7,7 +7,9 @@ if [ -n "$(ls -A "$venv" 2>/dev/null)" ] && [ ! -f "$venv/pyvenv.cfg" ]; then
     exit 1
 fi
 fits='import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'
-for python in ${PYTHON:-python3.11 python3.12 python3.13 python3}; do
+candidates=(python3.11 python3.12 python3.13 python3)
+[ -z "${PYTHON:-}" ] || candidates=("$PYTHON")
+for python in "${candidates[@]}"; do
     if "$python" -c "$fits" >/dev/null 2>&1; then
         echo "Setting up $venv with $("$python" --version) and requirements.lock (PyTorch is large: some minutes)"
         "$python" -m venv --clear "$venv"

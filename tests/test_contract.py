@@ -148,8 +148,11 @@ def test_the_makefile_runs_every_notebook_with_a_parameter_that_it_has():
     text = (ROOT / "Makefile").read_text()
     for earlier, later in pairwise(NOTEBOOKS):
         before = "02_baseline" if later.stem == "04_lntl" else earlier.stem  # 03 and 04 do not need each other
-        assert re.search(rf"\$\(BUILD\)/{later.stem}\.ipynb\b.*: .*\$\(BUILD\)/{before}\.ipynb", text), later
-    assert "run notebooks/$(@F) $(P)" in text and "--preset $(PRESET)" in text
+        assert re.search(rf"^(.* )?{later.stem}\.ipynb\b.*: .*\b{before}\.ipynb", text, re.M), later
+    assert "run notebooks/$@ $(P)" in text and '--preset "$$PRESET"' in text
+    recipes = "\n".join(re.findall(r"^\t.*", text, re.M))
+    held = set(re.findall(r"\$[({](\w+)[)}]|\$(?!\$)(?=[^({])(.)", recipes.replace("$$", "")))
+    assert {a or b for a, b in held} <= {"P", "MAKE", "TESTS", "STRIP", "@", "<"}, "no user's value is in a recipe"
     documented = set(re.findall(r"^([a-z-]+):.*##", text, re.M))
     assert {"paper", "test", "lint", "lab", "data", "clean", "help"} <= documented
     page = (ROOT / "docs" / "running.md").read_text()

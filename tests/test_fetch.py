@@ -128,7 +128,7 @@ def test_an_archive_is_unpacked_in_one_step(server, tmp_path, monkeypatch):
 
 def test_an_archive_that_leaves_its_folder_is_refused(server, tmp_path, monkeypatch):
     use(monkeypatch, server, "evil.tgz", None, "lfw")
-    with pytest.raises(InputError, match="does not unpack"):
+    with pytest.raises(InputError, match="leaves the folder"):
         fetch("toy", tmp_path / "in" / "side", lambda _: None)
     assert not list(tmp_path.rglob("evil.txt")) and not (tmp_path / "in" / "side" / "lfw").exists()
 

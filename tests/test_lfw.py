@@ -110,8 +110,8 @@ BAD = {
     "legend: empty": (lambda r: (r / "legend.csv").write_text(""), "legend.csv", "empty (0 bytes)"),
     "legend: a line with too many cells": (
         lambda r: _append(r, "legend.csv", "1,a.jpg,neutral,extra,more\n"),
-        "legend.csv",
-        "does not read as a table",
+        "legend.csv:8",
+        "has 5 cells",
     ),
     "legend: not UTF-8": (lambda r: (r / "legend.csv").write_bytes(b"\xff\xfe\xfa"), "legend.csv", "not UTF-8"),
     "gender: one list alone": (lambda r: _genders(r, "female_names.txt", None), "female_names.txt", "not found"),

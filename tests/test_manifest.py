@@ -5,6 +5,7 @@ import pytest
 from conftest import save_noise
 
 from blindlib.common.errors import InputError
+from blindlib.data.checks import read_lines
 from blindlib.data.facetable import load_facetable, make_facetable
 from blindlib.data.readers.manifest import load_manifest
 
@@ -34,11 +35,12 @@ def test_reads_labels_and_leaves_missing_ones_missing(folder):
 
 
 def test_only_an_empty_cell_is_missing(folder):
-    """Somebody may be called NA, None or nan."""
-    text = "image,identity,ethnicity\npictures/0.jpg,NA,\npictures/1.jpg,None,nan\n"
-    frame = load_manifest(write(folder, text)).frame
-    assert frame["identity"].tolist() == ["NA", "None"] and pd.isna(frame["ethnicity"][0])
-    assert frame["ethnicity"][1] == "nan"
+    """Somebody may be called NA, null or nan, and stay it in the table that the next notebook reads."""
+    text = "image,identity,ethnicity\npictures/0.jpg,NA,\npictures/1.jpg,null,nan\npictures/2.jpg,nan,null\n"
+    faces = load_manifest(write(folder, text))
+    for frame in (faces.frame, load_facetable(faces.save(folder / "faces.parquet")).frame):
+        assert frame["identity"].tolist() == ["NA", "null", "nan"]
+        assert pd.isna(frame["ethnicity"][0]) and frame["ethnicity"][1:].tolist() == ["nan", "null"]
 
 
 def test_survives_a_round_trip(folder, tmp_path):
@@ -51,20 +53,36 @@ def test_survives_a_round_trip(folder, tmp_path):
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("image,identity\n../../etc/passwd,a\n", 2, "leaves the data folder"),
-        ("image,identity\n/etc/passwd,a\n", 2, "leaves the data folder"),
+        ("image,identity\n../../etc/passwd,a\n", 2, "leaves the folder"),
+        ("image,identity\n/etc/passwd,a\n", 2, "leaves the folder"),
         ("picture,person\npictures/0.jpg,a\n", 1, "lacks the columns"),
         ("image,identity\npictures/0.jpg,a\npictures/0.jpg,b\n", 3, "repeats the image"),
         ("image,identity\npictures/0.jpg,\n", 2, "no identity"),
         ("image,identity,smiling\npictures/0.jpg,a,maybe\n", 2, "'maybe'"),
         ("image,identity,smiling\n\npictures/1.jpg,b,1\n\npictures/0.jpg,a,maybe\n", 5, "'maybe'"),  # blank lines count
-        ("image,identity\npictures/0.jpg,a,\n", 1, "more cells in its lines"),  # pandas would shift the names
+        ("image,identity\npictures/0.jpg,a,\n", 2, "has 3 cells, more than the 2 names"),
+        ("image,identity\npictures/0.jpg,a\n\npictures/1.jpg,  \n", 4, "no identity"),
+        ("image,identity\npictures/0.jpg,a\n ,b\n", 3, "no image"),
+        ("image,identity\npictures/0.jpg,a\npictures/1.jpg,a \n", 3, "a space before or after"),  # else two people
+        ("image,identity,ethnicity\npictures/0.jpg,a,  \n", 2, "a space before or after"),
+        ('\nimage,identity,ethnicity\n\npictures/0.jpg,a,"two\n\nlines"\n\npictures/1.jpg,,\n', 8, "no identity"),
+        ('image,identity,ethnicity\npictures/0.jpg,"a\nb",\npictures/1.jpg,"b\n"c,\n', 4, "does not read as a table"),
+        ('image,identity\npictures/0.jpg,a\n"pictures/1.jpg,b\n', 3, "does not read as a table"),
+        ("\n\nimage,identity,age\npictures/0.jpg,a,3\n", 3, "unknown columns ['age']"),
+        ("image,identity,gender,gender\npictures/0.jpg,a,male,female\n", 1, "names the columns ['gender'] twice"),
+        ("image,identity\npictures/0.jpg,a\npictures/../pictures/0.jpg,b\n", 3, "repeats the image 'pictures/0.jpg'"),
+        ("image,identity\npictures/0.jpg,a\n./pictures//0.jpg,b\n", 3, "repeats the image 'pictures/0.jpg'"),
+        ("image,identity\npictures/0.jpg,a\nsame/0.jpg,b\n", 3, "repeats the image 'pictures/0.jpg'"),  # a link
+        ("image,identity\npictures/..,a\n", 2, "leaves the folder"),
+        (f"image,identity\n{'a' * 300}.jpg,a\n", 2, "leaves the folder"),
+        ("image,identity\npictures/\0.jpg,a\n", 2, "leaves the folder"),
         ("image,identity\npictures/9.jpg,a\n", 2, "names pictures/9.jpg, absent"),
         ("image,identity,emotion\npictures/0.jpg,a,glee\n", None, "'glee'"),
     ],
 )
 def test_bad_manifests_are_refused_in_one_line(folder, text, line, words):
     path = write(folder, text)
+    (folder / "same").symlink_to(folder / "pictures")
     with pytest.raises(InputError) as error:
         load_manifest(path)
     message = str(error.value)
@@ -75,7 +93,7 @@ def test_bad_manifests_are_refused_in_one_line(folder, text, line, words):
 def test_a_link_out_of_the_folder_is_refused(folder, tmp_path):
     save_noise(tmp_path / "secret.jpg", 5)
     (folder / "pictures" / "link.jpg").symlink_to(tmp_path / "secret.jpg")
-    with pytest.raises(InputError, match="leaves the data folder"):
+    with pytest.raises(InputError, match="leaves the folder"):
         load_manifest(write(folder, "image,identity\npictures/link.jpg,a\n"))
 
 
@@ -87,3 +105,14 @@ def test_a_facetable_refuses_columns_that_it_does_not_know(folder):
             name="mine",
             provenance="substitute",
         )
+
+
+def test_an_image_has_one_name_however_its_path_is_written(folder):
+    text = "image,identity\npictures/../pictures/1.jpg,a\n./pictures//0.jpg,b\n"
+    assert load_manifest(write(folder, text)).frame["image"].tolist() == ["pictures/0.jpg", "pictures/1.jpg"]
+
+
+def test_a_line_of_a_list_is_one_that_an_editor_counts(tmp_path):
+    first = "one\x0bstill\u2028one"
+    (tmp_path / "list.txt").write_text(f"{first}\n\ntwo\n", encoding="utf-8")
+    assert read_lines(tmp_path / "list.txt", "list", "").rows["text"].to_dict() == {1: first, 3: "two"}

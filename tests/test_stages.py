@@ -187,6 +187,20 @@ def test_a_failing_cell_is_named_and_its_notebook_left_to_read(tmp_path):
     assert "before" in (folder / "09_broken.running.ipynb").read_text() and not (folder / "09_broken.ipynb").exists()
 
 
+def test_a_stage_runs_the_code_whose_digests_are_written_down_and_no_other_blindlib(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere" / "blindlib").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "blindlib" / "__init__.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "elsewhere"))
+    cells = [
+        nbformat.v4.new_code_cell('PRESET = "smoke"', metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell("import blindlib\n\nprint(blindlib.__file__)"),
+    ]
+    kernel = {"name": "python3", "display_name": "p", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), tmp_path / "09_where.ipynb")
+    done = stages.run_stage(tmp_path / "09_where.ipynb", get_preset("smoke"))
+    assert nbformat.read(done, as_version=4).cells[-1].outputs[0].text.strip() == str(ROOT / "blindlib" / "__init__.py")
+
+
 def test_a_notebook_without_the_parameter_is_refused(tmp_path):
     nbformat.write(nbformat.v4.new_notebook(), tmp_path / "09_none.ipynb")
     with pytest.raises(InputError, match="no parameter PRESET"):

@@ -33,7 +33,8 @@ def embed_preset(name: str) -> str:
     InputError
         As `store.embed`; or if another process of the run has ended.
     """
-    preset, path = get_preset(name), build_dir(name) / "faces.parquet"
+    preset = get_preset(name)
+    path = build_dir(preset.name) / "faces.parquet"
     backbones = [get_backbone(preset.backbone), get_backbone(preset.ceiling)]
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if torch.cuda.is_available():

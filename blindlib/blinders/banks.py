@@ -14,6 +14,7 @@ from blindlib.blinders.representation import Representation
 from blindlib.blinders.sensitivenets import SensitiveNets
 from blindlib.blinders.training import TrainingSet, pick_device
 from blindlib.common.errors import InputError
+from blindlib.common.files import below
 from blindlib.settings import CEILINGS
 
 
@@ -46,7 +47,7 @@ def fit_longer(study) -> Iterator[tuple[Representation, bool]]:
 
 
 def _file(study, blinder: HeadBlinder) -> Path:
-    return study.build / f"bank_{blinder.name.lower().replace(' ', '_')}"
+    return below(study.build, f"bank_{blinder.name.lower().replace(' ', '_')}", "blinder")
 
 
 def load_banks(study) -> dict[str, HeadBlinder]:

@@ -7,8 +7,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from blindlib.common.errors import InputError
 
 if TYPE_CHECKING:  # the command line starts without pandas
     import pandas as pd
@@ -83,11 +86,39 @@ def digest(*parts: object) -> str:
 
 
 ROOT = Path(__file__).resolve().parents[2]
+_resolved = lru_cache(maxsize=4096)(Path.resolve)  # a list names thousands of files in each folder
+
+
+def below(folder: Path, name: str, where: Path | str, *, line: int | None = None, follow: bool = False) -> Path:
+    """The path below a folder of a name from outside: of a preset, a figure, an archive's member, a list's image.
+
+    With `follow` it is the canonical one, `b.png` for `a/../b.png`, and no link leads out. Without, `..` is refused,
+    and a link that lies in the folder may lead elsewhere. Raises InputError, at `where` and its `line`, if the name is
+    empty, no path, absolute, or leaves the folder.
+    """
+    path = Path(name)
+    try:
+        if path.is_absolute() or "\0" in name or any(len(os.fsencode(part)) > 255 for part in path.parts):
+            raise ValueError
+        if follow:
+            target = _resolved(folder / path.parent) / path.name
+            target = target.resolve() if target.is_symlink() or path.name == ".." else target
+            path = target.relative_to(_resolved(folder))
+        if not path.name or ".." in path.parts:
+            raise ValueError
+    except (ValueError, RuntimeError):  # `relative_to`; links in a circle
+        problem = f"path {name!r:.100} leaves the folder {folder}, or is none"
+        raise InputError(where, problem, "name what lies below that folder", line=line) from None
+    return folder / path
 
 
 def _folder(variable: str, default: Path) -> Path:
     """The variable's folder, or the default; a relative one starts from the repository, whoever asks."""
-    return (ROOT / Path(os.environ[variable]).expanduser()).resolve() if os.environ.get(variable) else default
+    given = os.environ.get(variable)
+    try:
+        return (ROOT / Path(given).expanduser()).resolve() if given else default
+    except RuntimeError as error:  # `~nobody`
+        raise InputError(variable, f"{given!r}: {error}", "name the folder in full") from None
 
 
 def data_dir() -> Path:
@@ -97,14 +128,14 @@ def data_dir() -> Path:
 
 def dataset_dir(name: str) -> Path:
     """Folder of one data set, `lfw` say (`BLINDLIB_LFW`; default `data/lfw`)."""
-    return _folder(f"BLINDLIB_{name.upper()}", data_dir() / name)
+    return _folder(f"BLINDLIB_{name.upper()}", below(data_dir(), name, "data set"))
 
 
 def dataset_place(name: str) -> str:
     """A data set's folder as a notebook may print it: from the repository on, or by the variable that names it."""
     folder = dataset_dir(name)
     if folder.is_relative_to(ROOT):
-        return folder.relative_to(ROOT).as_posix()
+        return from_root(folder)
     own = f"BLINDLIB_{name.upper()}"
     return f"${own}" if os.environ.get(own) else f"$BLINDLIB_DATA/{name}"
 
@@ -114,9 +145,19 @@ def build_root() -> Path:
     return _folder("BLINDLIB_BUILD", ROOT / "build")
 
 
+def figures_root() -> Path:
+    """Folder of every preset's figures and tables (`BLINDLIB_FIGURES`; default `figures/`)."""
+    return _folder("BLINDLIB_FIGURES", ROOT / "figures")
+
+
+def from_root(folder: Path) -> str:
+    """A folder from the repository on; in full if it lies elsewhere."""
+    return (folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder).as_posix()
+
+
 def build_dir(preset: str) -> Path:
     """Folder of one preset's executed notebooks and stage results, made private to the user."""
-    return private_dir(build_root() / preset)
+    return private_dir(below(build_root(), preset, "preset"))
 
 
 def store_dir() -> Path:
@@ -125,8 +166,8 @@ def store_dir() -> Path:
 
 
 def figures_dir(preset: str) -> Path:
-    """Folder of one preset's figures and tables (`BLINDLIB_FIGURES`; default `figures/`), made if absent."""
-    folder = _folder("BLINDLIB_FIGURES", ROOT / "figures") / preset
+    """Folder of one preset's figures and tables, made if absent."""
+    folder = below(figures_root(), preset, "preset")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

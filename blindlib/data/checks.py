@@ -1,9 +1,9 @@
 """What every reader asks of its files: that they are there, inside their folder, without a wrong line or image."""
 
+import csv
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from io import StringIO
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from blindlib.common.errors import InputError
-from blindlib.common.files import sha256
+from blindlib.common.files import below, sha256
 from blindlib.common.work import track
 
 ABSENT = 0.01  # share of a list's files that may be absent: they are counted; more is another folder or half a download
@@ -33,6 +33,7 @@ class Listing:
     path: Path
     rows: pd.DataFrame  # text; the index is the line of the file, from 1
     remedy: str  # for the checks that know no better one
+    header: int = 1  # the line of the columns' names
 
     def refuse(self, wrong: pd.Series, problem: str, remedy: str | None = None) -> None:
         """Raise InputError at the first row that is wrong; `{image}` in `problem` stands for that row's image."""
@@ -77,7 +78,7 @@ def _read_text(path: Path, what: str, remedy: str) -> str:
 
 def read_lines(path: Path, what: str, remedy: str) -> Listing:
     """A file's lines, stripped and without the blank ones, as the column `text`. Raises InputError if there is none."""
-    text = _read_text(path, what, remedy).splitlines()
+    text = _read_text(path, what, remedy).split("\n")  # as an editor counts; `splitlines` knows other ends too
     lines = {n: line.strip() for n, line in enumerate(text, 1) if line.strip()}
     if not lines:
         raise InputError(path, f"{what} is blank", remedy)
@@ -86,18 +87,29 @@ def read_lines(path: Path, what: str, remedy: str) -> Listing:
 
 def read_table(path: Path, what: str, columns: list[str], remedy: str) -> Listing:
     """A CSV file, every cell text, an empty one "". Raises InputError if it is absent, no table, or lacks a column."""
-    text = _read_text(path, what, remedy)
+    reader = csv.reader(StringIO(_read_text(path, what, remedy), newline=""), strict=True)
+    records, line = {}, 1  # by the line that each begins on: a quoted cell may hold some
     try:
-        rows = pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        problem = f"does not read as a table ({str(error).splitlines()[0][:90]})"
-        raise InputError(path, problem, "mend that line") from None
-    if not isinstance(rows.index, pd.RangeIndex):  # pandas would take the first cells for the rows' names
-        raise InputError(path, "has more cells in its lines than names in its first line", "mend that line", line=1)
-    require_columns(path, list(rows), columns)
-    lines = [n for n, line in enumerate(text.split("\n"), 1) if line.strip(" \t")]  # as pandas passes over them
-    rows.index = lines[1 : len(rows) + 1]
-    return Listing(path, rows, remedy)
+        for cells in reader:
+            if cells and not (len(cells) == 1 and cells[0].isspace()):
+                records[line] = cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(path, f"does not read as a table ({error})", "mend that line", line=line) from None
+    if not records:
+        raise InputError(path, f"does not read as a table ({what} is blank)", remedy)
+    (first, names), *rest = records.items()
+    require_columns(path, names, columns, first)
+    twice = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
+    if twice:
+        raise InputError(path, f"names the columns {twice} twice", "keep one of the two", line=first)
+    for line, cells in rest:
+        if len(cells) > len(names):
+            problem = f"has {len(cells)} cells, more than the {len(names)} names in line {first}"
+            raise InputError(path, problem, "mend that line", line=line)
+        cells += [""] * (len(names) - len(cells))
+    lines, cells = [line for line, _ in rest], [cells for _, cells in rest]
+    return Listing(path, pd.DataFrame(cells, lines, names, dtype=str), remedy, first)
 
 
 def require_columns(path: Path, found: list[str], wanted: list[str], line: int = 1) -> None:
@@ -108,19 +120,9 @@ def require_columns(path: Path, found: list[str], wanted: list[str], line: int =
         raise InputError(path, problem, "give it the header that DATA.md shows", line=line)
 
 
-_resolved = lru_cache(maxsize=4096)(Path.resolve)  # a list names thousands of files in each folder
-
-
 def inside(folder: Path, relative: str, source: Path, line: int | None = None) -> str:
-    """A relative path in POSIX form. Raises InputError if it is absolute or leaves the folder, links followed."""
-    path = Path(relative)
-    target = _resolved(folder / path.parent) / path.name
-    if target.is_symlink() or path.name == "..":
-        target = target.resolve()
-    if path.is_absolute() or not target.is_relative_to(_resolved(folder)):
-        problem = f"path {relative!r} leaves the data folder {folder}"
-        raise InputError(source, problem, "name files below that folder only", line=line)
-    return path.as_posix()
+    """A relative path in its canonical POSIX form. Raises InputError if it leaves the folder, links followed."""
+    return below(folder, relative, source, line=line, follow=True).relative_to(folder).as_posix()
 
 
 def check_images(folder: Path, images: list[str]) -> list[str]:

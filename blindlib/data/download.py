@@ -14,7 +14,7 @@ import pooch
 import requests
 
 from blindlib.common.errors import InputError
-from blindlib.common.files import atomic_folder, write_json
+from blindlib.common.files import atomic_folder, below, write_json
 from blindlib.common.work import track
 from blindlib.data.catalogue import CATALOGUE, WEIGHTS
 from blindlib.data.readers.celeba import ARCHIVE
@@ -173,6 +173,11 @@ def _unpack(archive: Path, folder: Path, *, wanted: str = "") -> None:
     aside.rmdir()
 
 
+def _refuse_outside(folder: Path, member: str, archive: Path) -> None:
+    if Path(member).parts:  # `.`, with which some archives begin, has none
+        below(folder, member, archive)
+
+
 def _extract(archive: Path, folder: Path) -> None:
     remedy = "fetch it again; if it repeats, do not trust its source"
     bar = {"what": f"unpacking {archive.name}", "unit": "file"}
@@ -180,14 +185,15 @@ def _extract(archive: Path, folder: Path) -> None:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as opened:
                 for member in track(opened.infolist(), **bar):
-                    written = Path(opened.extract(member, folder))  # always inside: what led out of it is cut off
-                    is_link = (member.external_attr >> 16) & 0o170000 == 0o120000
-                    if is_link or written != folder / member.filename.replace("\\", "/"):
-                        problem = f"its member {member.filename!r} leaves the folder"
+                    _refuse_outside(folder, member.filename.replace("\\", "/"), archive)
+                    if (member.external_attr >> 16) & 0o170000 == 0o120000:
+                        problem = f"its member {member.filename!r} is a link: it leaves the folder"
                         raise InputError(archive, problem, "do not trust this archive")
+                    opened.extract(member, folder)
         elif tarfile.is_tarfile(archive):
             with tarfile.open(archive) as opened:
                 for member in track(opened, **bar):
+                    _refuse_outside(folder, member.name, archive)
                     opened.extract(member, folder, filter="data")
                 while opened.fileobj.read(1 << 20):  # to the end, where a packed archive keeps its checksum
                     pass

@@ -63,7 +63,10 @@ def load_head(path: Path | str) -> Blinder:
     InputError
         If the file is absent or damaged, or names no method that is known.
     """
-    described = Path(f"{str(path).removesuffix('.safetensors').removesuffix('.json')}.json")
+    named = str(path).removesuffix(".safetensors")
+    if not Path(f"{named}.json").is_file():  # a head may be called `head.json`
+        named = named.removesuffix(".json")
+    described = Path(f"{named}.json")
     try:
         kind = json.loads(described.read_text(encoding="utf-8"))["class"]
         cls = _KINDS[kind]
@@ -73,7 +76,7 @@ def load_head(path: Path | str) -> Blinder:
     except (OSError, ValueError, KeyError, TypeError) as error:
         problem, remedy = f"names no method ({str(error)[:60]})", f"use a head that {', '.join(_KINDS)} saved"
         raise InputError(described, problem, remedy) from None
-    return cls.load(described.with_suffix(""))
+    return cls.load(named)
 
 
 def candidates(

@@ -53,7 +53,7 @@ def read(path: Path | str, table: Path | str | None = None, *, identity: str = "
         columns = readers[path.suffix](path)
         rows = len(columns["x"]) if columns["x"].ndim else 0
         if table is not None:
-            frame = pd.read_csv(table, dtype=str)
+            frame = pd.read_csv(table, dtype=str, keep_default_na=False)  # somebody may be called NA
             if len(frame) != rows:
                 remedy = "give every row of x one line, in the same order, and a header"
                 raise InputError(table, f"{len(frame)} rows of labels for {rows} of x", remedy)

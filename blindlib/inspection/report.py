@@ -14,7 +14,7 @@ import pandas as pd
 
 from blindlib.blinders.blinder import Blinder
 from blindlib.common.errors import InputError
-from blindlib.common.files import private_dir, write_csv, write_text
+from blindlib.common.files import below, private_dir, write_csv, write_text
 from blindlib.inspection.attack import strongest
 
 _TABLES = {  # attribute -> what stands above it
@@ -41,6 +41,7 @@ _LEGENDS = {
     "people are others than above: the same quantity may differ by a point.",
     "others": "The strongest attacker, of all kinds, on people of part *report*: of x, and of the recommended φ.",
 }
+_TITLE = "# What these embeddings give away"  # of report.md
 _LIMITS = (
     "This shows what these attackers read with so many labelled people. More people, other attackers or other labels "
     "may read more; what is not read here is not proved to be gone."
@@ -173,7 +174,7 @@ class Report:
 
     def markdown(self, figures: tuple[str, ...] = ()) -> str:
         """The report as Markdown; `figures` are names of PNG files beside it."""
-        lines = ["# What these embeddings give away", self._opening(), "\n".join(f"* {s}" for s in self.sentences())]
+        lines = [_TITLE, self._opening(), "\n".join(f"* {s}" for s in self.sentences())]
         lines += [f"![{name}]({name}.png)" for name in figures]
         for name, title, table in self._parts():
             text = self._printed(table).astype(str).map(lambda cell: cell.replace("|", "\\|"))
@@ -216,9 +217,9 @@ class Report:
         _remove_earlier(folder)
         figures = self.figures()
         for name, png in figures.items():
-            (folder / f"{name}.png").write_bytes(png)
+            below(folder, f"{name}.png", "figure").write_bytes(png)
         for name, _, table in self._parts():
-            write_csv(folder / f"{name}.csv", table, float_format="%.4f")
+            write_csv(below(folder, f"{name}.csv", "table"), table, float_format="%.4f")
         if self.head is not None:
             self.head.save(folder / "head", self._head_notes())
         write_text(folder / "report.html", self.html(figures))
@@ -240,18 +241,24 @@ def check_folder(folder: Path | str) -> Path:
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(folder, "is a file", "name a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "report.md").exists():
+    if folder.is_dir() and any(folder.iterdir()) and not _earlier(folder):
         raise InputError(folder, "holds something else", "name a new folder")
     return folder
 
 
+def _earlier(folder: Path) -> str:
+    """The text of a report that an audit left in the folder; none of somebody else's `report.md`."""
+    report = folder / "report.md"
+    text = report.read_text(encoding="utf-8", errors="replace") if report.is_file() else ""
+    return text if text.startswith(_TITLE) else ""
+
+
 def _remove_earlier(folder: Path) -> None:
     """Remove what an earlier report left: a head of other embeddings must not stand beside this one."""
-    report = folder / "report.md"
-    figures = re.findall(r"\]\((\w+\.png)\)", report.read_text(encoding="utf-8")) if report.exists() else []
+    figures = re.findall(r"\]\((\w+\.png)\)", _earlier(folder))
     heads = [f"head.{suffix}" for suffix in ("safetensors", "json", "md")]
     for name in (*figures, *heads, *(f"{table}.csv" for table in _TABLES), "report.html", "report.md"):
-        (folder / name).unlink(missing_ok=True)
+        below(folder, name, "report.md").unlink(missing_ok=True)
 
 
 def _cell(value: object) -> object:

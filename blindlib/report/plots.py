@@ -15,7 +15,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from blindlib.common.files import atomic_path, write_csv
+from blindlib.common.files import atomic_path, below, write_csv
 from blindlib.report.alt_texts import alt_text
 from blindlib.report.names import shown
 
@@ -129,7 +129,7 @@ def save_figure(
     """
     if figure is None:
         for suffix in ("png", "pdf", "csv"):
-            (folder / f"{name}.{suffix}").unlink(missing_ok=True)
+            below(folder, f"{name}.{suffix}", "figure").unlink(missing_ok=True)
         print(f"{name}: {absent}")
         return
     words = alt_text(name)
@@ -137,10 +137,10 @@ def save_figure(
     if not pixels:
         kinds["pdf"] = {"CreationDate": None, "Producer": None, "Creator": None, "Subject": words or None}
     for suffix, metadata in kinds.items():
-        with atomic_path(folder / f"{name}.{suffix}") as temporary:
+        with atomic_path(below(folder, f"{name}.{suffix}", "figure")) as temporary:
             figure.savefig(temporary, format=suffix, metadata=metadata, **({"dpi": figure.dpi} if pixels else {}))
             temporary.chmod(0o644)
-    write_csv(folder / f"{name}.csv", data, float_format="%.4f")
+    write_csv(below(folder, f"{name}.csv", "figure"), data, float_format="%.4f")
 
 
 def published_point(axis: Axes, x, y, edge: str = GREY, **more) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from blindlib.common.files import write_csv, write_text
+from blindlib.common.files import below, write_csv, write_text
 from blindlib.data.facetable import FaceTable
 from blindlib.evaluate.results import strongest, summarise
 from blindlib.metrics import interval, paired_diff
@@ -288,10 +288,9 @@ def save_table(table: pd.DataFrame, laid_out: pd.DataFrame, folder: Path, name: 
 
     Under the Markdown stands what each representation is.
     """
-    write_csv(folder / f"{name}.csv", table, float_format="%.1f")
-    key = [f"* {shown}: {words}." for shown, words in meanings(table.get("representation", ())).items()]
-    text = "\n\n".join(
-        [caption, laid_out.to_markdown(index=False, disable_numparse=True), *(["\n".join(key)] if key else [])]
-    )
-    write_text(folder / f"{name}.md", f"{text}\n")
-    write_text(folder / f"{name}.tex", as_latex(_pages(laid_out), caption, name, _note(laid_out)))
+    file = {suffix: below(folder, f"{name}.{suffix}", "table") for suffix in ("csv", "md", "tex")}
+    write_csv(file["csv"], table, float_format="%.1f")
+    key = "\n".join(f"* {shown}: {words}." for shown, words in meanings(table.get("representation", ())).items())
+    parts = [caption, laid_out.to_markdown(index=False, disable_numparse=True), key]
+    write_text(file["md"], "\n\n".join(filter(None, parts)) + "\n")
+    write_text(file["tex"], as_latex(_pages(laid_out), caption, name, _note(laid_out)))

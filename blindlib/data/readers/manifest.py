@@ -25,8 +25,12 @@ def load_manifest(path: Path) -> FaceTable:
     unknown = [column for column in rows if column not in _COLUMNS]
     if unknown:
         remedy = f"rename or drop them; known: {', '.join(_COLUMNS)}"
-        raise InputError(path, f"has the unknown columns {unknown}", remedy, line=1)
-    listing.refuse((rows[["image", "identity"]] == "").any(axis=1), "no image or no identity in this row", "fill it in")
+        raise InputError(path, f"has the unknown columns {unknown}", remedy, line=listing.header)
+    for column in ("image", "identity"):
+        listing.refuse(rows[column].str.strip() == "", f"no {column} in this row: it is {{{column}!r}}", "fill it in")
+    for column in rows.columns.intersection(["identity", "ethnicity"]):  # else 'Ann' and 'Ann ' were two people
+        padded = rows[column] != rows[column].str.strip()
+        listing.refuse(padded, f"{column} is {{{column}!r}}, with a space before or after it", "take the space out")
     rows["image"] = listing.inside(path.parent)
     listing.refuse_repeats()
     for column in rows.columns.intersection(["smiling", "attractive"]):
