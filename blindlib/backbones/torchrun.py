@@ -1,9 +1,9 @@
 """A preset's embeddings by several processes: torchrun starts them, each takes its shards, the first one finishes.
 
 `torchrun --nproc-per-node 2 -m blindlib embed --preset NAME` gives the bytes that one process gives. Machines without
-a shared file system: give each the same `faces.parquet` and run torchrun across them. Each fills its own folder, and
-the first process stops with one line; copy the folders `build/embeddings/*.partial` together and run `blindlib embed`
-there once more.
+a shared file system: give each the same `faces.parquet`, with its checksum in the folder `.sums`, and run torchrun
+across them. Each fills its own folder, and the first process stops with one line; copy the folders
+`build/embeddings/*.partial` together, with the `.sums` in them, and run `blindlib embed` there once more.
 """
 
 import os
@@ -16,7 +16,7 @@ from torch import distributed
 from blindlib.backbones.registry import get_backbone
 from blindlib.backbones.store import absent, embed_all, fill, finish, unfinished
 from blindlib.common.errors import InputError
-from blindlib.common.files import build_dir
+from blindlib.common.files import build_dir, damage
 from blindlib.data.facetable import load_facetable
 from blindlib.data.source import load_source
 from blindlib.presets import get_preset
@@ -25,8 +25,8 @@ from blindlib.presets import get_preset
 def embed_preset(name: str) -> str:
     """Extract what notebook 02 reads, the preset's backbone and its pixels, into the store.
 
-    Faces are those of `faces.parquet` in the preset's build folder; where it is missing it is made first. Returns a
-    line about what was done and how fast, by the first process; the others return an empty one.
+    Faces are those of `faces.parquet` in the preset's build folder; where it is missing or damaged it is made first.
+    Returns a line about what was done and how fast, by the first process; the others return an empty one.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def embed_preset(name: str) -> str:
     if world > 1:  # a set takes hours, and the slowest process is waited for; one that ends is noticed at once
         distributed.init_process_group("gloo", timeout=timedelta(days=30))
     try:
-        if rank == 0 and not path.exists():
+        if rank == 0 and damage(path):
             load_source(preset)[0].save(path)
         _wait_for_all()
         faces, start = load_facetable(path), time.perf_counter()
