@@ -102,7 +102,7 @@ def test_two_processes_give_the_bytes_of_one(world, tmp_path, backbone):
     two = start(world, tmp_path / "two", backbone, *TORCHRUN)
     output, torchrun = ended(one), ended(two)
     assert output.startswith(f"{backbone} and ") and ": 23 images, 23 of them now, in " in output
-    assert "images/s); " in output and len(sets(tmp_path / "one")) == 6
+    assert "images/s); " in output and len(sets(tmp_path / "one")) == 12, "two sets of three files, each with its sum"
     assert torchrun.split(";")[1] == output.split(";")[1] and torchrun.count("\n") == 1, "the first process alone tells"
     assert sets(tmp_path / "two") == sets(tmp_path / "one")
 

@@ -32,7 +32,7 @@ def atomic_path(path: Path, *, rows: int | None = None, summed: bool = False) ->
     """Give a temporary name in the same folder; on success it is synced to disk and becomes `path`.
 
     Of what lies below `build/`, and where `summed` is asked for, the SHA-256 is kept for `check`, with the number of
-    `rows`. An OSError names the file.
+    `rows`. Raises OSError with the file's name in it, whoever refused what.
     """
     temporary = None
     try:
