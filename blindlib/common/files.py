@@ -43,10 +43,8 @@ def atomic_path(path: Path, *, rows: int | None = None, summed: bool = False) ->
             os.fsync(stream.fileno())
         put(temporary, path, rows=rows, summed=summed)
     except OSError as error:  # a full disk does not say which file it refused, NumPy not even why
-        if error.errno is None:
-            raise OSError(errno.EIO, str(error), str(path)) from error
-        if error.filename in (None, temporary, str(temporary)):
-            error.filename, error.filename2 = str(path), None
+        if error.errno is None or error.filename in (None, temporary, str(temporary)):
+            raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
         raise
     finally:
         if temporary is not None:
@@ -122,6 +120,11 @@ def damage(path: Path, content: bytes | None = None) -> str:
         return f"has no checksum in {_SUMS}/: an earlier version wrote it, or it was copied without"
     rows = re.search(r"^# (.+)$", _sums_file(path).read_text(encoding="utf-8"), re.M)
     return f"is damaged: its SHA-256 is {found[:8]}…, {known[0][:8]}… was written" + (f" ({rows[1]})" if rows else "")
+
+
+def renew_sum(path: Path, known: str) -> None:
+    """Write a file's lost or damaged sum again, where its bytes are known from elsewhere."""
+    write_text(_sums_file(path), f"{known}  {path.name}\n")
 
 
 def check(path: Path, remedy: str) -> Path:

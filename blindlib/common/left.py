@@ -5,7 +5,7 @@ make knows one target of a stage, the executed notebook; this list is all of the
 
 from pathlib import Path
 
-from blindlib.common.files import build_dir, damage, figures_dir, sha256, write_text
+from blindlib.common.files import build_dir, damage, figures_dir, renew_sum, sha256, write_text
 
 
 def list_of(run: str, stage: str) -> Path:
@@ -38,7 +38,10 @@ def write_left(run: str, stage: str, files: dict[Path, Path]) -> int:
 
 
 def lost(run: str, stage: str) -> str:
-    """The first file that is not as a stage left it, and why; "" if all are."""
+    """The first file that is not as a stage left it, and why; "" if all are.
+
+    A file that is, but whose own sum is lost, gets it back: else its reader would send to make, and make back to it.
+    """
     left = list_of(run, stage)
     if problem := damage(left):
         return f"{left}: {problem}"
@@ -50,4 +53,6 @@ def lost(run: str, stage: str) -> str:
             return f"{file}: not found"
         if sha256(file) != known:
             return f"{file}: {damage(file) or f'holds other bytes than {stage} left'}"
+        if damage(file):
+            renew_sum(file, known)
     return ""
