@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import re
 import shutil
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -226,34 +227,39 @@ def test_figures_carry_no_sums_even_below_the_build_folder(tmp_path, monkeypatch
     assert not (tmp_path / "build" / "figures" / "smoke" / ".sums").exists()
 
 
-def test_a_kill_between_any_two_steps_leaves_a_file_and_its_sum(tmp_path, monkeypatch):
-    """Of a file that was there and of one that was not: killed before each rename in turn."""
-    path, real = build_dir("smoke") / "results.csv", Path.replace
-    write_bytes(path, b"old")
-    for file, states in ((path, {b"old", b"new"}), (path.with_name("other.csv"), {None, b"new"})):
-        seen = set()
-        for survived in range(4):
-            calls = []
+def killed_after(monkeypatch, renames: int, file: Path, content: bytes) -> None:
+    """Write a file, and be killed before the next rename after so many of them."""
+    calls, real = [], Path.replace
 
-            def dies(self, target, survived=survived, calls=calls):
-                calls.append(target)
-                if len(calls) > survived:
-                    raise KeyboardInterrupt
-                return real(self, target)
+    def replace(self, target):
+        calls.append(target)
+        if len(calls) > renames:
+            raise KeyboardInterrupt
+        return real(self, target)
 
-            if file == path:
-                write_bytes(path, b"old")
-            else:
-                file.unlink(missing_ok=True)
-            monkeypatch.setattr(Path, "replace", dies)
-            with contextlib.suppress(KeyboardInterrupt):
-                write_bytes(file, b"new")
-            monkeypatch.setattr(Path, "replace", real)
-            seen.add(file.read_bytes() if file.exists() else None)
-            assert damage(file) == ("" if file.exists() else "not found"), survived
-        assert seen == states, "both moments were met"
-        file.write_bytes(b"neither")
-        assert damage(file).startswith("is damaged")
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        patch.setattr(Path, "replace", replace)
+        write_bytes(file, content)
+
+
+def test_a_kill_between_any_two_steps_and_another_one_leave_a_file_and_its_sum(monkeypatch):
+    """Of a file that was there and of one that was not: killed before each rename in turn, twice."""
+    file, seen = build_dir("smoke") / "results.csv", set()
+    for before, first, second in product((b"old", None), range(4), range(4)):
+        file.unlink(missing_ok=True)
+        if before:
+            write_bytes(file, before)
+        for renames, content in ((first, b"new"), (second, b"newer")):
+            killed_after(monkeypatch, renames, file, content)
+            there = file.read_bytes() if file.exists() else None
+            assert damage(file) == ("" if there else "not found"), (before, first, second)
+            seen.add((before, there))
+    states = {(before, after) for before in (b"old", None) for after in (before, b"new", b"newer")}
+    assert seen == states, "every moment was met"
+    write_bytes(file, b"newest")
+    for content in (b"old", b"new", b"newer", b"none of them"):
+        file.write_bytes(content)
+        assert damage(file).startswith("is damaged"), "an undisturbed write forgets the earlier sums"
 
 
 def write_many(names, barrier):

@@ -64,11 +64,11 @@ def _temporary(path: Path) -> Path:
 def put(temporary: Path, path: Path, *, rows: int | None = None, summed: bool = False) -> None:
     """Let a finished file become `path`, its sum kept as `atomic_path` does; a kill in between does no harm.
 
-    The new sum is written beside the old one, then the file takes its name, then the old sum goes: whichever of the
-    two files is there, its sum is.
+    The new sum is written beside the old ones (two after a kill), then the file takes its name, then the old sums go:
+    whichever of the files is there, its sum is.
     """
     if summed or _carries_sum(path):
-        new, old = _line(temporary, path, rows), _sums(path)[:1]
+        new, old = _line(temporary, path, rows), _sums(path)
         write_text(_sums_file(path), new + "".join(f"{known}  {path.name}\n" for known in old))
         temporary.replace(path)
         if old:
