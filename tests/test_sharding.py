@@ -59,7 +59,9 @@ def world(tmp_path_factory) -> Path:
         for n in range(3):
             save_noise(folder / "faces" / f"noise{n}.png", n)
             manifest.write(f"noise{n}.png,nobody,,,,,\n")
-    load_manifest(folder / "faces" / "manifest.csv").save(folder / "build" / "open" / "faces.parquet")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BLINDLIB_BUILD", str(folder / "build"))
+        load_manifest(folder / "faces" / "manifest.csv").save(folder / "build" / "open" / "faces.parquet")
     (folder / "script.py").write_text(SCRIPT)
     return folder
 

@@ -16,7 +16,7 @@ from torch import distributed
 from blindlib.backbones.registry import get_backbone
 from blindlib.backbones.store import absent, embed_all, fill, finish, unfinished
 from blindlib.common.errors import InputError
-from blindlib.common.files import build_dir, damage
+from blindlib.common.files import build_dir
 from blindlib.data.facetable import load_facetable
 from blindlib.data.source import load_source
 from blindlib.presets import get_preset
@@ -25,13 +25,13 @@ from blindlib.presets import get_preset
 def embed_preset(name: str) -> str:
     """Extract what notebook 02 reads, the preset's backbone and its pixels, into the store.
 
-    Faces are those of `faces.parquet` in the preset's build folder; where it is missing or damaged it is made first.
+    Faces are those of `faces.parquet` in the preset's build folder; where it is missing it is made first.
     Returns a line about what was done and how fast, by the first process; the others return an empty one.
 
     Raises
     ------
     InputError
-        As `store.embed`; or if another process of the run has ended.
+        As `store.embed`; if `faces.parquet` is damaged or came without its sum; or if another process has ended.
     """
     preset, path = get_preset(name), build_dir(name) / "faces.parquet"
     backbones = [get_backbone(preset.backbone), get_backbone(preset.ceiling)]
@@ -41,7 +41,7 @@ def embed_preset(name: str) -> str:
     if world > 1:  # a set takes hours, and the slowest process is waited for; one that ends is noticed at once
         distributed.init_process_group("gloo", timeout=timedelta(days=30))
     try:
-        if rank == 0 and damage(path):
+        if rank == 0 and not path.exists():
             load_source(preset)[0].save(path)
         _wait_for_all()
         faces, start = load_facetable(path), time.perf_counter()

@@ -141,7 +141,7 @@ def check(path: Path, remedy: str) -> Path:
 
 
 def read_checked(path: Path, remedy: str) -> BytesIO:
-    """As `check`, but give the file's content, read once."""
+    """As `check`, but give the file's content, read once. Raises InputError likewise."""
     content = path.read_bytes() if path.is_file() else None
     if problem := damage(path, content):
         raise InputError(path, problem, remedy)
@@ -155,7 +155,10 @@ def made_by(notebook: str) -> str:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary, private folder beside `path`; on success it becomes `path` in one step."""
+    """Give a temporary, private folder beside `path`; on success it becomes `path` in one step.
+
+    Raises OSError with a name in it, as `atomic_path` does.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
