@@ -165,10 +165,13 @@ def miniatures(
 
 @app.command("inputs", hidden=True)
 def inputs(preset: PresetName = "smoke", changes: Changes = ()) -> None:
-    """Write down what every stage of a run depends on; stop with one clear line if its data or weights are not here."""
+    """Write down what every stage of a run depends on; stop with one clear line if its data or weights are not here.
+
+    A stage of which something is lost or damaged is set back, for make to run it again.
+    """
     from blindlib.common.files import ROOT, below, sha256
     from blindlib.presets import DATA_SETS
-    from blindlib.stages import write_inputs
+    from blindlib.stages import set_back, write_inputs
 
     wanted = _preset(preset, changes)
     for name in sorted(DATA_SETS.difference(*(wanted.sources or {}).values())):
@@ -178,12 +181,15 @@ def inputs(preset: PresetName = "smoke", changes: Changes = ()) -> None:
         folder = ROOT / "blindlib" / "backbones" / "weights"
         files = [below(folder, f"{name}.safetensors", "preset") for name in (wanted.backbone, wanted.ceiling)]
         weights = "\n".join(sha256(file) for file in files if file.is_file())  # pixels have none
-        return write_inputs(wanted, f"SynthFaces {wanted.synth}\n{weights}\n")
-    from blindlib.backbones.registry import get_backbone
-    from blindlib.data.source import source_state
+        state = f"SynthFaces {wanted.synth}\n{weights}\n"
+    else:
+        from blindlib.backbones.registry import get_backbone
+        from blindlib.data.source import source_state
 
-    state = source_state(wanted) + get_backbone(wanted.backbone).weights() + "\n"
-    return write_inputs(wanted, state)
+        state = source_state(wanted) + get_backbone(wanted.backbone).weights() + "\n"
+    write_inputs(wanted, state)
+    for line in set_back(wanted):
+        typer.echo(f"note: {line}", err=True)
 
 
 @app.command("name", hidden=True)

@@ -3,6 +3,9 @@
 What a stage depends on is written down by content, in `build/<run>/<notebook>.inputs`: the digest of the notebook's
 code and of every module that they use. The file is rewritten only when a digest changes, so make, which goes by file
 times, runs nothing after a `git pull` that rewrites equal files.
+
+What a stage left, each file with its SHA-256, stands in `build/<run>/<notebook>.left`. Before make looks at the times,
+`set_back` takes away the executed notebook of a stage whose files are not all there and whole, so that it runs again.
 """
 
 import ast
@@ -10,6 +13,7 @@ import fcntl
 import json
 import os
 import platform
+import re
 import sys
 import tempfile
 import time
@@ -18,8 +22,24 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from blindlib.common.errors import InputError
-from blindlib.common.files import ROOT, build_dir, build_root, digest, figures_dir, sha256, write_json, write_text
+from blindlib.common.errors import InputError, explain
+from blindlib.common.files import (
+    JOURNAL,
+    ROOT,
+    build_dir,
+    build_root,
+    check,
+    damage,
+    digest,
+    figures_dir,
+    made_by,
+    put,
+    read_checked,
+    sha256,
+    write_json,
+    write_text,
+)
+from blindlib.common.left import list_of, lost, write_left
 from blindlib.presets import Preset
 
 _KERNEL_ENVIRONMENT = {
@@ -46,7 +66,9 @@ def run_stage(notebook: Path, preset: Preset) -> Path:
     """Execute a notebook for a preset.
 
     The running copy is `<name>.running.ipynb` in the run's build folder; on success it becomes `<name>.ipynb`, beside
-    `<name>.json` (wall seconds), and its path is given back. A second run of the same stage waits for the first.
+    `<name>.json` (wall seconds) and `<name>.left` (what it left), and its path is given back. A second run of the same
+    stage waits for the first. Later stages follow it by make's times; but if it ran only because something was lost,
+    and left the same bytes again, it keeps its time, and nothing follows.
 
     Raises
     ------
@@ -60,20 +82,63 @@ def run_stage(notebook: Path, preset: Preset) -> Path:
         raise InputError(notebook, "has no parameter PRESET", "tag the cell that sets PRESET as `parameters`")
     folder = build_dir(preset.name)
     running, done = folder / f"{notebook.stem}.running.ipynb", folder / notebook.name
-    parameters = _parameters(preset)
+    parameters, journal = _parameters(preset), folder / f".{notebook.stem}.written"
     with (folder / f".{notebook.stem}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         start = time.perf_counter()
+        journal.write_text("", encoding="utf-8")
+        os.environ[JOURNAL] = str(journal)
         try:
             _execute(notebook, running, parameters)
         except PapermillExecutionError as error:
-            words = str(error.evalue).splitlines() or [""]
             place = f"{notebook.name}, cell {error.cell_index + 1}"
-            remedy = f"read the partial notebook {running}"
-            raise InputError(place, f"{error.ename}: {words[0]}", remedy) from None
-        write_json(folder / f"{notebook.stem}.json", {"seconds": round(time.perf_counter() - start, 1)})
-        running.replace(done)
+            raise InputError(place, *_told_by(error, running)) from None
+        except OSError as error:
+            error.filename = error.filename or str(running)
+            raise
+        finally:
+            del os.environ[JOURNAL]
+        seconds = write_json(folder / f"{notebook.stem}.json", {"seconds": round(time.perf_counter() - start, 1)})
+        written = [Path(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+        journal.unlink()
+        when = write_left(preset.name, notebook.stem, {file: file for file in [*written, seconds]} | {done: running})
+        if all(file.exists() and file.stat().st_mtime_ns <= when for file in _before(done)):
+            os.utime(running, ns=(when, when))
+        put(running, done)
+        os.utime(list_of(preset.name, notebook.stem), ns=(done.stat().st_mtime_ns,) * 2)
     return done
+
+
+def _before(done: Path) -> list[Path]:
+    """The files that make holds a stage's executed notebook against, and those of a stage that may run beside it."""
+    earlier = [path for path in done.parent.glob("0?_*.ipynb") if path.stem < done.stem and "." not in path.stem]
+    return [done.with_suffix(".inputs"), *earlier]
+
+
+def _told_by(error, running: Path) -> tuple[str, str]:
+    """What a failed cell says, and the remedy: its own, where it has one."""
+    said = (str(error.evalue).splitlines() or [""])[0]
+    refused = re.fullmatch(r"\[Errno (\d+)\] (.*?)(?:: '(.*)')?", said)
+    if refused:
+        said = str(explain(OSError(int(refused[1]), refused[2], refused[3])))
+    problem, arrow, remedy = said.rpartition(" → ")
+    return f"{error.ename}: {problem if arrow else said}", remedy if arrow else f"read the partial notebook {running}"
+
+
+def set_back(preset: Preset) -> list[str]:
+    """Take away the executed notebook of every stage of which something is lost or damaged, so that make runs it again.
+
+    Of the last step, `run.json`, likewise. Returns a line for each.
+    """
+    build, record, told = build_dir(preset.name), figures_dir(preset.name) / "run.json", []
+    ends = [build / notebook.name for notebook in sorted((ROOT / "notebooks").glob("0*.ipynb"))]
+    for done in [*ends, record]:
+        if done.exists() and (done != record or all(end.exists() for end in ends)):
+            problem = lost(preset.name, done.stem)
+            if problem:
+                done.unlink()
+                told.append(f"{problem} → {done.stem} runs again")
+    return told
 
 
 def _parameters(preset: Preset) -> dict[str, str]:
@@ -178,7 +243,7 @@ def write_inputs(preset: Preset, data: str) -> None:
         if number == 0:
             text += f"{sha256(ROOT / 'requirements.lock')}  requirements.lock\n{data}"
         path = build_dir(preset.name) / f"{notebook.stem}.inputs"
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
+        if not path.exists() or path.read_bytes() != text.encode():
             write_text(path, text)
 
 
@@ -211,13 +276,15 @@ def store_outputs(preset: Preset, folder: Path = ROOT / "notebooks") -> list[str
     for path in sorted(folder.glob("0*.ipynb")):
         if not (build / path.name).is_file():
             raise InputError(path.name, f"has not run with preset {preset.name}", again)
+        if problem := damage(build / path.name):
+            raise InputError(build / path.name, problem, again)
         notebook, ran = (nbformat.read(each, as_version=4) for each in (path, build / path.name))
         if _code(notebook.cells) != _code(ran.cells):
             raise InputError(path.name, f"has other code than what ran with preset {preset.name}", f"{again}, anew")
         _show(notebook, ran, preset)
         stored[path] = nbformat.writes(notebook) + "\n"
         written = build / f"{path.stem}.inputs"
-        inputs = written.read_text(encoding="utf-8") if written.is_file() else ""
+        inputs = written.read_text(encoding="utf-8", errors="replace") if written.is_file() else ""
         if any(f"{sha256(file)}  {file.relative_to(ROOT)}" not in inputs for file in modules_used(path)):
             changed.append(path.stem)
     record = figures_dir(preset.name) / "run.json"
@@ -263,11 +330,12 @@ def write_record(preset: Preset) -> Path:
 
     build, backbone = build_dir(preset.name), get_backbone(preset.backbone)
     faces = load_facetable(build / "faces.parquet")
-    seconds = {path.stem: json.loads(path.read_text())["seconds"] for path in sorted(build.glob("0*.json"))}
+    times = {path.stem: read_checked(path, made_by(path.stem)) for path in sorted(build.glob("0*.json"))}
+    seconds = {stage: json.load(content)["seconds"] for stage, content in times.items()}
     notes = dict(faces.notes)
     if "roles" in notes:  # without the way to a missing data set
         notes["roles"] = {role: name.split(".")[0] for role, name in notes["roles"].items()}
-    return write_json(
+    record = write_json(
         figures_dir(preset.name) / "run.json",
         {
             "preset": preset.name.partition("~")[0],
@@ -289,9 +357,11 @@ def write_record(preset: Preset) -> Path:
                 "images": len(faces),
                 "people": int(faces.frame["identity"].nunique()),
                 "images_fingerprint": digest(list(faces.frame["sha256"])),
-                "pairs_fingerprint": sha256(build / "pairs.parquet"),
+                "pairs_fingerprint": sha256(check(build / "pairs.parquet", made_by("01_data_prep"))),
                 "embeddings": embedding_key(faces, backbone),
             },
             "notes": notes,
         },
     )
+    write_left(preset.name, record.stem, {record: record})
+    return record

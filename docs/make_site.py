@@ -18,8 +18,8 @@ from PIL import Image
 from sphinx.cmd.build import build_main
 
 import blindlib
-from blindlib.common.errors import InputError
-from blindlib.common.files import ROOT
+from blindlib.common.errors import InputError, explain
+from blindlib.common.files import ROOT, damage
 from blindlib.report.plots_faces import pair_boxes
 
 PAGES = (
@@ -55,7 +55,10 @@ def stage(figures: Path, build: Path, source: Path) -> None:
         _write(source / _place(ROOT / page), with_files(_BADGES.sub("", text), (ROOT / page).parent, source))
     for notebook in sorted((ROOT / "notebooks").glob("0*.ipynb")):
         executed = build / notebook.name
-        text = (executed if executed.is_file() else notebook).read_text(encoding="utf-8")
+        problem = damage(executed)
+        if problem not in ("", "not found"):
+            print(f"note: {executed}: {problem}; the committed notebook stands in for it", file=sys.stderr)
+        text = (notebook if problem else executed).read_text(encoding="utf-8")
         _write(source / "notebooks" / notebook.name, json.dumps(readied(json.loads(text), source)))
     _cut_pairs(figures / "example_pairs.png", source / "_static")
     bundle = vl_convert.javascript_bundle()
@@ -162,5 +165,5 @@ def build_site(figures: Path, build: Path, out: Path) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(build_site(*(Path(path).resolve() for path in sys.argv[1:4])))
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    except (InputError, OSError) as error:
+        sys.exit(f"error: {error if isinstance(error, InputError) else explain(error)}")

@@ -226,7 +226,7 @@ def test_folders_filled_apart_merge_by_a_copy(tmp_path, monkeypatch):
         parts.append(folder.with_suffix(".partial"))
     with pytest.raises(InputError, match="the shards of 52 images are not here"):
         store.finish(faces, PIXELS, folder)
-    assert [len(list(part.iterdir())) for part in parts] == [4, 3] and store_dir() != here
+    assert [len(list(part.glob("*.npy"))) for part in parts] == [4, 3] and store_dir() != here
     (parts[1] / ".00000000.npy.left-by-a-kill.tmp.npy").write_bytes(b"half")
     shutil.copytree(parts[0], parts[1], dirs_exist_ok=True)
     monkeypatch.setattr(store, "align_files", lambda *_: pytest.fail("again"))
@@ -234,28 +234,10 @@ def test_folders_filled_apart_merge_by_a_copy(tmp_path, monkeypatch):
     assert (store_dir() / whole.key / "x.npy").read_bytes() == expected
 
 
-def test_a_damaged_shard_is_named(faces):
-    folder = store_dir() / embedding_key(faces, PIXELS)
-    folder.with_suffix(".partial").mkdir()
-    (folder.with_suffix(".partial") / "00000000.npy").write_bytes(b"short")
-    with pytest.raises(InputError, match=r"00000000\.npy: is damaged"):
-        embed(faces, PIXELS)
-    np.save(folder.with_suffix(".partial") / "00000000.npy", np.zeros((8, 260)))
-    with pytest.raises(InputError, match="another layout"):
-        embed(faces, PIXELS)
-
-
 def test_embeddings_that_are_not_finite_stop_at_their_shard(faces):
     broken = dataclasses.replace(PIXELS, encode=lambda chips: np.full((len(chips), 256), np.nan, np.float32))
     with pytest.raises(InputError, match="pixels16 gave values that are not finite"):
         embed(faces, broken)
-
-
-def test_a_damaged_set_is_named(faces):
-    key = embed(faces, PIXELS).key
-    (store_dir() / key / "x.npy").write_bytes(b"short")
-    with pytest.raises(InputError, match=key):
-        embed(faces, PIXELS)
 
 
 @pytest.mark.parametrize("spoil", [lambda f: f.unlink(), lambda f: save_noise(f, 99)])

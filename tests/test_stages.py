@@ -81,7 +81,8 @@ def test_a_run_with_other_settings_has_folders_of_its_own_and_takes_up_an_eraser
     monkeypatch.setenv("PYTHONPATH", "tests/fixtures")
     changes = "erasers=['LEACE', 'mean_erasure:MeanErasure']"
     preset, before = get_preset("smoke", changes), tables(own_copy)
-    shutil.copytree(own_copy / "build" / "smoke", own_copy / "build" / preset.name)
+    for name in ("build", "figures"):
+        shutil.copytree(own_copy / name / "smoke", own_copy / name / preset.name)
     done = make(own_copy, f"SETTINGS={changes}")
     assert re.findall(r"^(\w+) \((.+)\)$", done.stderr, re.M) == [(name, preset.name) for name in NAMES[-2:]]
     figures = own_copy / "figures" / preset.name

@@ -171,7 +171,7 @@ def test_results_survive_a_round_trip_and_others_are_refused(tmp_path):
     write_text(tmp_path / "r.csv", "a,b\n1,2\n")
     with pytest.raises(InputError, match="has the columns"):
         load_results(tmp_path / "r.csv")
-    with pytest.raises(InputError, match="no results here"):
+    with pytest.raises(InputError, match=r"absent\.csv: not found → run `make paper`"):
         load_results(tmp_path / "absent.csv")
 
 

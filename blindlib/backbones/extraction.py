@@ -85,7 +85,7 @@ def align_files(
     for row, (path, sha256) in enumerate(files):
         content = Path(path).read_bytes() if Path(path).is_file() else b""
         if hashlib.sha256(content).hexdigest() != sha256:
-            remedy = "run 01_data_prep again: touch its notebook"
+            remedy = "run 01_data_prep again: delete the run's 01_data_prep.ipynb in build/, then `make paper`"
             raise InputError(path, "is gone or has changed since notebook 01", remedy)
         image = decode(BytesIO(content))
         if alignment is None:

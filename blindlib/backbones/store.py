@@ -1,9 +1,14 @@
-"""Embeddings once: a content-addressed store, private to the user, filled by shards; a kill costs one shard."""
+"""Embeddings once: a content-addressed store, private to the user, filled by shards; a kill costs one shard.
+
+Sets and shards carry their SHA-256 (`common.files`). What does not match it is named on stderr and made again.
+"""
 
 import json
 import shutil
+import sys
 from concurrent.futures import Future
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -14,7 +19,18 @@ from blindlib.backbones.alignment import TYPICAL_BOX, shrink
 from blindlib.backbones.extraction import align_files, worker_pool
 from blindlib.backbones.registry import Backbone
 from blindlib.common.errors import InputError
-from blindlib.common.files import atomic_folder, atomic_path, digest, private_dir, store_dir
+from blindlib.common.files import (
+    atomic_folder,
+    atomic_path,
+    damage,
+    digest,
+    need_space,
+    private_dir,
+    read_checked,
+    store_dir,
+    write_bytes,
+    write_text,
+)
 from blindlib.common.work import cores, on_all_cores, track
 from blindlib.data.facetable import FaceTable
 from blindlib.data.readers.synth import read_album
@@ -22,6 +38,8 @@ from blindlib.synthfaces.render import render
 
 EXTRACTOR_VERSION = 1  # raised whenever the same image would give another embedding
 SHARD = 256  # images
+_SET = ("x.npy", "detected.npy", "meta.json")
+_REMEDY = "run again: it is made anew"
 _CHUNK = 8  # images that a worker takes at a time
 _BATCH = 16  # aligned faces that a network takes at a time: a core's caches do no better with more
 
@@ -49,7 +67,7 @@ def embed(faces: FaceTable, backbone: Backbone) -> EmbeddingSet:
     Raises
     ------
     InputError
-        If an image is gone or changed since notebook 01, or the store holds a damaged set.
+        If an image is gone or changed since notebook 01, or the disk has no room for the embeddings.
     """
     return embed_all(faces, [backbone])[0]
 
@@ -63,23 +81,36 @@ def embed_all(faces: FaceTable, backbones: list[Backbone]) -> list[EmbeddingSet]
     sets = []
     for backbone in backbones:
         folder = store_dir() / embedding_key(faces, backbone)
-        x = _load(folder / "x.npy", np.float32, (len(faces), backbone.dim), mmap_mode="r")
+        x = np.load(folder / "x.npy", allow_pickle=False, mmap_mode="r")
+        x = _laid_out(folder / "x.npy", x, np.float32, (len(faces), backbone.dim))
         sets.append(EmbeddingSet(x, _load(folder / "detected.npy", np.bool_, (len(faces),)), folder.name))
     return sets
 
 
 def absent(faces: FaceTable, backbones: list[Backbone]) -> dict[Path, Backbone]:
-    """Those of some backbones whose set is not in the store, by the folder that it will have."""
+    """Those of some backbones whose set is not in the store, or damaged, by the folder that it will have."""
     folders = {store_dir() / embedding_key(faces, backbone): backbone for backbone in backbones}
-    return {folder: backbone for folder, backbone in folders.items() if not folder.exists()}
+    return {folder: backbone for folder, backbone in folders.items() if not _whole(folder)}
 
 
-def _load(path: Path, dtype: np.dtype, shape: tuple, **options) -> np.ndarray:
-    """An array of the store; it may be damaged, or copied from another machine, so it is checked."""
-    try:
-        array = np.load(path, allow_pickle=False, **options)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(path, f"is damaged ({error})", "delete it and run again") from None
+def _whole(folder: Path) -> bool:
+    """Whether a set is here as it was written; where one is here that is not, stderr says so."""
+    return folder.exists() and all(_fit(folder / name) for name in _SET)
+
+
+def _fit(path: Path) -> bool:
+    problem = damage(path)
+    if problem and path.parent.exists() and problem != "not found":
+        print(f"note: {path}: {problem} → its images are embedded again", file=sys.stderr)
+    return not problem
+
+
+def _load(path: Path, dtype: np.dtype, shape: tuple) -> np.ndarray:
+    """An array of the store, checked."""
+    return _laid_out(path, np.load(read_checked(path, _REMEDY), allow_pickle=False), dtype, shape)
+
+
+def _laid_out(path: Path, array: np.ndarray, dtype: np.dtype, shape: tuple) -> np.ndarray:
     if array.dtype != dtype or array.shape != shape:
         raise InputError(path, f"holds {array.shape} of another layout, not {shape}", "delete it and run again")
     return array
@@ -87,7 +118,7 @@ def _load(path: Path, dtype: np.dtype, shape: tuple, **options) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Shard:
-    """The file of a shard, which exists once it is finished, and the face table's rows in it."""
+    """The file of a shard, which is here and whole once it is finished, and the face table's rows in it."""
 
     path: Path
     rows: np.ndarray
@@ -96,8 +127,14 @@ class Shard:
         """Write the shard; raises InputError if an embedding is not finite."""
         if not np.isfinite(rows["x"]).all():
             raise InputError(self.path, f"{backbone.name} gave values that are not finite", "check its weights")
-        with atomic_path(self.path) as temporary:
-            np.save(temporary, rows, allow_pickle=False)
+        write_bytes(self.path, _as_file(rows), rows=len(rows))
+
+
+def _as_file(array: np.ndarray) -> memoryview:
+    """An array as np.save writes it: NumPy itself does not say why a disk refuses."""
+    stream = BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getbuffer()
 
 
 def _row_type(backbone: Backbone) -> np.dtype:
@@ -117,7 +154,7 @@ def _images(shards: list[Shard]) -> int:
 
 def unfinished(faces: FaceTable, folder: Path) -> int:
     """How many images of the set that will be `folder` are in no shard yet."""
-    return _images([shard for shard in _shards(folder, np.arange(len(faces))) if not shard.path.exists()])
+    return _images([shard for shard in _shards(folder, np.arange(len(faces))) if damage(shard.path)])
 
 
 def fill(faces: FaceTable, sets: dict[Path, Backbone], rank: int = 0, world: int = 1) -> None:
@@ -133,6 +170,11 @@ def fill(faces: FaceTable, sets: dict[Path, Backbone], rank: int = 0, world: int
     for folder in sets:
         private_dir(folder.with_suffix(".partial"))
     plans = [_shards(folder, np.arange(len(faces)))[rank::world] for folder in sets]
+    if sets:  # the shards that are left, and the sets made of all
+        todo = (_images([shard for shard in plan if not shard.path.exists()]) for plan in plans)
+        rows = zip(sets.values(), todo, strict=True)
+        size = sum(left * _row_type(each).itemsize + 4 * len(faces) * each.dim for each, left in rows)
+        need_space(store_dir(), size, f"what {len(faces):,} images are embedded to")
     aligned = [backbone.name for backbone in sets.values() if backbone.alignment is not None]
     if faces.source != "synthfaces":
         for backbone, plan in zip(sets.values(), plans, strict=True):
@@ -150,7 +192,7 @@ def _render(faces: FaceTable, backbones: list[Backbone], plans: list[list[Shard]
     """
     album, windows = read_album(faces), {backbone.window for backbone in backbones}
     window = windows.pop() if len(windows) == 1 else None
-    todo = [shards for shards in zip(*plans, strict=True) if not all(shard.path.exists() for shard in shards)]
+    todo = [shards for shards in zip(*plans, strict=True) if not all(_fit(shard.path) for shard in shards)]
 
     def begin(shards: tuple[Shard, ...]) -> Future:
         rows, options = album.iloc[shards[0].rows], {} if window is None else {"window": window}
@@ -182,7 +224,7 @@ def _extract(
     where no face was found.
     """
     files = list(zip(map(str, faces.files), faces.frame["sha256"], strict=True))
-    todo = [shard for shard in plan if not shard.path.exists()]
+    todo = [shard for shard in plan if not _fit(shard.path)]
     work = backbone.size, backbone.window, backbone.alignment, box, backbone.encode if backbone.in_worker else None
 
     def begin(shard: Shard) -> tuple[Shard, list[Future]]:
@@ -222,7 +264,7 @@ def finish(faces: FaceTable, backbone: Backbone, folder: Path) -> None:
     """
     partial, left = folder.with_suffix(".partial"), unfinished(faces, folder)
     if left:
-        remedy = "copy the other machines' .partial folders here and run again"
+        remedy = "copy the other machines' .partial folders here, with the .sums in them, and run again"
         raise InputError(partial, f"the shards of {left:,} images are not here", remedy)
     shards, boxes, row = _shards(folder, np.arange(len(faces))), np.zeros((len(faces), 4)), _row_type(backbone)
     if backbone.alignment is not None:
@@ -233,12 +275,28 @@ def finish(faces: FaceTable, backbone: Backbone, folder: Path) -> None:
     if again:
         median = tuple(np.nanmedian(boxes, axis=0)) if detected.any() else TYPICAL_BOX
         _extract(faces, backbone, again, median, "faces not found: median box", True)
+    if folder.exists() and not _whole(folder):
+        shutil.rmtree(folder)
     with atomic_folder(folder) as temporary:
-        np.lib.format.open_memmap(temporary / "x.npy", "w+", np.float32, (len(faces), backbone.dim))
-        for shard in [*shards, *again]:
-            x = np.lib.format.open_memmap(temporary / "x.npy", "r+")  # anew: a mapping that stays counts as used memory
-            x[shard.rows] = _load(shard.path, row, shard.rows.shape)["x"]
-        np.save(temporary / "detected.npy", detected, allow_pickle=False)
+        with atomic_path(temporary / "x.npy", rows=len(faces)) as path:
+            _join(path, [*shards, *again], row, (len(faces), backbone.dim))
+        write_bytes(temporary / "detected.npy", _as_file(detected), rows=len(faces))
         meta = {"backbone": backbone.name, "images": len(faces), "detected": int(detected.sum())}
-        (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        write_text(temporary / "meta.json", json.dumps(meta))
     shutil.rmtree(partial, ignore_errors=True)
+
+
+def _join(path: Path, shards: list[Shard], row: np.dtype, shape: tuple[int, int]) -> None:
+    """Write the x (N, D) of some shards as one array file, a later shard's rows in place of an earlier one's.
+
+    Written, not mapped: where a disk is full, a process that writes to a mapping is killed without a word.
+    """
+    with path.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        start = stream.tell()
+        for shard in shards:
+            x = _load(shard.path, row, shard.rows.shape)["x"]
+            cuts = np.flatnonzero(np.diff(shard.rows) != 1) + 1
+            for rows, part in zip(np.split(shard.rows, cuts), np.split(x, cuts), strict=True):
+                stream.seek(start + int(rows[0]) * 4 * shape[1])
+                stream.write(part.tobytes())

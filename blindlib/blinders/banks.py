@@ -14,7 +14,7 @@ from blindlib.blinders.representation import Representation
 from blindlib.blinders.sensitivenets import SensitiveNets
 from blindlib.blinders.training import TrainingSet, pick_device
 from blindlib.common.errors import InputError
-from blindlib.common.files import below
+from blindlib.common.files import below, check, made_by
 from blindlib.settings import CEILINGS
 
 
@@ -51,7 +51,12 @@ def _file(study, blinder: HeadBlinder) -> Path:
 
 
 def load_banks(study) -> dict[str, HeadBlinder]:
-    """The blinders that notebooks 03 and 04 trained on a study's faces, by name; none without emotion labels."""
+    """The blinders that notebooks 03 and 04 trained on a study's faces, by name; none without emotion labels.
+
+    Raises InputError where a bank, or the history of its training beside it, is absent or damaged.
+    """
+    for name, notebook in (("sn", "03_sensitivenets"), ("lntl", "04_lntl")):
+        check(study.build / f"history_{name}.csv", made_by(notebook))
     faces, known = study.faces, [SensitiveNets(), LNTL(), Pull()]
     if faces.has("gender") and faces.has("ethnicity"):
         known.append(LNTL(task="demographic"))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from pydantic_core import to_jsonable_python
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
@@ -20,7 +20,7 @@ from blindlib.blinders.representation import Representation
 from blindlib.blinders.training import Training, TrainingSet, encode, pick_device
 from blindlib.blinders.validation import ValidationProbes, choose
 from blindlib.common.errors import InputError
-from blindlib.common.files import atomic_path, write_json
+from blindlib.common.files import check, write_bytes, write_json
 from blindlib.common.work import derive_seed, track
 
 _BLOCK = 65_536  # rows: what a head's intermediate values may take
@@ -81,8 +81,7 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         file = _weights_file(path)
         write_card(file.with_suffix(".md"), self, notes)
-        with atomic_path(file) as temporary:
-            save_file(self._arrays(), temporary)
+        write_bytes(file, save(self._arrays()))
         meta = {"class": type(self).__name__, "parameters": to_jsonable_python(self.get_params())}
         described = {name: getattr(self, f"{name}_") for name in self._described}
         write_json(file.with_suffix(".json"), {**meta, "features": self.n_features_in_, **described})
@@ -97,14 +96,14 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         InputError
             If a file is absent or damaged, is another method's, or its weights have the wrong shape.
         """
-        file, remedy = _weights_file(path), "train it again: run the notebook that makes it"
+        file, remedy = _weights_file(path), "train it again: run `make paper`, or the notebook that makes it"
+        for each in (file, file.with_suffix(".json")):
+            check(each, remedy)
         try:
             arrays = load_file(file)
             meta = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
             kind = meta["class"]
             blinder = cls._described_by(meta) if kind == cls.__name__ else None
-        except FileNotFoundError as error:
-            raise InputError(error.filename or file, "not found", remedy) from None
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             problem = f"does not read as safetensors and JSON of {cls.__name__} ({str(error).splitlines()[0][:80]})"
             raise InputError(file, problem, remedy) from None

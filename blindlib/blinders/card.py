@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic_core import to_jsonable_python
 
 from blindlib.common.errors import InputError
-from blindlib.common.files import write_text
+from blindlib.common.files import damage, write_text
 from blindlib.metrics import diff
 
 _FRONT = """---
@@ -47,7 +47,8 @@ def write_card(file: Path, blinder, notes: Sequence[str] = ()) -> Path:
     InputError
         If the file is there and is no card.
     """
-    if file.exists() and "library_name: blindlib" not in file.read_text(encoding="utf-8", errors="replace")[:400]:
+    told = file.read_text(encoding="utf-8", errors="replace") if file.exists() and not damage(file) else ""
+    if told and "library_name: blindlib" not in told[:400]:
         raise InputError(file, "exists and is no model card", "name another path: the card would take its place")
     return write_text(file, card(blinder, notes))
 

@@ -1,16 +1,24 @@
 """The one error that bad input raises: which file, what is wrong, what to do."""
 
 import errno
+import shutil
 from pathlib import Path
 
+_ELSEWHERE = "another folder (BLINDLIB_DATA, BLINDLIB_BUILD, BLINDLIB_FIGURES)"
+_IN_THE_WAY = f"a file lies where a folder is needed, or a folder where a file is: move it away, or use {_ELSEWHERE}"
 _REMEDIES = {  # what the reader does about what the system refuses
     errno.ENOSPC: "free some space and run the same command again: it goes on where it stopped",
     errno.EDQUOT: "free some of your quota and run the same command again: it goes on where it stopped",
     errno.EFBIG: "this file system takes no file of that size: use another one (BLINDLIB_DATA, BLINDLIB_BUILD)",
-    errno.EROFS: "use a folder that can be written (BLINDLIB_DATA, BLINDLIB_BUILD)",
-    errno.EACCES: "give yourself the right to it, or use another folder (BLINDLIB_DATA, BLINDLIB_BUILD)",
-    errno.EPERM: "give yourself the right to it, or use another folder (BLINDLIB_DATA, BLINDLIB_BUILD)",
+    errno.EROFS: f"this disk is read-only: use {_ELSEWHERE}",
+    errno.EACCES: f"give yourself the right to it, or use {_ELSEWHERE}",
+    errno.EPERM: f"give yourself the right to it, or use {_ELSEWHERE}",
+    errno.EIO: "see that the disk is whole and not full, and run the same command again: it goes on where it stopped",
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.EEXIST: _IN_THE_WAY,
+    errno.EISDIR: _IN_THE_WAY,
 }
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class InputError(ValueError):
@@ -31,6 +39,19 @@ class InputError(ValueError):
 
 
 def explain(error: OSError) -> InputError:
-    """What the operating system refused, as the one line that bad input gets."""
+    """What the operating system refused, as the one line that bad input gets; of a full disk also what is free."""
     remedy = _REMEDIES.get(error.errno, "run it again; with `blindlib --debug …` it shows where it happened")
-    return InputError(error.filename or "file system", error.strerror or str(error), remedy)
+    problem = error.strerror or " ".join(map(str, error.args)) or type(error).__name__
+    if error.errno in _FULL and error.filename:
+        there = next((folder for folder in Path(error.filename).absolute().parents if folder.is_dir()), Path("/"))
+        problem += f" ({in_bytes(shutil.disk_usage(there).free)} are free)"
+    return InputError(error.filename or "file system", problem, remedy)
+
+
+def in_bytes(size: float) -> str:
+    """A number of bytes in words: `1.6 GB`."""
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} GB"

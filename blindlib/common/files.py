@@ -1,46 +1,171 @@
-"""Where things lie, and how they are written: a kill at any moment leaves the old file or the new one, never a half."""
+"""Where things lie, and how they are written: a kill at any moment leaves the old file or the new one, never a half.
 
+What lies below `build/` carries its SHA-256 in a folder `.sums` beside it, and is read by `check` or `read_checked`:
+what is not what was written is not used. By hand: `sha256sum --check .sums/*`.
+"""
+
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blindlib.common.errors import InputError
+from blindlib.common.errors import InputError, in_bytes
 
 if TYPE_CHECKING:  # the command line starts without pandas
     import pandas as pd
 
 
+JOURNAL = "BLINDLIB_JOURNAL"  # the variable that names a file to which every path that is written is added
+_SUMS = ".sums"  # a folder beside the files that carry their sum: for each a text as `sha256sum` writes it
+
+
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary name in the same folder; on success it is synced to disk and becomes `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f".tmp{path.suffix}", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+def atomic_path(path: Path, *, rows: int | None = None, summed: bool = False) -> Iterator[Path]:
+    """Give a temporary name in the same folder; on success it is synced to disk and becomes `path`.
+
+    Of what lies below `build/`, and where `summed` is asked for, the SHA-256 is kept for `check`, with the number of
+    `rows`. Raises OSError with the file's name in it, whoever refused what.
+    """
+    temporary = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary(path)
         yield temporary
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk does not say which file it refused
+        put(temporary, path, rows=rows, summed=summed)
+    except OSError as error:  # a full disk does not say which file it refused, NumPy not even why
+        if error.errno is None or error.filename in (None, temporary, str(temporary)):
+            raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f".tmp{path.suffix}", dir=path.parent)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    os.close(handle)
+    return Path(name)
+
+
+def put(temporary: Path, path: Path, *, rows: int | None = None, summed: bool = False) -> None:
+    """Let a finished file become `path`, its sum kept as `atomic_path` does; a kill in between does no harm.
+
+    The new sum is written beside the old ones (two after a kill), then the file takes its name, then the old sums go:
+    whichever of the files is there, its sum is.
+    """
+    if summed or _carries_sum(path):
+        new, old = _line(temporary, path, rows), _sums(path)
+        write_text(_sums_file(path), new + "".join(f"{known}  {path.name}\n" for known in old))
+        temporary.replace(path)
+        if old:
+            write_text(_sums_file(path), new)
+    else:
+        temporary.replace(path)
+    if os.environ.get(JOURNAL) and path.parent.name != _SUMS:
+        with Path(os.environ[JOURNAL]).open("a", encoding="utf-8") as stream:
+            stream.write(f"{path.resolve()}\n")
+
+
+def _carries_sum(path: Path) -> bool:
+    """Whether a file lies below build/, and not in a folder of figures there."""
+    build, figures = build_root().resolve(), _folder("BLINDLIB_FIGURES", ROOT / "figures").resolve()
+    path = path.absolute().parent.resolve() / path.name
+    drawn = figures != build and figures.is_relative_to(build) and path.is_relative_to(figures)
+    return path.is_relative_to(build) and path.parent.name != _SUMS and not drawn
+
+
+def _sums_file(path: Path) -> Path:
+    return path.parent / _SUMS / path.name
+
+
+def _line(file: Path, path: Path, rows: int | None) -> str:
+    return f"{sha256(file)}  {path.name}\n" + ("" if rows is None else f"# {rows:,} rows\n")
+
+
+def _sums(path: Path) -> list[str]:
+    """The sums that a file may have, the newest first; none where nobody kept one or it does not read."""
+    try:
+        text = _sums_file(path).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return []
+    return re.findall(rf"^([0-9a-f]{{64}})  {re.escape(path.name)}$", text, re.M)
+
+
+def damage(path: Path, content: bytes | None = None) -> str:
+    """What is wrong with a file (or with its `content`, where that is read already); "" if it is as it was written."""
+    try:
+        found = sha256(path) if content is None else hashlib.sha256(content).hexdigest()
+    except FileNotFoundError:
+        return "not found"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    known = _sums(path)
+    if found in known or not (known or _carries_sum(path)):
+        return ""
+    if not known:
+        return f"has no checksum in {_SUMS}/: an earlier version wrote it, or it was copied without"
+    rows = re.search(r"^# (.+)$", _sums_file(path).read_text(encoding="utf-8"), re.M)
+    return f"is damaged: its SHA-256 is {found[:8]}…, {known[0][:8]}… was written" + (f" ({rows[1]})" if rows else "")
+
+
+def renew_sum(path: Path, known: str) -> None:
+    """Write a file's lost or damaged sum again, where its bytes are known from elsewhere."""
+    write_text(_sums_file(path), f"{known}  {path.name}\n")
+
+
+def check(path: Path, remedy: str) -> Path:
+    """Give a file's path back if it holds what was written; below `build/` that has to be known.
+
+    Raises
+    ------
+    InputError
+        If it is absent, holds other bytes, or lies below `build/` without a sum; with this remedy.
+    """
+    if problem := damage(path):
+        raise InputError(path, problem, remedy)
+    return path
+
+
+def read_checked(path: Path, remedy: str) -> BytesIO:
+    """As `check`, but give the file's content, read once. Raises InputError likewise."""
+    content = path.read_bytes() if path.is_file() else None
+    if problem := damage(path, content):
+        raise InputError(path, problem, remedy)
+    return BytesIO(content)
+
+
+def made_by(notebook: str) -> str:
+    """The remedy for a file that a notebook leaves."""
+    return f"run `make paper` with the same preset again, or notebook {notebook} by hand: it is made anew"
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary, private folder beside `path`; on success it becomes `path` in one step."""
+    """Give a temporary, private folder beside `path`; on success it becomes `path` in one step.
+
+    Raises OSError with a name in it, as `atomic_path` does.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    except OSError as error:
+        error.filename = str(path)
+        raise
     try:
         yield temporary
         for file in temporary.rglob("*"):
@@ -50,28 +175,51 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         if not path.exists():
             temporary.rename(path)
     except OSError as error:
+        if error.errno is None:
+            raise OSError(errno.EIO, str(error), str(path)) from error
         error.filename = error.filename or str(path)
         raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_text(path: Path, text: str) -> Path:
-    """Write UTF-8 text atomically; returns the path."""
-    with atomic_path(path) as temporary:
+def write_text(path: Path, text: str, **kept) -> Path:
+    """Write UTF-8 text atomically, by `atomic_path` and what it may be given; returns the path."""
+    with atomic_path(path, **kept) as temporary:
         temporary.write_text(text, encoding="utf-8")
         temporary.chmod(0o644)
     return path
 
 
-def write_json(path: Path, value: object) -> Path:
+def write_bytes(path: Path, content: bytes | memoryview, **kept) -> Path:
+    """Write bytes atomically, for the owner's eyes, as `write_text` does; returns the path."""
+    with atomic_path(path, **kept) as temporary:
+        temporary.write_bytes(content)
+    return path
+
+
+def write_json(path: Path, value: object, **kept) -> Path:
     """Write a value as sorted, indented JSON, atomically; returns the path."""
-    return write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    return write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n", **kept)
 
 
 def write_csv(path: Path, frame: "pd.DataFrame", *, float_format: str | None = None) -> Path:
     """Write a DataFrame as CSV without its index, atomically; returns the path."""
-    return write_text(path, frame.to_csv(index=False, float_format=float_format, lineterminator="\n"))
+    text = frame.to_csv(index=False, float_format=float_format, lineterminator="\n")
+    return write_text(path, text, rows=len(frame))
+
+
+def write_parquet(path: Path, frame: "pd.DataFrame") -> Path:
+    """Write a DataFrame as parquet, atomically and for the owner's eyes; returns the path."""
+    return write_bytes(path, frame.to_parquet(), rows=len(frame))
+
+
+def need_space(folder: Path, size: int, what: str) -> None:
+    """Ask for room before hours of work, not after them. Raises InputError if the disk has less than `size` bytes."""
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        problem = f"{what} needs {in_bytes(size)}, the disk has {in_bytes(free)}"
+        raise InputError(folder, problem, "free some space, or use another disk (BLINDLIB_BUILD, BLINDLIB_DATA)")
 
 
 def sha256(path: Path) -> str:

@@ -14,7 +14,7 @@ import pooch
 import requests
 
 from blindlib.common.errors import InputError
-from blindlib.common.files import atomic_folder, below, write_json
+from blindlib.common.files import atomic_folder, below, need_space, read_checked, write_json
 from blindlib.common.work import track
 from blindlib.data.catalogue import CATALOGUE, WEIGHTS
 from blindlib.data.readers.celeba import ARCHIVE
@@ -104,13 +104,21 @@ def unpack_into(name: str, archive: Path, folder: Path) -> str:
 
 
 def _seen(folder: Path) -> dict[str, str]:
-    path = folder / SEEN
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path, remedy = folder / SEEN, "delete it: what is fetched or unpacked next is recorded anew"
+    if not path.exists():
+        return {}
+    try:
+        seen = json.load(read_checked(path, remedy))
+    except ValueError as error:  # InputError among them
+        raise error if isinstance(error, InputError) else InputError(path, "does not read as JSON", remedy) from None
+    if not isinstance(seen, dict):
+        raise InputError(path, "holds no checksums by name", remedy)
+    return seen
 
 
 def _record(folder: Path, key: str, path: Path) -> str:
     digest = pooch.file_hash(path)
-    write_json(folder / SEEN, _seen(folder) | {key: digest})
+    write_json(folder / SEEN, _seen(folder) | {key: digest}, summed=True)
     return f"no checksum of it is published; SHA-256 seen: {digest} (recorded)"
 
 
@@ -141,7 +149,9 @@ def _resume(url: str, file: Path, *, part: Path) -> None:
             if answer.status_code != 416:  # 416: all of it is here already
                 answer.raise_for_status()
                 have = have if answer.status_code == 206 else 0
-                total = have + int(answer.headers.get("Content-Length", 0)) or None
+                left = int(answer.headers.get("Content-Length", 0))
+                total = have + left or None
+                need_space(part.parent, left, part.stem.removeprefix("."))
                 with part.open("ab" if have else "wb") as stream, track((), part.stem, total=total, unit="B") as bar:
                     bar.update(have)
                     for block in answer.iter_content(1 << 18):
@@ -160,6 +170,8 @@ def _resume(url: str, file: Path, *, part: Path) -> None:
 def _unpack(archive: Path, folder: Path, *, wanted: str = "") -> None:
     """Unpack aside, then move what lies at the archive's top into the folder, where nothing is overwritten."""
     aside = folder / f".{archive.name}.unpacked"
+    folder.mkdir(parents=True, exist_ok=True)
+    need_space(folder, archive.stat().st_size, f"what is in {archive.name}")  # packed pictures hardly grow
     shutil.rmtree(aside, ignore_errors=True)  # of a run that was killed
     with atomic_folder(aside) as partial:
         _extract(archive, partial.resolve())

@@ -7,7 +7,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from blindlib.common.errors import InputError
-from blindlib.common.files import atomic_path
+from blindlib.common.files import made_by, read_checked, write_parquet
 from blindlib.data.checks import check_images
 from blindlib.presets import Preset
 from blindlib.settings import EMOTIONS, GENDERS
@@ -84,9 +84,7 @@ class FaceTable:
         names = ("name", "provenance", "notes", "source", "parts", "provenances")
         plain = {name: getattr(self, name) for name in names}
         frame.attrs = {"root": str(self.root), "folders": folders, **plain}
-        with atomic_path(path) as temporary:
-            frame.to_parquet(temporary)
-        return path
+        return write_parquet(path, frame)
 
 
 def make_facetable(
@@ -116,10 +114,8 @@ def make_facetable(
 
 
 def load_facetable(path: Path) -> FaceTable:
-    """Read what `FaceTable.save` wrote. Raises InputError if notebook 01 has not left the file yet."""
-    if not path.exists():
-        raise InputError(path, "no face table here", "run notebook 01_data_prep with the same preset first")
-    frame = pd.read_parquet(path)
+    """Read what `FaceTable.save` wrote. Raises InputError if it is not what notebook 01 left, or nothing is there."""
+    frame = pd.read_parquet(read_checked(path, made_by("01_data_prep")))
     meta, frame.attrs = frame.attrs, {}
     folders = {part: Path(folder) for part, folder in meta.pop("folders").items()}
     parts = {part: tuple(roles) for part, roles in meta.pop("parts").items()}

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from blindlib.common.errors import InputError
-from blindlib.common.files import atomic_path
+from blindlib.common.files import made_by, read_checked, write_parquet
 from blindlib.common.work import derive_seed
 from blindlib.presets import Preset
 
@@ -87,19 +87,17 @@ def _groups(name, members, code, pairs, faces, rotations) -> tuple[np.ndarray, n
 
 def save_splits(table: pd.DataFrame, path) -> None:
     """Write the table of roles as parquet, atomically."""
-    with atomic_path(path) as temporary:
-        table.astype("category").to_parquet(temporary)
+    write_parquet(path, table.astype("category"))
 
 
 def load_splits(path, faces: "FaceTable") -> list[Split]:
     """Read what `save_splits` wrote. Raises InputError without it, or if it gives a person two roles in a split."""
-    if not path.exists():
-        raise InputError(path, "no splits here", "run notebook 01_data_prep with the same preset first")
-    table = pd.read_parquet(path).astype(str)
+    remedy = made_by("01_data_prep")
+    table = pd.read_parquet(read_checked(path, remedy)).astype(str)
     if len(table) != len(faces):
-        raise InputError(path, f"deals {len(table)} images, the face table has {len(faces)}", "run 01_data_prep again")
+        raise InputError(path, f"deals {len(table)} images, the face table has {len(faces)}", remedy)
     shared = (table.groupby(faces.frame["identity"].to_numpy()).nunique() > 1).any()
     if shared.any():
-        raise InputError(path, f"split {shared.idxmax()} gives a person two roles", "run 01_data_prep again")
+        raise InputError(path, f"split {shared.idxmax()} gives a person two roles", remedy)
     dealt = {name: [np.flatnonzero(roles == role) for role in ROLES] for name, roles in table.items()}
     return [Split(*map(int, name[1:].split("s")), *rows) for name, rows in dealt.items()]

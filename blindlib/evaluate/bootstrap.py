@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from blindlib.common.errors import InputError
-from blindlib.common.files import atomic_path
+from blindlib.common.files import made_by, read_checked, write_parquet
 from blindlib.common.work import derive_seed
 from blindlib.metrics import diff, interval, paired_diff
 
@@ -43,8 +43,7 @@ def hits_of(name: str, rows: list[dict], codes: np.ndarray, identity: np.ndarray
 
 def write_hits(hits: list[pd.DataFrame], path: Path) -> None:
     """Keep several tables of `hits_of` as one parquet file, atomically; there may be none."""
-    with atomic_path(path) as temporary:
-        pd.concat(hits or [pd.DataFrame(columns=list(HITS))], ignore_index=True).to_parquet(temporary)
+    write_parquet(path, pd.concat(hits or [pd.DataFrame(columns=list(HITS))], ignore_index=True))
 
 
 def read_hits(path: Path) -> pd.DataFrame:
@@ -53,11 +52,9 @@ def read_hits(path: Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the file is absent.
+        If the file is absent or damaged.
     """
-    if not path.exists():
-        raise InputError(path, "no hits here", "run the notebook that makes them with the same preset first")
-    return pd.read_parquet(path)
+    return pd.read_parquet(read_checked(path, made_by("02_baseline")))
 
 
 def bootstrap_by_person(

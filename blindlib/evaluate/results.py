@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from blindlib.common.errors import InputError
-from blindlib.common.files import write_csv
+from blindlib.common.files import made_by, read_checked, write_csv
 from blindlib.metrics import interval
 
 COLUMNS = (
@@ -48,15 +48,12 @@ def load_results(path: Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the file is absent or has other columns.
+        If the file is absent, damaged or has other columns.
     """
-    if not path.exists():
-        raise InputError(path, "no results here", "run the notebook that makes them with the same preset first")
-    frame = pd.read_csv(path)
+    remedy = made_by("02_baseline" if path.stem.endswith("baseline") else "05_probes")
+    frame = pd.read_csv(read_checked(path, remedy))
     if list(frame.columns) != list(COLUMNS):
-        raise InputError(
-            path, f"has the columns {list(frame.columns)[:6]}…", "delete it and run its notebook again", line=1
-        )
+        raise InputError(path, f"has the columns {list(frame.columns)[:6]}…", remedy, line=1)
     return frame
 
 

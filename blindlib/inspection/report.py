@@ -14,7 +14,7 @@ import pandas as pd
 
 from blindlib.blinders.blinder import Blinder
 from blindlib.common.errors import InputError
-from blindlib.common.files import below, private_dir, write_csv, write_text
+from blindlib.common.files import below, private_dir, write_bytes, write_csv, write_text
 from blindlib.inspection.attack import strongest
 
 _TABLES = {  # attribute -> what stands above it
@@ -217,7 +217,7 @@ class Report:
         _remove_earlier(folder)
         figures = self.figures()
         for name, png in figures.items():
-            below(folder, f"{name}.png", "figure").write_bytes(png)
+            write_bytes(below(folder, f"{name}.png", "figure"), png)
         for name, _, table in self._parts():
             write_csv(below(folder, f"{name}.csv", "table"), table, float_format="%.4f")
         if self.head is not None:

@@ -10,7 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from blindlib.common.errors import InputError
-from blindlib.common.files import atomic_path, build_root, private_dir, sha256
+from blindlib.common.files import atomic_path, build_root, damage, private_dir, sha256
 from blindlib.common.work import cores, track
 from blindlib.data import checks
 from blindlib.data.facetable import FaceTable, make_facetable
@@ -63,11 +63,11 @@ def load_cremad(root: Path) -> FaceTable:
 
 
 def _extract_apexes(clips: list[Path], folder: Path) -> list[str | None]:
-    """Write every clip's apex frame, unless it is there and not older, and return its SHA-256 (None: no picture)."""
+    """Write every clip's apex frame, unless it is there, whole and not older; return its SHA-256 (None: no picture)."""
 
     def one(clip: Path) -> str | None:
         target = folder / f"{clip.stem}.png"
-        if not target.exists() or target.stat().st_mtime_ns < clip.stat().st_mtime_ns:
+        if damage(target) or target.stat().st_mtime_ns < clip.stat().st_mtime_ns:
             with clip.open("rb") as stream:
                 if stream.read(40).startswith(b"version https://git-lfs"):
                     raise InputError(clip, "is a Git LFS pointer, not the clip", "run `git lfs pull` in its repository")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from blindlib.common.errors import InputError
-from blindlib.common.files import atomic_path
+from blindlib.common.files import made_by, read_checked, write_parquet
 from blindlib.data.facetable import FaceTable, make_facetable
 from blindlib.settings import ATTRIBUTES, DATA_ROLES, SynthSettings
 from blindlib.synthfaces.roles import make_pairs, make_roles
@@ -20,8 +20,7 @@ def load_synth(config: SynthSettings, root: Path) -> tuple[FaceTable, pd.DataFra
     `demographics/`, `emotion/`, `verification/` or `attractive/`. The pairs are as `readers.lfw.read_pairs` gives them.
     """
     album = make_roles(config, SEED).sort_values("image", ignore_index=True)
-    with atomic_path(root / "album.parquet") as temporary:
-        album.to_parquet(temporary)
+    write_parquet(root / "album.parquet", album)
     frame = album[["image", "identity", "sha256"]].copy()
     for label in ATTRIBUTES:
         has_it = [role for role, labels in DATA_ROLES.items() if label in labels]
@@ -42,10 +41,8 @@ def load_synth(config: SynthSettings, root: Path) -> tuple[FaceTable, pd.DataFra
 
 def read_album(faces: FaceTable) -> pd.DataFrame:
     """The factors and the ground truth of a SynthFaces table, row by row. Raises InputError without its own album."""
-    path = faces.root / "album.parquet"
-    if not path.exists():
-        raise InputError(path, "no album here", "run notebook 01_data_prep with the same preset again")
-    album = pd.read_parquet(path)
+    path, remedy = faces.root / "album.parquet", made_by("01_data_prep")
+    album = pd.read_parquet(read_checked(path, remedy))
     if list(album["sha256"]) != list(faces.frame["sha256"]):
-        raise InputError(path, "holds other faces than the face table", "run notebook 01_data_prep again")
+        raise InputError(path, "holds other faces than the face table", remedy)
     return album

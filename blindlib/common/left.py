@@ -1,0 +1,58 @@
+"""What a stage left, written down at its end: each file with its SHA-256, in `build/<run>/<stage>.left`.
+
+make knows one target of a stage, the executed notebook; this list is all of them.
+"""
+
+from pathlib import Path
+
+from blindlib.common.files import build_dir, damage, figures_dir, renew_sum, sha256, write_text
+
+
+def list_of(run: str, stage: str) -> Path:
+    """The file of a stage's list."""
+    return build_dir(run) / f"{stage}.left"
+
+
+def _places(run: str) -> dict[str, Path]:
+    return {"build": build_dir(run).resolve(), "figures": figures_dir(run).resolve()}
+
+
+def write_left(run: str, stage: str, files: dict[Path, Path]) -> int:
+    """Write down which files of a run's two folders a stage left, by name, each with where its bytes lie now.
+
+    Returns
+    -------
+    int
+        The time, in ns, of the list of an earlier run that left the same bytes, but for what tells of the run itself;
+        0 if there is none.
+    """
+    left, lines = list_of(run, stage), set()
+    for name, folder in _places(run).items():
+        for file, now in files.items():
+            if file.resolve().is_relative_to(folder) and now.exists():
+                lines.add(f"{sha256(now)}  {name}/{file.resolve().relative_to(folder)}")
+    before, when = (set(), 0) if damage(left) else (set(left.read_text("utf-8").splitlines()), left.stat().st_mtime_ns)
+    write_text(left, "".join(f"{line}\n" for line in sorted(lines)))
+    told = f"  build/{stage}."  # the executed notebook and the seconds
+    return when if all(told in line for line in before ^ lines) else 0
+
+
+def lost(run: str, stage: str) -> str:
+    """The first file that is not as a stage left it, and why; "" if all are.
+
+    A file that is, but whose own sum is lost, gets it back: else its reader would send to make, and make back to it.
+    """
+    left = list_of(run, stage)
+    if problem := damage(left):
+        return f"{left}: {problem}"
+    for line in left.read_text(encoding="utf-8").splitlines():
+        known, name = line.split("  ", 1)
+        place, _, rest = name.partition("/")
+        file = _places(run)[place] / rest
+        if not file.is_file():
+            return f"{file}: not found"
+        if sha256(file) != known:
+            return f"{file}: {damage(file) or f'holds other bytes than {stage} left'}"
+        if damage(file):
+            renew_sum(file, known)
+    return ""

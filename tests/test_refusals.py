@@ -1,0 +1,222 @@
+"""A full disk and folders that cannot be written: one line with the file, what was refused, and what to do."""
+
+import errno
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import environment, many_faces
+from matplotlib.figure import Figure
+from papermill.exceptions import PapermillExecutionError
+
+from blindlib import cli, stages
+from blindlib.backbones import store
+from blindlib.backbones.registry import get_backbone
+from blindlib.blinders import LEACE
+from blindlib.common.errors import InputError, explain
+from blindlib.common.files import ROOT, atomic_folder, atomic_path, build_dir, need_space, write_bytes, write_csv
+from blindlib.data.splits import save_splits
+from blindlib.evaluate.bootstrap import HITS, write_hits
+from blindlib.inspection import audit
+from blindlib.presets import get_preset
+from blindlib.report.plots import save_figure
+from blindlib.synthfaces.export import export
+
+LIMIT = 2_000  # bytes of a file: the system refuses in the midst of writing, as on a full disk
+NOISE = np.random.default_rng(0).normal(size=(120, 60))
+TABLE = pd.DataFrame({"value": NOISE.ravel()})
+
+
+def filled(tmp_path) -> None:
+    """Embed with every shard below the limit and the set above it."""
+    store.embed(many_faces(tmp_path, 40), get_backbone("pixels16"))
+
+
+def drawn(folder) -> None:
+    figure = Figure()
+    figure.add_subplot().plot(NOISE[:, 0])
+    save_figure(figure, TABLE, folder, "roc")
+
+
+def audited(folder) -> None:
+    labels = {"side": np.tile(["a", "b"], 60)}
+    audit(NOISE, identity=np.arange(120) // 2, labels=labels, attackers=("linear",), progress=False).save(folder)
+
+
+WRITERS = {
+    "results.csv": lambda folder: write_csv(folder / "results.csv", TABLE),
+    "hits.parquet": lambda folder: write_hits([pd.DataFrame(dict.fromkeys(HITS, range(9)))], folder / "hits.parquet"),
+    "splits.parquet": lambda folder: save_splits(TABLE.astype(str), folder / "splits.parquet"),
+    "bank.safetensors": lambda folder: LEACE().fit(NOISE, np.arange(120) % 2).save(folder / "bank"),
+    "00000000.npy": filled,
+    "roc.png": drawn,
+    "faces": lambda folder: export(folder / "faces", identities=1, images=1),
+    "audit": lambda folder: audited(folder / "audit"),
+}
+
+
+@pytest.fixture
+def small_disk():
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size=LIMIT: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_disk_that_refuses_is_told_with_the_file_and_nothing_half_stays(tmp_path, small_disk, monkeypatch, name):
+    small_disk()
+    with pytest.raises(OSError) as error:
+        WRITERS[name](tmp_path)
+    small_disk(resource.RLIM_INFINITY)
+    message = str(explain(error.value))
+    assert name in message and "File too large → this file system takes no file of that size" in message
+    assert "None" not in message and "\n" not in message and error.value.errno == errno.EFBIG
+    assert not list(tmp_path.rglob("*.tmp*"))
+
+
+def test_a_set_larger_than_the_disk_takes_ends_in_a_line_and_goes_on_later(tmp_path, small_disk, monkeypatch):
+    """Its shards fit, the set does not; a mapping would have ended the process without a word."""
+    monkeypatch.setattr(store, "SHARD", 8)
+    faces, pixels = many_faces(tmp_path, 40), get_backbone("pixels16")
+    small_disk(20_000)
+    with pytest.raises(OSError) as error:
+        store.embed(faces, pixels)
+    assert "x.npy: File too large → " in str(explain(error.value))
+    small_disk(resource.RLIM_INFINITY)
+    monkeypatch.setattr(store, "align_files", lambda *_: pytest.fail("a shard was lost"))
+    assert len(store.embed(faces, pixels).x) == 40
+
+
+def test_what_names_no_reason_is_told_in_its_own_words(tmp_path):
+    with pytest.raises(OSError) as error, atomic_path(tmp_path / "x.npy"):
+        raise OSError("2000 requested and 300 written")  # as NumPy does
+    assert str(explain(error.value)).startswith(f"{tmp_path / 'x.npy'}: 2000 requested and 300 written → see that the")
+    with pytest.raises(OSError) as error, atomic_folder(tmp_path / "set"):
+        raise OSError("encoder error -2")  # as Pillow does
+    assert str(explain(error.value)).startswith(f"{tmp_path / 'set'}: encoder error -2 → see that the")
+    assert str(explain(OSError())) == "file system: OSError → " + str(explain(OSError())).rpartition(" → ")[2]
+
+
+def test_of_a_full_disk_the_line_says_what_is_free(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=12_300_000))
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path / "gone" / "x.npy"))
+    assert "x.npy: No space left on device (12 MB are free) → free some space" in str(explain(error))
+    need_space(tmp_path, 12_300_000, "it")
+    with pytest.raises(InputError, match=r"it needs 12\.3 GB, the disk has 12 MB → free some space"):
+        need_space(tmp_path, 12_300_000_000, "it")
+
+
+@pytest.mark.parametrize(
+    ("evalue", "words"),
+    [
+        ("[Errno 28] No space left on device: '{0}/x.csv'", "{0}/x.csv: No space left on device ("),
+        ("[Errno 30] Read-only file system: '{0}/x.csv'", "{0}/x.csv: Read-only file system → this disk is read-only"),
+        ("{0}/x.csv: not found → run `make paper`", "InputError: {0}/x.csv: not found → run `make paper`"),
+        ("division by zero", ": division by zero → read the partial notebook running"),
+    ],
+)
+def test_a_failed_cell_gives_its_own_remedy_where_it_has_one(tmp_path, evalue, words):
+    error = PapermillExecutionError(3, 3, "", "InputError", evalue.format(tmp_path), [])
+    line = str(InputError("05, cell 4", *stages._told_by(error, "running")))
+    assert words.format(tmp_path) in line and line.count("→") == 1 and line.startswith("05, cell 4: InputError: ")
+
+
+COMMANDS = {
+    "inputs": ["inputs"],
+    "run": ["run", str(ROOT / "notebooks" / "01_data_prep.ipynb")],
+    "record": ["record"],
+    "embed": ["embed", "--preset", "smoke"],
+    "ladder": ["ladder", "--preset", "smoke"],
+    "settle": ["settle", "--preset", "smoke"],
+    "store": ["store", "--preset", "smoke"],
+    "synth": ["synth", "--identities", "1", "--out", "{0}/build/faces"],
+    "miniatures": ["miniatures", "--people", "2", "--out", "{0}/build/data"],
+    "fetch": ["data", "fetch", "sface"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_tells_in_one_line_that_a_file_lies_in_its_way(tmp_path, monkeypatch, capsys, command):
+    (tmp_path / "build").write_text("a file, where a folder is wanted")
+    monkeypatch.setenv("BLINDLIB_DATA", str(tmp_path / "build"))
+    monkeypatch.setattr(sys, "argv", ["blindlib", *(word.format(tmp_path) for word in COMMANDS[command])])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    told = capsys.readouterr().err.splitlines()
+    lines = [line for line in told if line.startswith("error: ")]
+    assert ended.value.code == 1 and len(lines) == 1 and "→" in lines[0] and "Traceback" not in "".join(told)
+    if command != "store":
+        assert f"{tmp_path / 'build'}" in lines[0] and "a file lies where a folder is needed" in lines[0]
+
+
+@pytest.fixture
+def nobody(tmp_path):
+    """Be a user without rights where one is root, who may write anywhere."""
+    was = os.geteuid()
+    for parent in [tmp_path, *tmp_path.parents][:4] if was == 0 else []:
+        parent.chmod(0o755)
+    yield lambda: os.seteuid(65534) if was == 0 else None
+    os.seteuid(was)
+
+
+WRITES = {
+    "x.csv": lambda folder: write_csv(folder / "x.csv", TABLE),
+    "bank.md": lambda folder: LEACE().fit(NOISE, np.arange(120) % 2).save(folder / "bank"),
+    "faces": lambda folder: atomic_folder(folder / "faces").__enter__(),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_folder_that_cannot_be_written_is_told_with_the_file_and_not_a_temporary_name(tmp_path, nobody, name):
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    folder.chmod(0o555)
+    nobody()
+    with pytest.raises(OSError) as error:
+        WRITES[name](folder)
+    assert str(explain(error.value)).startswith(f"{folder / name}: Permission denied → give yourself the right")
+
+
+@pytest.mark.slow
+def test_a_stage_on_a_full_disk_ends_in_one_line(tmp_path):
+    """The kernel's line comes out of make's command with the kernel's remedy; nothing half-written stays."""
+    code = [
+        'PRESET = "smoke"',
+        "from blindlib.common.files import build_dir, write_bytes",
+        'write_bytes(build_dir("smoke") / "results.csv", b"0" * 9_000_000)',
+    ]
+    cells = [nbformat.v4.new_code_cell(line) for line in code]
+    cells[0].metadata["tags"] = ["parameters"]
+    kernel = {"name": "python3", "display_name": "p", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), tmp_path / "09_big.ipynb")
+    done = subprocess.run(
+        [sys.executable, "-m", "blindlib", "run", str(tmp_path / "09_big.ipynb"), "--preset", "smoke"],
+        cwd=ROOT,
+        env=environment(tmp_path),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000)),
+        capture_output=True,
+        text=True,
+    )
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode == 1 and len(lines) == 1, done.stderr
+    assert "09_big.ipynb, cell 4: OSError: " in lines[0] and "results.csv: File too large → this file" in lines[0]
+    assert not [p for p in (tmp_path / "build" / "smoke").iterdir() if p.name.endswith((".tmp.csv", ".left"))]
+
+
+def test_the_notebook_s_own_file_is_named_where_papermill_is_refused(tmp_path, monkeypatch):
+    def refused(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(stages, "_execute", refused)
+    with pytest.raises(OSError) as error:
+        stages.run_stage(ROOT / "notebooks" / "01_data_prep.ipynb", get_preset("smoke"))
+    assert "01_data_prep.running.ipynb: No space left on device (" in str(explain(error.value))
+    assert stages.JOURNAL not in os.environ
+    write_bytes(build_dir("smoke") / "x", b"")  # and no journal is missed
