@@ -10,8 +10,8 @@ import fcntl
 import json
 import os
 import platform
+import re
 import sys
-import tempfile
 import time
 from functools import cache
 from importlib.metadata import version
@@ -19,7 +19,18 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from blindlib.common.errors import InputError
-from blindlib.common.files import ROOT, build_dir, build_root, digest, figures_dir, sha256, write_json, write_text
+from blindlib.common.files import (
+    ROOT,
+    build_dir,
+    build_root,
+    digest,
+    figures_dir,
+    scratch_folder,
+    sha256,
+    write_json,
+    write_text,
+)
+from blindlib.common.processes import in_a_thread, kernel_arguments
 from blindlib.presets import Preset
 
 _KERNEL_ENVIRONMENT = {
@@ -28,6 +39,7 @@ _KERNEL_ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(2**32),
     "MALLOC_TRIM_THRESHOLD_": str(2**34),
 }
+_FOLDERS = re.compile(r"(?<![\w.:/<])/(?:[\w.+~@-]+/)+")  # the folders of an absolute path
 _PACKAGES = (
     "torch",
     "torchvision",
@@ -61,11 +73,11 @@ def run_stage(notebook: Path, preset: Preset) -> Path:
     folder = build_dir(preset.name)
     running, done = folder / f"{notebook.stem}.running.ipynb", folder / notebook.name
     parameters = _parameters(preset)
-    with (folder / f".{notebook.stem}.lock").open("w") as lock:
+    with _private(folder / f".{notebook.stem}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         start = time.perf_counter()
         try:
-            _execute(notebook, running, parameters)
+            _execute(notebook, _private(running), parameters)
         except PapermillExecutionError as error:
             words = str(error.evalue).splitlines() or [""]
             place = f"{notebook.name}, cell {error.cell_index + 1}"
@@ -76,13 +88,22 @@ def run_stage(notebook: Path, preset: Preset) -> Path:
     return done
 
 
+def _private(path: Path) -> Path:
+    """A file that is there and nobody else's, for others to write into."""
+    path.touch()
+    path.chmod(0o600)
+    return path
+
+
 def _parameters(preset: Preset) -> dict[str, str]:
     """What a run of a preset sets in the cell of parameters."""
     return {"PRESET": preset.name.partition("~")[0], **({"SETTINGS": preset.changed} if preset.changed else {})}
 
 
 def _execute(notebook: Path, running: Path, parameters: dict[str, object]) -> None:
-    """Run papermill with a kernel that shares nothing: sockets of its own, threads that sleep while they wait."""
+    """Run papermill with a kernel that shares nothing: no open port, sockets of its own, threads that sleep while they
+    wait. It ends with this process, and what it showed names no folder of this machine.
+    """
     import nbformat
     import papermill as pm
     from traitlets.config import Config
@@ -93,22 +114,19 @@ def _execute(notebook: Path, running: Path, parameters: dict[str, object]) -> No
     os.environ["PYTHONPATH"] = os.pathsep.join(
         str(Path(folder).resolve()) for folder in folders
     )  # of one's own erasers
-    with tempfile.TemporaryDirectory(prefix="blindlib-") as sockets:
-        pm.execute_notebook(
-            notebook,
-            running,
-            parameters,
-            kernel_name="python3",
-            stdout_file=sys.stdout,
-            stderr_file=sys.stderr,
-            cwd=str(notebook.parent),
-            start_timeout=180,
-            config=Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/kernel"}),
-        )
+    with scratch_folder() as scratch:
+        own = {"transport": "ipc", "ip": f"{scratch}/kernel", "connection_file": f"{scratch}/kernel.json"}
+        config = Config(KernelManager=own, NotebookClient={"extra_arguments": kernel_arguments()})
+        options = {"kernel_name": "python3", "start_timeout": 180, "cwd": str(notebook.parent), "config": config}
+        shown = {"stdout_file": sys.stdout, "stderr_file": sys.stderr}
+        in_a_thread(lambda: pm.execute_notebook(notebook, running, parameters, **options, **shown))
     executed = nbformat.read(running, as_version=4)
     for part in (executed, *executed.cells):  # time stamps and paths of this machine
         part.metadata.pop("papermill", None)
         part.metadata.pop("execution", None)
+        for output in part.get("outputs", ()):
+            if output.get("name") == "stderr":  # a warning says which file it comes from
+                output.text = _FOLDERS.sub("", output.text)
     nbformat.write(executed, running)
 
 

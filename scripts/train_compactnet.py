@@ -180,7 +180,6 @@ def _save(network: CompactNet, path: Path) -> None:
     with atomic_path(path) as temporary:
         arrays = network.to(torch.float16).state_dict()
         save_file({name: value.contiguous() for name, value in arrays.items()}, temporary)
-        temporary.chmod(0o644)
 
 
 def main() -> None:

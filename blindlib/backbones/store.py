@@ -241,4 +241,6 @@ def finish(faces: FaceTable, backbone: Backbone, folder: Path) -> None:
         np.save(temporary / "detected.npy", detected, allow_pickle=False)
         meta = {"backbone": backbone.name, "images": len(faces), "detected": int(detected.sum())}
         (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        for file in temporary.iterdir():
+            file.chmod(0o600)
     shutil.rmtree(partial, ignore_errors=True)

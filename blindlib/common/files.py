@@ -1,12 +1,19 @@
-"""Where things lie, and how they are written: a kill at any moment leaves the old file or the new one, never a half."""
+"""Where things lie, and how they are written: a kill at any moment leaves the old file or the new one, never a half.
 
+It leaves litter too: temporary files and folders. Each is locked while its process lives, so the next start knows which
+ones are nobody's.
+"""
+
+import fcntl
+import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,30 +21,92 @@ if TYPE_CHECKING:  # the command line starts without pandas
     import pandas as pd
 
 
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp(\..+)?")  # as `atomic_path` and `atomic_folder` name what they make
+_SCRATCH = "blindlib-kernel-"
+
+
+def _locked(make: Callable[[], str]) -> tuple[Path, int]:
+    """A new temporary file or folder, and a handle that locks it until it is closed or the process ends."""
+    while True:
+        path = Path(make())
+        handle = os.open(path, os.O_RDONLY)
+        with suppress(OSError):  # a file system without locks: then its litter is left
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if path.exists():  # else it was taken for litter before it was locked
+            return path, handle
+        os.close(handle)
+
+
+def _remove_if_nobody_s(path: Path) -> None:
+    with suppress(OSError):  # it is locked, another user's, or gone
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        finally:
+            os.close(handle)
+
+
+def remove_litter(*folders: Path) -> None:
+    """Remove from folders, and all below, the temporary files and folders of processes that are gone."""
+    for folder in folders:
+        for parent, below, files in os.walk(folder):
+            for name in filter(_TEMPORARY.fullmatch, (*below, *files)):
+                _remove_if_nobody_s(Path(parent, name))
+            below[:] = [name for name in below if not _TEMPORARY.fullmatch(name)]
+
+
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary name in the same folder; on success it is synced to disk and becomes `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def scratch_folder() -> Iterator[Path]:
+    """A private folder in the system's temporary one; those that killed processes left there are removed first."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
+        _remove_if_nobody_s(path)
+    folder, handle = _locked(lambda: tempfile.mkdtemp(prefix=_SCRATCH))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def _temporary_file(path: Path) -> str:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f".tmp{path.suffix}", dir=path.parent)
     os.close(handle)
-    temporary = Path(name)
+    return name
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary name in the same folder; on success it is synced to disk and becomes `path`.
+
+    Others may read it if they may read its folder: in a private one it is its owner's alone (0600).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary, lock = _locked(lambda: _temporary_file(path))
     try:
         yield temporary
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
+        temporary.chmod(0o600 | path.parent.stat().st_mode & 0o044)
         temporary.replace(path)
     except OSError as error:
         error.filename = error.filename or str(path)  # a full disk does not say which file it refused
         raise
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(lock)
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary, private folder beside `path`; on success it becomes `path` in one step."""
+    """Give a temporary, private folder beside `path`; on success it becomes `path` in one step.
+
+    What a killed process left there under that name is removed first.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    for earlier in path.parent.glob(f".{glob.escape(path.name)}.????????.tmp"):
+        _remove_if_nobody_s(earlier)
+    temporary, lock = _locked(lambda: tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
     try:
         yield temporary
         for file in temporary.rglob("*"):
@@ -51,13 +120,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        os.close(lock)
 
 
 def write_text(path: Path, text: str) -> Path:
     """Write UTF-8 text atomically; returns the path."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        temporary.chmod(0o644)
     return path
 
 
@@ -116,12 +185,24 @@ def build_root() -> Path:
 
 def build_dir(preset: str) -> Path:
     """Folder of one preset's executed notebooks and stage results, made private to the user."""
-    return private_dir(build_root() / preset)
+    return _in_build(preset)
 
 
 def store_dir() -> Path:
     """Folder of the embedding store, shared by all presets and private to the user."""
-    return private_dir(build_root() / "embeddings")
+    return _in_build("embeddings")
+
+
+def frames_dir(name: str) -> Path:
+    """Folder of the frames that are kept of one data set's videos, shared by all presets and private to the user."""
+    return private_dir(_in_build("frames") / name)
+
+
+def _in_build(name: str) -> Path:
+    """A private folder in the build folder, which is made private too, unless it was there and is one of one's own."""
+    if not os.environ.get("BLINDLIB_BUILD") or not build_root().exists():
+        private_dir(build_root())
+    return private_dir(build_root() / name)
 
 
 def figures_dir(preset: str) -> Path:

@@ -139,7 +139,6 @@ def save_figure(
     for suffix, metadata in kinds.items():
         with atomic_path(folder / f"{name}.{suffix}") as temporary:
             figure.savefig(temporary, format=suffix, metadata=metadata)
-            temporary.chmod(0o644)
     write_csv(folder / f"{name}.csv", data, float_format="%.4f")
 
 

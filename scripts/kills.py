@@ -1,0 +1,127 @@
+"""Kill a `smoke` run at random moments of every stage, finish it, and say where it differs from one that was not.
+
+`python scripts/kills.py --kills 50 --seed 0`. Every kill is `kill -9` of make's process group; five seconds later none
+of its processes may be left, and at the end no litter, and the same bytes of figures and tables.
+"""
+
+import argparse
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import psutil
+
+from blindlib.common.files import ROOT
+
+MARK = "BLINDLIB_KILLS"  # in the environment of every process of a run
+STAGES = sorted(path.stem for path in (ROOT / "notebooks").glob("0*.ipynb"))
+SECONDS = 5  # that a process may outlive its parent
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """This environment with products in a folder, temporary files of its own, and a mark."""
+    scratch = tempfile.mkdtemp(prefix="kills-")  # short: the path of a socket has at most 107 characters
+    own = {"BLINDLIB_BUILD": str(folder / "build"), "BLINDLIB_FIGURES": str(folder / "figures"), "TMPDIR": scratch}
+    return {**os.environ, **own, MARK: uuid.uuid4().hex}
+
+
+def alive(own: dict[str, str]) -> list[str]:
+    """The command lines of the processes that carry the mark of an environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == own[MARK]:
+                found.append(f"{process.pid} {' '.join(process.cmdline())[:150]}")
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def left_after(own: dict[str, str], seconds: float = SECONDS) -> list[str]:
+    """What is alive after so many seconds, or nothing as soon as nothing is."""
+    end = time.monotonic() + seconds
+    while (found := alive(own)) and time.monotonic() < end:
+        time.sleep(0.1)
+    return found
+
+
+def litter(own: dict[str, str]) -> list[str]:
+    """Temporary files and folders that lie in an environment's products and temporary folder."""
+    products = [Path(own[f"BLINDLIB_{name}"]).rglob("*") for name in ("BUILD", "FIGURES")]
+    found = [str(path) for paths in products for path in paths if re.search(r"\.tmp(\.|$)|running", path.name)]
+    return found + [str(path) for path in Path(own["TMPDIR"]).iterdir()]
+
+
+def products(folder: Path) -> dict[str, bytes]:
+    """The bytes of a run's figures and tables, without its record of times."""
+    files = [*(folder / "figures" / "smoke").iterdir(), *(folder / "build" / "smoke").glob("*.csv")]
+    return {path.name: path.read_bytes() for path in files if path.name != "run.json"}
+
+
+def start(own: dict[str, str], log: Path) -> subprocess.Popen:
+    """`make paper PRESET=smoke` in a process group of its own."""
+    command = ["make", "paper", "PRESET=smoke", f"PY={sys.executable}"]
+    with log.open("w") as stream:
+        return subprocess.Popen(command, cwd=ROOT, env=own, stdout=stream, stderr=stream, start_new_session=True)
+
+
+def kill_in(stage: str, seconds: float, own: dict[str, str], log: Path) -> list[str]:
+    """Kill a run so many seconds after a stage, or one that follows it, began; what of it is still alive later."""
+    process, begun = start(own, log), [f"{each} (smoke)" for each in STAGES if each >= stage]
+    while process.poll() is None and not any(each in log.read_text() for each in begun):
+        time.sleep(0.01)
+    end = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < end:
+        time.sleep(0.01)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return left_after(own)
+
+
+def main() -> None:
+    """Two runs, one of them killed again and again; exit code 1 where anything is left or differs."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--kills", type=int, default=12)
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--out", type=Path, default=None, help="a new folder; by default a temporary one")
+    given = options.parse_args()
+    folder, draw, wrong = given.out or Path(tempfile.mkdtemp()), random.Random(given.seed), []
+    whole, killed = folder / "whole", folder / "killed"
+    for each in (whole, killed):
+        each.mkdir(parents=True)
+    began = {}
+    process = start(environment(whole), whole / "log")
+    while process.poll() is None:
+        for stage in STAGES:
+            if stage not in began and f"{stage} (smoke)" in (whole / "log").read_text():
+                began[stage] = time.monotonic()
+        time.sleep(0.02)
+    ends = [*list(began.values())[1:], time.monotonic()]
+    lasted = {stage: end - start for (stage, start), end in zip(began.items(), ends, strict=True)}
+    print(f"not killed: exit code {process.returncode}, seconds { ({s: round(t, 1) for s, t in lasted.items()}) }")
+    own = environment(killed)
+    for number, stage in enumerate(sorted(STAGES[n % len(STAGES)] for n in range(given.kills)), 1):
+        seconds = draw.uniform(0, lasted[stage])
+        left = kill_in(stage, seconds, own, killed / "log")
+        wrong += left
+        print(f"kill {number}, seed {given.seed}: {stage} after {seconds:.2f} s; left: {left or 'nothing'}", flush=True)
+    process = start(own, killed / "log")
+    code = process.wait()
+    wrong += [f"exit code {code}"] if code else []
+    wrong += [f"alive: {each}" for each in left_after(own)] + [f"litter: {each}" for each in litter(own)]
+    one, two = products(whole), products(killed)
+    wrong += [f"differs: {name}" for name in sorted({*one, *two}) if one.get(name) != two.get(name)]
+    print("\n".join(wrong) or f"{len(one)} files with the same bytes, no process and no litter left")
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()
