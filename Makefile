@@ -56,7 +56,7 @@ $(FIGURES)/run.json: $(BUILD)/06_celeba_fairness.ipynb
 	@$(PY) -m blindlib record $(P)
 
 lab: $(STAMP)  ## open the notebooks in JupyterLab
-	@$(PY) -m jupyter lab --ServerApp.ip=127.0.0.1 --KernelManager.transport=ipc
+	@$(PY) -m blindlib lab
 
 data: $(STAMP)  ## show which data sets are here and how to get the others
 	@$(PY) -m blindlib data status

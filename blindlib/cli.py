@@ -281,6 +281,16 @@ def ladder(preset: PresetName = "demo", changes: Changes = ()) -> None:
     typer.echo(ends.round(1).to_string())
 
 
+@app.command("lab", hidden=True)
+def lab() -> None:
+    """Become JupyterLab, on this machine alone, its kernels' sockets in a private folder (make calls this)."""
+    from blindlib.common.files import scratch_folder_to_keep
+
+    os.environ["JUPYTER_RUNTIME_DIR"] = str(scratch_folder_to_keep())
+    options = ["--ServerApp.ip=127.0.0.1", "--KernelManager.transport=ipc"]
+    os.execv(sys.executable, [sys.executable, "-m", "jupyter", "lab", *options])
+
+
 @app.command("record", hidden=True)
 def record(preset: PresetName = "smoke", changes: Changes = ()) -> None:
     """Write run.json beside a run's tables (make calls this)."""

@@ -1,4 +1,4 @@
-"""No process outlives its parent, Ctrl-C is one line, litter is nobody's before it is removed, a kernel opens no port."""
+"""Nothing outlives its parent, Ctrl-C is one line, litter goes, build/ is its owner's alone, kernels have no port."""
 
 import os
 import re
@@ -23,9 +23,9 @@ from blindlib.common.processes import INTERRUPTED
 
 # What a worker does: it tells that it is there, and stays in native code that keeps all threads of Python from running.
 HELD = """
-import ctypes, pathlib, sys
+import ctypes, pathlib
 def hold(number):
-    pathlib.Path(sys.path[0] if False else __file__).with_name(f"there{number}").touch()
+    pathlib.Path(__file__).with_name(f"there{number}").touch()
     ctypes.PyDLL(None).sleep(60)
 def wait(number):
     pathlib.Path(__file__).with_name(f"there{number}").touch()
@@ -83,8 +83,7 @@ def started(own: dict[str, str], *command: str):
     try:
         yield process
     finally:
-        for line in kills.alive(own):
-            os.kill(int(line.split()[0]), signal.SIGKILL)
+        kills.end(own)
         process.wait()
         process.stdout.close()
 
@@ -221,34 +220,19 @@ def test_a_command_in_the_background_and_a_library_keep_their_own_ctrl_c(ignored
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["01_data_prep (smoke)", "Executing:  1", "inputs"])
+@pytest.mark.parametrize("moment", ["", "01_data_prep (smoke)", "Executing:  1"])
 def test_ctrl_c_ends_make_in_one_line_of_ours_and_no_kernel_is_left(place, moment):
     log = Path(place["HOME"], "log")
-    command = f"make -C {ROOT} paper PRESET=smoke PY={sys.executable} 2>&1 | tee {log}"  # tee ignores Ctrl-C
-    command = f"trap '' INT; tee {log} < <(trap - INT; exec {command.split(' | ')[0]})"
-    del command
-    with log.open("w") as stream:
-        process = subprocess.Popen(
-            ["make", "paper", "PRESET=smoke", f"PY={sys.executable}"],
-            cwd=ROOT,
-            env=place,
-            stdout=stream,
-            stderr=stream,
-            start_new_session=True,
-        )
+    process = kills.start(place, log)
     try:
-        until(
-            (lambda: len(kills.alive(place)) > 1) if moment == "inputs" else lambda: moment in log.read_text(), process
-        )
+        until(lambda: moment in log.read_text() and len(kills.alive(place)) > 1, process)
         time.sleep(1.5)
         os.killpg(process.pid, signal.SIGINT)
         start = time.monotonic()
-        code = process.wait(30)
-        assert time.monotonic() - start < 2 and code != 0
+        assert process.wait(30) != 0 and time.monotonic() - start < 2
         assert kills.left_after(place, 1) == []
     finally:
-        for line in kills.alive(place):
-            os.kill(int(line.split()[0]), signal.SIGKILL)
+        kills.end(place)
     text = log.read_text()
     said = text[text.index(INTERRUPTED) :].splitlines()
     assert said[0] == INTERRUPTED and all(line.startswith("make") for line in said[1:]) and len(said) <= 4, said
@@ -328,7 +312,8 @@ def test_a_build_folder_of_ours_is_private_and_one_that_was_there_stays_as_it_is
 
 PORTS = """
 import os, psutil, warnings
-listening = [c for p in (psutil.Process(), psutil.Process(os.getppid())) for c in p.net_connections() if c.status == "LISTEN"]
+both = psutil.Process(), psutil.Process(os.getppid())
+listening = [each for process in both for each in process.net_connections() if each.status == "LISTEN"]
 warnings.warn("a warning says where it comes from")
 print(listening)
 assert not listening

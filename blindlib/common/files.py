@@ -56,17 +56,31 @@ def remove_litter(*folders: Path) -> None:
             below[:] = [name for name in below if not _TEMPORARY.fullmatch(name)]
 
 
+def _scratch() -> tuple[Path, int]:
+    """A private folder in the system's temporary one, locked; those that nobody holds are removed first."""
+    root = tempfile.gettempdir()
+    root = root if len(root) < 25 else "/tmp"  # the path of a socket has at most 103 characters
+    for path in Path(root).glob(f"{_SCRATCH}*"):
+        _remove_if_nobody_s(path)
+    return _locked(lambda: tempfile.mkdtemp(prefix=_SCRATCH, dir=root))
+
+
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """A private folder in the system's temporary one; those that killed processes left there are removed first."""
-    for path in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
-        _remove_if_nobody_s(path)
-    folder, handle = _locked(lambda: tempfile.mkdtemp(prefix=_SCRATCH))
+    folder, lock = _scratch()
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        os.close(handle)
+        os.close(lock)
+
+
+def scratch_folder_to_keep() -> Path:
+    """As `scratch_folder`, for this process and the program that it becomes; the next one removes it."""
+    folder, lock = _scratch()
+    os.set_inheritable(lock, True)
+    return folder
 
 
 def _temporary_file(path: Path) -> str:
