@@ -37,10 +37,10 @@ def _preset(name: str, changes: list[str]):
 
 def _begin(name: str, changes: list[str]):
     """The preset of a run that begins or goes on, once the litter of killed ones is gone."""
-    from blindlib.common.files import build_dir, build_root, figures_dir, remove_litter, store_dir
+    from blindlib.common.files import remove_litter
 
     wanted = _preset(name, changes)
-    remove_litter(build_dir(wanted.name), store_dir(), build_root() / "frames", figures_dir(wanted.name))
+    remove_litter(wanted.name)
     return wanted
 
 

@@ -109,9 +109,7 @@ def listening(process: psutil.Process) -> list[str]:
 
 
 @pytest.mark.slow
-def test_make_lab_is_on_this_machine_alone_asks_for_a_token_and_its_kernels_talk_by_sockets_of_files(
-    tmp_path, monkeypatch
-):
+def test_make_lab_is_on_this_machine_alone_asks_for_a_token_and_its_kernels_talk_by_sockets(tmp_path, monkeypatch):
     own = kills.environment(tmp_path) | {"JUPYTER_CONFIG_DIR": str(tmp_path), "HOME": str(tmp_path)}
     options = {"open_browser": False, "allow_root": True, "port": 0}
     (tmp_path / "jupyter_server_config.json").write_text(json.dumps({"ServerApp": options}))

@@ -251,19 +251,21 @@ with atomic_path(Path("a.csv")), atomic_folder(Path("set")) as folder, scratch_f
 
 def test_litter_of_a_killed_process_goes_and_that_of_a_live_one_stays(place, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", place["TMPDIR"])
-    subprocess.run([sys.executable, "-c", CUT], cwd=tmp_path, env=place, check=False)
-    (tmp_path / ".hidden.csv").touch(), (tmp_path / ".a.csv.tmp").touch()  # of no process of ours
-    assert len(list(tmp_path.glob(".*.????????.tmp*"))) == 2 and len(list(Path(place["TMPDIR"]).iterdir())) == 1
-    with atomic_path(tmp_path / "b.csv") as live, atomic_folder(tmp_path / "other") as folder, scratch_folder() as own:
-        assert list(Path(place["TMPDIR"]).iterdir()) == [own], "the next one removes what is nobody's"
-        remove_litter(tmp_path)
+    scratch, figures = Path(place["TMPDIR"]), tmp_path / "figures" / "smoke"
+    places = [tmp_path / "build" / "smoke", tmp_path / "build" / "embeddings" / "set.partial", figures]
+    for folder in places:
+        folder.mkdir(parents=True)
+        subprocess.run([sys.executable, "-c", CUT], cwd=folder, env=place, check=False)
+        (folder / ".hidden.csv").touch(), (folder / ".a.csv.tmp").touch()  # of no process of ours
+        assert len(list(folder.glob(".*.????????.tmp*"))) == 2 and len(list(scratch.iterdir())) == 1
+    with atomic_path(figures / "b.csv") as live, atomic_folder(figures / "other") as folder, scratch_folder() as own:
+        assert list(scratch.iterdir()) == [own], "the next one removes what is nobody's"
+        remove_litter("smoke")
         with scratch_folder() as second:
             assert own.is_dir() and second != own
         assert live.exists() and folder.is_dir()
-        assert sorted(path.name for path in tmp_path.glob(".*")) == sorted(
-            [".hidden.csv", ".a.csv.tmp", live.name, folder.name]
-        )
-    assert sorted(path.name for path in tmp_path.glob(".*")) == [".a.csv.tmp", ".hidden.csv"]
+    assert all({path.name for path in folder.iterdir()} == {".a.csv.tmp", ".hidden.csv"} for folder in places[:2])
+    assert {path.name for path in figures.iterdir()} == {".a.csv.tmp", ".hidden.csv", "b.csv", "other"}
 
 
 def test_a_folder_takes_away_what_a_killed_process_left_of_it(place, tmp_path):

@@ -47,9 +47,9 @@ def _remove_if_nobody_s(path: Path) -> None:
             os.close(handle)
 
 
-def remove_litter(*folders: Path) -> None:
-    """Remove from folders, and all below, the temporary files and folders of processes that are gone."""
-    for folder in folders:
+def remove_litter(preset: str) -> None:
+    """Remove from a run's folders and the stores the temporary files and folders of processes that are gone."""
+    for folder in (*(build_root() / name for name in (preset, "embeddings", "frames")), _figures(preset)):
         for parent, below, files in os.walk(folder):
             for name in filter(_TEMPORARY.fullmatch, (*below, *files)):
                 _remove_if_nobody_s(Path(parent, name))
@@ -221,9 +221,13 @@ def _in_build(name: str) -> Path:
 
 def figures_dir(preset: str) -> Path:
     """Folder of one preset's figures and tables (`BLINDLIB_FIGURES`; default `figures/`), made if absent."""
-    folder = _folder("BLINDLIB_FIGURES", ROOT / "figures") / preset
+    folder = _figures(preset)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _figures(preset: str) -> Path:
+    return _folder("BLINDLIB_FIGURES", ROOT / "figures") / preset
 
 
 def private_dir(folder: Path) -> Path:
