@@ -106,6 +106,7 @@ def _execute(notebook: Path, running: Path, parameters: dict[str, object]) -> No
     """
     import nbformat
     import papermill as pm
+    from jupyter_core.utils import ensure_event_loop
     from traitlets.config import Config
 
     for name, value in _KERNEL_ENVIRONMENT.items():
@@ -119,7 +120,15 @@ def _execute(notebook: Path, running: Path, parameters: dict[str, object]) -> No
         config = Config(KernelManager=own, NotebookClient={"extra_arguments": kernel_arguments()})
         options = {"kernel_name": "python3", "start_timeout": 180, "cwd": str(notebook.parent), "config": config}
         shown = {"stdout_file": sys.stdout, "stderr_file": sys.stderr}
-        in_a_thread(lambda: pm.execute_notebook(notebook, running, parameters, **options, **shown))
+
+        def execute() -> None:
+            loop = ensure_event_loop()  # the thread's, which papermill would leave open
+            try:
+                pm.execute_notebook(notebook, running, parameters, **options, **shown)
+            finally:
+                loop.close()
+
+        in_a_thread(execute)
     executed = nbformat.read(running, as_version=4)
     for part in (executed, *executed.cells):  # time stamps and paths of this machine
         part.metadata.pop("papermill", None)

@@ -18,6 +18,7 @@ from sphinx.cmd.build import build_main
 import blindlib
 from blindlib.common.errors import InputError
 from blindlib.common.files import ROOT
+from blindlib.common.processes import one_line_when_interrupted
 
 PAGES = (
     *("README.md", "DATA.md", "CONTRIBUTING.md", "CHANGELOG.md", "blindlib/synthfaces/DATASHEET.md"),
@@ -147,6 +148,7 @@ def build_site(figures: Path, build: Path, out: Path) -> int:
 
 if __name__ == "__main__":
     try:
-        sys.exit(build_site(*(Path(path).resolve() for path in sys.argv[1:4])))
+        with one_line_when_interrupted():
+            sys.exit(build_site(*(Path(path).resolve() for path in sys.argv[1:4])))
     except InputError as error:
         sys.exit(f"error: {error}")

@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from blindlib.common.files import ROOT
+from blindlib.common.processes import one_line_when_interrupted
 
 MARK = "BLINDLIB_KILLS"  # in the environment of every process of a run
 STAGES = sorted(path.stem for path in (ROOT / "notebooks").glob("0*.ipynb"))
@@ -80,22 +81,53 @@ def start(own: dict[str, str], log: Path) -> subprocess.Popen:
         return subprocess.Popen(command, cwd=ROOT, env=own, stdout=stream, stderr=stream, start_new_session=True)
 
 
+def wait_for(own: dict[str, str], log: Path) -> int:
+    """The exit code of a run that is left alone; if this process is interrupted, the run is ended."""
+    try:
+        return start(own, log).wait()
+    finally:
+        end(own)
+
+
+def seconds_of_stages(own: dict[str, str], log: Path) -> dict[str, float]:
+    """How long each stage of a run that is left alone lasts, from its line in the log to the next one's."""
+    began, process = {}, start(own, log)
+    try:
+        while process.poll() is None:
+            for stage in STAGES:
+                if stage not in began and f"{stage} (smoke)" in log.read_text():
+                    began[stage] = time.monotonic()
+            time.sleep(0.02)
+    finally:
+        end(own)
+    ends = [*list(began.values())[1:], time.monotonic()]
+    return {stage: until - since for (stage, since), until in zip(began.items(), ends, strict=True)}
+
+
 def kill_in(stage: str, seconds: float, own: dict[str, str], log: Path) -> list[str]:
     """Kill a run so many seconds after a stage, or one that follows it, began; what of it is still alive later."""
     process, begun = start(own, log), [f"{each} (smoke)" for each in STAGES if each >= stage]
-    while process.poll() is None and not any(each in log.read_text() for each in begun):
-        time.sleep(0.01)
-    end = time.monotonic() + seconds
-    while process.poll() is None and time.monotonic() < end:
-        time.sleep(0.01)
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    return left_after(own)
+    try:
+        while process.poll() is None and not any(each in log.read_text() for each in begun):
+            time.sleep(0.01)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return left_after(own)
+    finally:
+        end(own)
 
 
 def main() -> None:
     """Two runs, one of them killed again and again; exit code 1 where anything is left or differs."""
+    with one_line_when_interrupted():
+        compare()
+
+
+def compare() -> None:
+    """As `main`; by the words of the command line."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--kills", type=int, default=12)
     options.add_argument("--seed", type=int, default=0)
@@ -105,24 +137,15 @@ def main() -> None:
     whole, killed = folder / "whole", folder / "killed"
     for each in (whole, killed):
         each.mkdir(parents=True)
-    began = {}
-    process = start(environment(whole), whole / "log")
-    while process.poll() is None:
-        for stage in STAGES:
-            if stage not in began and f"{stage} (smoke)" in (whole / "log").read_text():
-                began[stage] = time.monotonic()
-        time.sleep(0.02)
-    ends = [*list(began.values())[1:], time.monotonic()]
-    lasted = {stage: end - start for (stage, start), end in zip(began.items(), ends, strict=True)}
-    print(f"not killed: exit code {process.returncode}, seconds { ({s: round(t, 1) for s, t in lasted.items()}) }")
+    lasted = seconds_of_stages(environment(whole), whole / "log")
+    print(f"not killed: seconds { ({stage: round(each, 1) for stage, each in lasted.items()}) }", flush=True)
     own = environment(killed)
     for number, stage in enumerate(sorted(STAGES[n % len(STAGES)] for n in range(given.kills)), 1):
         seconds = draw.uniform(0, lasted[stage])
         left = kill_in(stage, seconds, own, killed / "log")
-        wrong += left
+        wrong += [f"kill {number}: {each}" for each in left]
         print(f"kill {number}, seed {given.seed}: {stage} after {seconds:.2f} s; left: {left or 'nothing'}", flush=True)
-    process = start(own, killed / "log")
-    code = process.wait()
+    code = wait_for(own, killed / "log")
     wrong += [f"exit code {code}"] if code else []
     wrong += [f"alive: {each}" for each in left_after(own)] + [f"litter: {each}" for each in litter(own)]
     one, two = products(whole), products(killed)
