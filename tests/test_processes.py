@@ -132,15 +132,21 @@ def test_what_one_make_started_by_another_runs_ends_with_the_first(place, tmp_pa
         assert kills.left_after(place) == []
 
 
+def two_seconds() -> float:
+    """Two seconds of a machine that has a core for each process; more where they wait for each other."""
+    return 2 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def interrupted(place: dict[str, str], ready, *command: str) -> tuple[list[str], int]:
     """What a command says after Ctrl-C in a terminal, without bars of progress, and its exit code."""
     with started(place, *command) as process:
         until(lambda: ready(process), process)
         os.killpg(process.pid, signal.SIGINT)
         start = time.monotonic()
-        text = process.communicate(timeout=30)[0]
-        assert time.monotonic() - start < 2
-        assert kills.left_after(place) == []
+        process.wait(30)
+        assert time.monotonic() - start < two_seconds()
+        assert kills.left_after(place, two_seconds()) == []
+        text = process.stdout.read()
     lines = [line for line in re.split(r"[\r\n]+", text) if line.strip() and not re.search(r"\d+%\|", line)]
     return lines, process.returncode
 
@@ -181,7 +187,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200), self.send_header("Content-Length", "9"), self.end_headers()
-        self.wfile.write(b"half"), self.wfile.flush(), open("there", "w").close()
+        self.wfile.write(b"half"), self.wfile.flush()
         threading.Event().wait(60)
     def log_message(self, *_): pass
 server = HTTPServer(("127.0.0.1", 0), Handler)
@@ -196,7 +202,7 @@ main()
 
 def test_ctrl_c_ends_a_download_in_one_line_and_what_came_is_kept(place, tmp_path):
     place["BLINDLIB_LFW"] = str(tmp_path / "lfw")
-    ready = lambda _: (tmp_path / "there").exists()  # noqa: E731
+    ready = lambda _: (tmp_path / "lfw" / ".a.part").exists()  # noqa: E731
     lines, code = interrupted(place, ready, sys.executable, "-c", SLOW_SERVER)
     assert lines[1:] == [INTERRUPTED] and lines[0].startswith("a: http://127") and code == 130
     assert [path.name for path in (tmp_path / "lfw").iterdir()] == [".a.part"]
@@ -229,8 +235,8 @@ def test_ctrl_c_ends_make_in_one_line_of_ours_and_no_kernel_is_left(place, momen
         time.sleep(1.5)
         os.killpg(process.pid, signal.SIGINT)
         start = time.monotonic()
-        assert process.wait(30) != 0 and time.monotonic() - start < 2
-        assert kills.left_after(place, 1) == []
+        assert process.wait(30) != 0 and time.monotonic() - start < two_seconds()
+        assert kills.left_after(place, two_seconds()) == []
     finally:
         kills.end(place)
     text = log.read_text()
