@@ -37,10 +37,10 @@ def _preset(name: str, changes: list[str]):
 
 def _begin(name: str, changes: list[str]):
     """The preset of a run that begins or goes on, once the litter of killed ones is gone."""
-    from blindlib.common.files import remove_litter
+    from blindlib.common.files import remove_litter_of
 
     wanted = _preset(name, changes)
-    remove_litter(wanted.name)
+    remove_litter_of(wanted.name)
     return wanted
 
 

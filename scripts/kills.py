@@ -62,10 +62,10 @@ def end(own: dict[str, str]) -> None:
 
 
 def litter(own: dict[str, str]) -> list[str]:
-    """Temporary files and folders that lie in an environment's products and temporary folder."""
+    """Temporary files and folders that lie in an environment's products and temporary folder; not PyTorch's cache."""
     products = [Path(own[f"BLINDLIB_{name}"]).rglob("*") for name in ("BUILD", "FIGURES")]
     found = [str(path) for paths in products for path in paths if re.search(r"\.tmp(\.|$)|running", path.name)]
-    return found + [str(path) for path in Path(own["TMPDIR"]).iterdir()]
+    return found + [str(path) for path in Path(own["TMPDIR"]).iterdir() if not path.name.startswith("torchinductor_")]
 
 
 def products(folder: Path) -> dict[str, bytes]:

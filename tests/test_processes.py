@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 from blindlib.common import files
-from blindlib.common.files import ROOT, atomic_folder, atomic_path, remove_litter, scratch_folder, write_csv
+from blindlib.common.files import ROOT, atomic_folder, atomic_path, remove_litter_of, scratch_folder, write_csv
 from blindlib.common.processes import INTERRUPTED
 
 # What a worker does: it tells that it is there, and stays in native code that keeps all threads of Python from running.
@@ -266,7 +266,7 @@ def test_litter_of_a_killed_process_goes_and_that_of_a_live_one_stays(place, tmp
         assert len(list(folder.glob(".*.????????.tmp*"))) == 2 and len(list(scratch.iterdir())) == 1
     with atomic_path(figures / "b.csv") as live, atomic_folder(figures / "other") as folder, scratch_folder() as own:
         assert list(scratch.iterdir()) == [own], "the next one removes what is nobody's"
-        remove_litter("smoke")
+        remove_litter_of("smoke")
         with scratch_folder() as second:
             assert own.is_dir() and second != own
         assert live.exists() and folder.is_dir()
@@ -279,6 +279,14 @@ def test_a_folder_takes_away_what_a_killed_process_left_of_it(place, tmp_path):
     with atomic_folder(tmp_path / "set"):
         assert len(list(tmp_path.glob(".set.*.tmp"))) == 1
     assert (tmp_path / "set").is_dir() and not list(tmp_path.glob(".set.*"))
+
+
+def test_an_audit_begins_where_a_killed_one_left_only_litter(place, tmp_path):
+    from blindlib.inspection.report import check_folder
+
+    (tmp_path / "report").mkdir()
+    subprocess.run([sys.executable, "-c", CUT], cwd=tmp_path / "report", env=place, check=False)
+    assert check_folder(tmp_path / "report").is_dir() and not list((tmp_path / "report").iterdir())
 
 
 def test_a_new_temporary_file_that_was_taken_for_litter_is_made_again(tmp_path):

@@ -47,9 +47,14 @@ def _remove_if_nobody_s(path: Path) -> None:
             os.close(handle)
 
 
-def remove_litter(preset: str) -> None:
-    """Remove from a run's folders and the stores the temporary files and folders of processes that are gone."""
-    for folder in (*(build_root() / name for name in (preset, "embeddings", "frames")), _figures(preset)):
+def remove_litter_of(preset: str) -> None:
+    """`remove_litter` from a run's folders and the stores."""
+    remove_litter(*(build_root() / name for name in (preset, "embeddings", "frames")), _figures(preset))
+
+
+def remove_litter(*folders: Path) -> None:
+    """Remove from folders, and all below, the temporary files and folders of processes that are gone."""
+    for folder in folders:
         for parent, below, files in os.walk(folder):
             for name in filter(_TEMPORARY.fullmatch, (*below, *files)):
                 _remove_if_nobody_s(Path(parent, name))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 INTERRUPTED = "interrupted: nothing is left half-written; run the same command again"
 _LOOK = 0.5  # seconds from one look at the parent to the next
-_TIDY = 1.0  # seconds that an interrupted command has to tidy up
+_TIDY = 0.8  # seconds that an interrupted command has to tidy up
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -102,7 +102,7 @@ def starting_workers() -> Iterator[None]:
 def one_line_when_interrupted() -> Iterator[None]:
     """Let the first Ctrl-C print one line, nothing after it, and end the process with exit code 130 within 2 s.
 
-    What runs inside gets a KeyboardInterrupt and a second to remove its temporary files. A thread ends the process then
+    What runs inside gets a KeyboardInterrupt and 0.8 s to remove its temporary files. A thread ends the process then,
     even if the main thread is in native code. Where another handler than Python's own is at work, nothing changes.
     """
     main = threading.current_thread() is threading.main_thread()

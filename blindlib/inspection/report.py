@@ -14,7 +14,7 @@ import pandas as pd
 
 from blindlib.blinders.blinder import Blinder
 from blindlib.common.errors import InputError
-from blindlib.common.files import private_dir, write_csv, write_text
+from blindlib.common.files import private_dir, remove_litter, write_csv, write_text
 from blindlib.inspection.attack import strongest
 
 _TABLES = {  # attribute -> what stands above it
@@ -229,6 +229,7 @@ def check_folder(folder: Path | str) -> Path:
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(folder, "is a file", "name a folder")
+    remove_litter(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "report.md").exists():
         raise InputError(folder, "holds something else", "name a new folder")
     return folder
