@@ -55,7 +55,7 @@ run: 06_celeba_fairness.ipynb
 	echo "$$figures: $$(ls "$$figures" | wc -l) files up to date; read $$figures/claims.md, table1.md, table2.md"
 
 lab: setup  ## open the notebooks in JupyterLab
-	@"$$PY" -m jupyter lab
+	@"$$PY" -m blindlib lab
 
 data: setup  ## show which data sets are here and how to get the others
 	@"$$PY" -m blindlib data status

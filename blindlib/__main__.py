@@ -1,5 +1,19 @@
-"""`python -m blindlib`: the command line."""
+"""`python -m blindlib` and the command `blindlib`: ready for Ctrl-C before anything that takes time is imported."""
 
-from blindlib.cli import main
+import os
 
-main()
+from blindlib.common.processes import end_with_parent, one_line_when_interrupted
+
+
+def main() -> None:
+    """Run the command line; what make or torchrun started ends with it."""
+    with one_line_when_interrupted():
+        if {"MAKELEVEL", "TORCHELASTIC_RUN_ID"} & set(os.environ):
+            end_with_parent()
+        from blindlib.cli import main
+
+        main()
+
+
+if __name__ == "__main__":
+    main()

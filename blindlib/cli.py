@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from blindlib.common.errors import InputError, explain
+from blindlib.common.processes import one_line_when_interrupted
 
 app = typer.Typer(
     add_completion=False,
@@ -32,6 +33,15 @@ def _preset(name: str, changes: list[str]):
     from blindlib.presets import get_preset
 
     return get_preset(name, "; ".join(changes))
+
+
+def _begin(name: str, changes: list[str]):
+    """The preset of a run that begins or goes on, once the litter of killed ones is gone."""
+    from blindlib.common.files import remove_litter_of
+
+    wanted = _preset(name, changes)
+    remove_litter_of(wanted.name)
+    return wanted
 
 
 def _version(wanted: bool) -> None:
@@ -146,6 +156,7 @@ def embed(preset: str = typer.Option(..., help="smoke, demo, open or paper")) ->
     """
     from blindlib.backbones.torchrun import embed_preset
 
+    _begin(preset, [])
     report = embed_preset(preset)
     if report:
         typer.echo(report)
@@ -173,7 +184,7 @@ def inputs(preset: PresetName = "smoke", changes: Changes = ()) -> None:
     from blindlib.presets import DATA_SETS
     from blindlib.stages import set_back, write_inputs
 
-    wanted = _preset(preset, changes)
+    wanted = _begin(preset, changes)
     for name in sorted(DATA_SETS.difference(*(wanted.sources or {}).values())):
         if os.environ.get(f"BLINDLIB_{name.upper()}"):
             typer.echo(f"note: {name} was named, but preset {preset} does not read it", err=True)
@@ -206,7 +217,7 @@ def run(notebook: Path, preset: PresetName = "smoke", changes: Changes = ()) -> 
     """Execute one notebook for a preset (make calls this)."""
     from blindlib.stages import run_stage
 
-    wanted = _preset(preset, changes)
+    wanted = _begin(preset, changes)
     typer.echo(f"{notebook.stem} ({wanted.name})", err=True)
     run_stage(notebook, wanted)
 
@@ -283,6 +294,16 @@ def ladder(preset: PresetName = "demo", changes: Changes = ()) -> None:
     typer.echo(ends.round(1).to_string())
 
 
+@app.command("lab", hidden=True)
+def lab() -> None:
+    """Become JupyterLab, on this machine alone, its kernels' sockets in a private folder (make calls this)."""
+    from blindlib.common.litter import scratch_folder_to_keep
+
+    os.environ["JUPYTER_RUNTIME_DIR"] = str(scratch_folder_to_keep())
+    options = ["--ServerApp.ip=127.0.0.1", "--KernelManager.transport=ipc"]
+    os.execv(sys.executable, [sys.executable, "-m", "jupyter", "lab", *options])
+
+
 @app.command("record", hidden=True)
 def record(preset: PresetName = "smoke", changes: Changes = ()) -> None:
     """Write run.json beside a run's tables (make calls this)."""
@@ -292,9 +313,10 @@ def record(preset: PresetName = "smoke", changes: Changes = ()) -> None:
 
 
 def main() -> None:
-    """Entry point: InputError and OSError become one line and exit code 1."""
+    """Entry point: InputError and OSError become one line and exit code 1, Ctrl-C one line and 130."""
     try:
-        app()
+        with one_line_when_interrupted():
+            app()
     except (InputError, OSError) as error:
         if "--debug" in sys.argv:
             raise

@@ -15,7 +15,6 @@ import os
 import platform
 import re
 import sys
-import tempfile
 import time
 from functools import cache
 from importlib.metadata import version
@@ -40,6 +39,8 @@ from blindlib.common.files import (
     write_text,
 )
 from blindlib.common.left import list_of, lost, write_left
+from blindlib.common.litter import scratch_folder
+from blindlib.common.processes import in_a_thread, kernel_arguments
 from blindlib.presets import Preset
 
 _KERNEL_ENVIRONMENT = {
@@ -48,6 +49,7 @@ _KERNEL_ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(2**32),
     "MALLOC_TRIM_THRESHOLD_": str(2**34),
 }
+_FOLDERS = re.compile(r"(?<![\w.:/<])/(?:[\w.+~@-]+/)+")  # the folders of an absolute path
 _PACKAGES = (
     "torch",
     "torchvision",
@@ -83,13 +85,13 @@ def run_stage(notebook: Path, preset: Preset) -> Path:
     folder = build_dir(preset.name)
     running, done = folder / f"{notebook.stem}.running.ipynb", folder / notebook.name
     parameters, journal = _parameters(preset), folder / f".{notebook.stem}.written"
-    with (folder / f".{notebook.stem}.lock").open("w") as lock:
+    with _private(folder / f".{notebook.stem}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         start = time.perf_counter()
-        journal.write_text("", encoding="utf-8")
+        _private(journal).write_text("", encoding="utf-8")
         os.environ[JOURNAL] = str(journal)
         try:
-            _execute(notebook, running, parameters)
+            _execute(notebook, _private(running), parameters)
         except PapermillExecutionError as error:
             place = f"{notebook.name}, cell {error.cell_index + 1}"
             raise InputError(place, *_told_by(error, running)) from None
@@ -107,6 +109,13 @@ def run_stage(notebook: Path, preset: Preset) -> Path:
         put(running, done)
         os.utime(list_of(preset.name, notebook.stem), ns=(done.stat().st_mtime_ns,) * 2)
     return done
+
+
+def _private(path: Path) -> Path:
+    """A file that is there and nobody else's, for others to write into."""
+    path.touch()
+    path.chmod(0o600)
+    return path
 
 
 def _before(done: Path) -> list[Path]:
@@ -147,9 +156,12 @@ def _parameters(preset: Preset) -> dict[str, str]:
 
 
 def _execute(notebook: Path, running: Path, parameters: dict[str, object]) -> None:
-    """Run papermill with a kernel that shares nothing: sockets of its own, threads that sleep while they wait."""
+    """Run papermill with a kernel that shares nothing: no open port, sockets of its own, threads that sleep while they
+    wait. It ends with this process, and what it showed names no folder of this machine.
+    """
     import nbformat
     import papermill as pm
+    from jupyter_core.utils import ensure_event_loop
     from traitlets.config import Config
 
     for name, value in _KERNEL_ENVIRONMENT.items():
@@ -157,22 +169,27 @@ def _execute(notebook: Path, running: Path, parameters: dict[str, object]) -> No
     folders = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     folders = [ROOT, *(Path(folder).resolve() for folder in folders)]  # this code, none that is installed; own erasers
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(map(str, folders)))
-    with tempfile.TemporaryDirectory(prefix="blindlib-") as sockets:
-        pm.execute_notebook(
-            notebook,
-            running,
-            parameters,
-            kernel_name="python3",
-            stdout_file=sys.stdout,
-            stderr_file=sys.stderr,
-            cwd=str(notebook.parent),
-            start_timeout=180,
-            config=Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/kernel"}),
-        )
+    with scratch_folder() as scratch:
+        own = {"transport": "ipc", "ip": f"{scratch}/kernel", "connection_file": f"{scratch}/kernel.json"}
+        config = Config(KernelManager=own, NotebookClient={"extra_arguments": kernel_arguments()})
+        options = {"kernel_name": "python3", "start_timeout": 180, "cwd": str(notebook.parent), "config": config}
+        shown = {"stdout_file": sys.stdout, "stderr_file": sys.stderr}
+
+        def execute() -> None:
+            loop = ensure_event_loop()  # the thread's, which papermill would leave open
+            try:
+                pm.execute_notebook(notebook, running, parameters, **options, **shown)
+            finally:
+                loop.close()
+
+        in_a_thread(execute)
     executed = nbformat.read(running, as_version=4)
     for part in (executed, *executed.cells):  # time stamps and paths of this machine
         part.metadata.pop("papermill", None)
         part.metadata.pop("execution", None)
+        for output in part.get("outputs", ()):
+            if output.get("name") == "stderr":  # a warning says which file it comes from
+                output.text = _FOLDERS.sub("", output.text)
     nbformat.write(executed, running)
 
 

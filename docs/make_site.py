@@ -20,6 +20,7 @@ from sphinx.cmd.build import build_main
 import blindlib
 from blindlib.common.errors import InputError, explain
 from blindlib.common.files import ROOT, damage
+from blindlib.common.processes import one_line_when_interrupted
 from blindlib.report.plots_faces import pair_boxes
 
 PAGES = (
@@ -164,6 +165,7 @@ def build_site(figures: Path, build: Path, out: Path) -> int:
 
 if __name__ == "__main__":
     try:
-        sys.exit(build_site(*(Path(path).resolve() for path in sys.argv[1:4])))
+        with one_line_when_interrupted():
+            sys.exit(build_site(*(Path(path).resolve() for path in sys.argv[1:4])))
     except (InputError, OSError) as error:
         sys.exit(f"error: {error if isinstance(error, InputError) else explain(error)}")

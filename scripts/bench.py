@@ -14,6 +14,7 @@ from blindlib.backbones.vggface2 import VGGFace2ResNet50, fold_norms
 from blindlib.blinders import LNTL, SensitiveNets
 from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.training import TrainingSet, pick_device
+from blindlib.common.processes import one_line_when_interrupted
 from blindlib.presets import PRESETS
 from blindlib.settings import LNTLSettings, SensitiveNetsSettings
 from blindlib.synthfaces.render import render
@@ -106,6 +107,7 @@ def aligned_faces_per_second() -> None:
 
 
 if __name__ == "__main__":
-    main()
-    aligned_faces_per_second()
-    faces_per_second()
+    with one_line_when_interrupted():
+        main()
+        aligned_faces_per_second()
+        faces_per_second()

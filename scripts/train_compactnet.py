@@ -24,6 +24,7 @@ from blindlib.backbones.compactnet import (
 from blindlib.backbones.registry import embed_frames
 from blindlib.blinders.training import encode
 from blindlib.common.files import atomic_path, sha256, write_text
+from blindlib.common.processes import one_line_when_interrupted
 from blindlib.common.work import derive_seed, track
 from blindlib.settings import SynthSettings
 from blindlib.synthfaces.render import FACE_WINDOW, render
@@ -180,7 +181,6 @@ def _save(network: CompactNet, path: Path) -> None:
     with atomic_path(path) as temporary:
         arrays = network.to(torch.float16).state_dict()
         save_file({name: value.contiguous() for name, value in arrays.items()}, temporary)
-        temporary.chmod(0o644)
 
 
 def main() -> None:
@@ -199,4 +199,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_when_interrupted():
+        main()

@@ -8,10 +8,11 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import requests
 
 from blindlib.common.errors import InputError, explain
 from blindlib.data import download as module
-from blindlib.data.download import Remote, fetch
+from blindlib.data.download import COLLECTIONS, Remote, fetch
 
 BODY = bytes(range(256)) * 4000
 
@@ -53,15 +54,35 @@ def server():
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=httpd.serve_forever, daemon=True)
     thread.start()
-    httpd.base, httpd.handler, httpd.log = f"http://127.0.0.1:{httpd.server_port}", Handler, log
+    httpd.base, httpd.handler, httpd.log, httpd.files = f"http://127.0.0.1:{httpd.server_port}", Handler, log, files
     yield httpd
     httpd.shutdown()
     httpd.server_close()
     thread.join()
 
 
-def use(monkeypatch, server, name, digest, folder=""):
-    remote = Remote(name, f"{server.base}/{name}", digest, folder)
+@pytest.fixture
+def by_https(monkeypatch, server):
+    """Makes the server answer as `https://there` too; `https://moved` sends on to where it is told to."""
+    send = requests.adapters.HTTPAdapter.send
+
+    def pretended(adapter, request, **options):
+        address = request.url
+        if address.startswith("https://moved"):
+            answer = requests.Response()
+            answer.status_code, answer.url, answer.request = 302, address, request
+            answer.headers["Location"], answer.raw = server.moved, io.BytesIO()
+            return answer
+        request.url = address.replace("https://there", server.base)
+        answer = send(adapter, request, **options)
+        answer.url = address
+        return answer
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", pretended)
+
+
+def use(monkeypatch, server, name, digest, folder="", *, base=None):
+    remote = Remote(name, f"{base or server.base}/{name}", digest, folder)
     monkeypatch.setattr(module, "COLLECTIONS", {"toy": (remote,)})
 
 
@@ -110,8 +131,8 @@ def test_another_file_than_the_published_is_thrown_away(server, tmp_path, monkey
     assert not (tmp_path / "pairs.txt").exists()
 
 
-def test_without_a_published_checksum_the_first_one_seen_is_held(server, tmp_path, monkeypatch):
-    use(monkeypatch, server, "pairs.txt", None)
+def test_without_a_published_checksum_the_first_one_seen_is_held(server, by_https, tmp_path, monkeypatch):
+    use(monkeypatch, server, "pairs.txt", None, base="https://there")
     said = []
     fetch("toy", tmp_path, said.append)
     assert any(SHA in line for line in said)
@@ -121,24 +142,52 @@ def test_without_a_published_checksum_the_first_one_seen_is_held(server, tmp_pat
 
 
 def test_an_archive_is_unpacked_in_one_step(server, tmp_path, monkeypatch):
-    use(monkeypatch, server, "lfw.tgz", None, "lfw")
+    use(monkeypatch, server, "lfw.tgz", hashlib.sha256(server.files["/lfw.tgz"]).hexdigest(), "lfw")
     fetch("toy", tmp_path, lambda _: None)
     assert (tmp_path / "lfw" / "Ann_A" / "Ann_A_0001.jpg").read_bytes() == b"jpg"
 
 
 def test_an_archive_that_leaves_its_folder_is_refused(server, tmp_path, monkeypatch):
-    use(monkeypatch, server, "evil.tgz", None, "lfw")
+    use(monkeypatch, server, "evil.tgz", hashlib.sha256(server.files["/evil.tgz"]).hexdigest(), "lfw")
     with pytest.raises(InputError, match="leaves the folder"):
         fetch("toy", tmp_path / "in" / "side", lambda _: None)
     assert not list(tmp_path.rglob("evil.txt")) and not (tmp_path / "in" / "side" / "lfw").exists()
 
 
 def test_no_server_and_no_file_are_one_line(server, tmp_path, monkeypatch):
-    use(monkeypatch, server, "absent.txt", None)
+    use(monkeypatch, server, "absent.txt", SHA)
     with pytest.raises(InputError, match=r"absent\.txt: could not be fetched"):
         fetch("toy", tmp_path, lambda _: None)
-    monkeypatch.setattr(module, "COLLECTIONS", {"toy": (Remote("a", "http://127.0.0.1:9/a", None),)})
+    monkeypatch.setattr(module, "COLLECTIONS", {"toy": (Remote("a", "http://127.0.0.1:9/a", SHA),)})
     with pytest.raises(InputError, match="could not be fetched"):
         fetch("toy", tmp_path, lambda _: None)
     with pytest.raises(InputError, match="there is no 'nothing'"):
         fetch("nothing", tmp_path, lambda _: None)
+
+
+def test_plain_http_is_refused_where_no_published_checksum_would_tell(server, tmp_path, monkeypatch):
+    use(monkeypatch, server, "pairs.txt", None)
+    with pytest.raises(InputError, match=r"pairs\.txt would come by plain HTTP, and no checksum of it is published"):
+        fetch("toy", tmp_path, lambda _: None)
+    assert server.log == [] and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("safe", [True, False])
+def test_https_that_sends_on_to_plain_http_is_refused_too(server, by_https, tmp_path, monkeypatch, safe):
+    use(monkeypatch, server, "pairs.txt", None, base="https://moved")
+    server.moved = f"{'https://there' if safe else server.base}/pairs.txt"
+    if safe:
+        fetch("toy", tmp_path, lambda _: None)
+        assert (tmp_path / "pairs.txt").read_bytes() == BODY
+        return
+    with pytest.raises(InputError, match="would come by plain HTTP"):
+        fetch("toy", tmp_path, lambda _: None)
+    assert list(tmp_path.iterdir()) == [], "nothing of it is kept"
+
+
+def test_every_published_address_is_https():
+    from blindlib.data.catalogue import CATALOGUE
+
+    addresses = [remote.url for remotes in COLLECTIONS.values() for remote in remotes]
+    addresses += [entry.address for entry in CATALOGUE.values()]
+    assert len(addresses) > 8 and not [address for address in addresses if address.startswith("http:")]

@@ -1,17 +1,15 @@
-"""A run that is killed at three moments ends with the tables of one that was not."""
+"""A run that is killed at three moments ends with the bytes of one that was not; at random ones: `scripts/kills.py`."""
 
 import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
+import kills
 import pytest
-from conftest import environment, make, ran, tables
-
-from blindlib.common.files import ROOT
+from conftest import NAMES
 
 pytestmark = pytest.mark.slow
 
@@ -42,21 +40,20 @@ def test_killed_in_extraction_and_in_training_it_ends_with_the_same_tables(undis
         lambda: cell_is_running(tmp_path, "03_sensitivenets", "train"),
         lambda: cell_is_running(tmp_path, "05_probes", "measure"),
     ]
+    own = kills.environment(tmp_path)
     for moment in moments:
-        process = subprocess.Popen(
-            ["make", "paper", "PRESET=smoke", f"PY={sys.executable}"],
-            cwd=ROOT,
-            env=environment(tmp_path),
-            start_new_session=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        process = kills.start(own, tmp_path / "log")
         wait_for(moment, process)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        assert kills.left_after(own) == [], "a process that outlives its parent"
         assert not (tmp_path / "figures" / "smoke" / "run.json").exists()
-    done = make(tmp_path)
-    assert ran(done) == ["05_probes", "06_celeba_fairness"], "only the stage that was running is lost"
-    assert tables(tmp_path) == tables(undisturbed)
-    leftovers = [p for p in (tmp_path / "build").rglob("*") if p.name.endswith((".partial", ".running.ipynb"))]
-    assert not leftovers
+    process = kills.start(own, tmp_path / "log")
+    assert process.wait() == 0
+    assert [name for name in NAMES if f"{name} (smoke)" in (tmp_path / "log").read_text()] == [
+        "05_probes",
+        "06_celeba_fairness",
+    ], "only the stage that was running is lost"
+    assert kills.products(tmp_path) == kills.products(undisturbed), "not the same bytes"
+    assert kills.left_after(own) == [] and kills.litter(own) == []
+    assert not list((tmp_path / "build").rglob("*.partial"))

@@ -4,16 +4,22 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import kills
+import psutil
 import pytest
+import requests
 from conftest import environment
 
 from blindlib.common.files import ROOT
+from blindlib.common.litter import scratch_folder
 
 chromium = pytest.importorskip("chromium", reason="websocket-client is not installed: pip install '.[dev]'")
 SECONDS = 240  # for all of it
@@ -97,3 +103,40 @@ def test_run_all_in_jupyterlab_shows_table_1_and_no_cell_fails(undisturbed, tmp_
         page.ask(SHOW.replace("{place}", str(place)))  # what is out of sight is not drawn
         rows = wait_for(page, ROWS.format(place=place), any, until)  # hidden text counts as none
     assert any("ID" in row.split() for row in rows) and any("Emotion" in row for row in rows), rows
+
+
+def listening(process: psutil.Process) -> list[str]:
+    return [each.laddr.ip for each in process.net_connections() if each.status == "LISTEN"]
+
+
+@pytest.mark.slow
+def test_make_lab_is_on_this_machine_alone_asks_for_a_token_and_its_kernels_talk_by_sockets(tmp_path, monkeypatch):
+    own = kills.environment(tmp_path) | {"JUPYTER_CONFIG_DIR": str(tmp_path), "HOME": str(tmp_path)}
+    options = {"open_browser": False, "allow_root": True, "port": 0}
+    (tmp_path / "jupyter_server_config.json").write_text(json.dumps({"ServerApp": options}))
+    with (tmp_path / "log").open("w") as log:
+        command = ["make", "lab", f"PY={sys.executable}"]
+        make = subprocess.Popen(command, cwd=ROOT, env=own, stdout=log, stderr=log, start_new_session=True)
+    try:
+        until = time.monotonic() + 120
+        while not (found := list(Path(own["TMPDIR"]).glob("*/jpserver-*.json"))):
+            assert make.poll() is None and time.monotonic() < until, (tmp_path / "log").read_text()
+            time.sleep(0.2)
+        told = json.loads(found[0].read_text())
+        assert requests.get(f"{told['url']}api/kernels", timeout=30).status_code == 403
+        headers = {"Authorization": f"token {told['token']}"}
+        assert requests.post(f"{told['url']}api/kernels", headers=headers, json={}, timeout=60).status_code == 201
+        while len(list(found[0].parent.glob("kernel-*-ipc-*"))) < 5:
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        (kernel,) = psutil.Process(told["pid"]).children()
+        assert listening(psutil.Process(told["pid"])) == ["127.0.0.1"]
+        assert listening(kernel) in ([], ["127.0.0.1"]), "ipykernel's own, for the output of forked processes"
+        os.killpg(make.pid, signal.SIGKILL)
+        make.wait()
+        assert kills.left_after(own) == []
+        monkeypatch.setattr(tempfile, "tempdir", own["TMPDIR"])
+        with scratch_folder():
+            assert not found[0].parent.exists(), "the next one removes it"
+    finally:
+        kills.end(own)

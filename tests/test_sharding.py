@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import kills
 import pytest
 from conftest import save_noise
 
@@ -24,7 +25,8 @@ SHARD = 4
 SCRIPT = f"""
 import dataclasses, functools, os
 import torch
-from blindlib import cli, presets
+from blindlib import presets
+from blindlib.__main__ import main
 from blindlib.backbones import store
 from blindlib.backbones.alignment import dlib_alignment
 from blindlib.backbones.registry import BACKBONES, embed_frames
@@ -45,7 +47,7 @@ for name, dtype in dict(exact=torch.float32, fast=torch.bfloat16).items():
         encode=lambda chips, dtype=dtype: embed_frames(network(dtype), chips))
 store.SHARD = {SHARD}
 presets.PRESETS["open"] = dataclasses.replace(presets.PRESETS["open"], backbone=os.environ["BACKBONE"])
-cli.main()
+main()
 """
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
@@ -124,6 +126,19 @@ def test_a_killed_extraction_is_finished_by_two_processes(world, tmp_path, monke
     faces = load_facetable(world / "build" / "open" / "faces.parquet")
     store.embed_all(faces, [get_backbone("dlib"), get_backbone(PRESETS["open"].ceiling)])
     assert sets(tmp_path / "killed") == sets(tmp_path / "one")
+
+
+def test_torchrun_s_processes_do_not_outlive_it(world, tmp_path, monkeypatch):
+    own = kills.environment(tmp_path)
+    monkeypatch.setenv(kills.MARK, own[kills.MARK])
+    process = start(world, tmp_path / "alone", "dlib", *TORCHRUN)
+    while not list((tmp_path / "alone" / "embeddings").glob("*.partial/0*.npy")):
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.005)
+    assert len(kills.alive(own)) >= 3
+    process.kill()
+    assert kills.left_after(own) == []
+    process.communicate()
 
 
 def test_a_process_that_fails_ends_the_others_with_its_line(world, tmp_path):

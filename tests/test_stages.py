@@ -101,12 +101,16 @@ def test_a_run_with_other_settings_has_folders_of_its_own_and_takes_up_an_eraser
     assert tables(own_copy) == before, "no preset's tables are overwritten"
 
 
-def test_executed_copies_show_what_the_checked_cells_promise(undisturbed):
+def test_executed_copies_show_what_the_checked_cells_promise_and_nobody_else_reads_them(undisturbed):
+    assert not [path for path in (undisturbed / "build").rglob("*") if path.stat().st_mode & 0o077], "open to others"
     for name, promised in EXPECTED.items():
         executed = nbformat.read(undisturbed / "build" / "smoke" / f"{name}.ipynb", as_version=4)
         shown = [printed(cell) for cell in checked(executed)]
         assert shown == promised, f"{name}: run `make expected` and read what changed"
         assert not any("papermill" in part.metadata for part in (executed, *executed.cells))
+        outputs = [output for cell in test_notebooks.code(executed) for output in cell.outputs]
+        told = [text for text in map(test_notebooks.words, outputs) if test_notebooks.MACHINE.search(text)]
+        assert not told, f"{name} names a folder of this machine"
 
 
 def test_a_run_s_outputs_are_stored_in_the_notebooks(undisturbed, tmp_path, monkeypatch):
@@ -153,11 +157,13 @@ def run_nbval(notebook: Path, folder: Path) -> subprocess.CompletedProcess:
             "--nbval-lax",
             "--nbval-cell-timeout=300",
             "-p",
+            "kernels_by_ipc",
+            "-p",
             "no:cacheprovider",
             str(notebook),
         ],
         cwd=folder,
-        env=environment(folder),
+        env={**environment(folder), "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))},
         capture_output=True,
         text=True,
     )

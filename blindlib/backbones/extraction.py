@@ -4,15 +4,14 @@ Nothing here imports PyTorch, so that a worker starts in half a second and not i
 """
 
 import hashlib
-import multiprocessing
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from io import BytesIO
+from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +20,7 @@ import numpy as np
 
 from blindlib.backbones.alignment import Alignment, align, decode, shrink
 from blindlib.common.errors import InputError
+from blindlib.common.processes import end_with_parent, starting_workers
 
 
 class _Worker(SpawnProcess):
@@ -30,7 +30,8 @@ class _Worker(SpawnProcess):
     def _Popen(process):
         script, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
         try:
-            return SpawnProcess._Popen(process)
+            with starting_workers():
+                return SpawnProcess._Popen(process)
         finally:
             sys.modules["__main__"] = script
 
@@ -39,20 +40,20 @@ class _Context(SpawnContext):
     Process = _Worker
 
 
-def _die_with_parent() -> None:
-    """Let no worker outlive a parent that was killed: it would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+def _processes(count: int) -> Executor:
+    with starting_workers():
+        resource_tracker.ensure_running()
+    return ProcessPoolExecutor(count, _Context(), end_with_parent, (os.getpid(),))
 
 
 @contextmanager
 def worker_pool(count: int, *, processes: bool = True) -> Iterator[Executor]:
     """A pool of spawned processes, or of threads, that drops the work not yet begun when its block is left.
 
-    Processes are spawned, not forked: a fork after PyTorch has started its threads can hang. Raises InputError if one
-    of them was ended from outside.
+    Processes are spawned, not forked: a fork after PyTorch has started its threads can hang. They end with the thread
+    that started them, and Ctrl-C does not reach them. Raises InputError if one of them was ended from outside.
     """
-    pool = ProcessPoolExecutor(count, _Context(), _die_with_parent) if processes else ThreadPoolExecutor(count)
+    pool = _processes(count) if processes else ThreadPoolExecutor(count)
     try:
         yield pool
     except BrokenProcessPool:

@@ -5,12 +5,12 @@ what is not what was written is not used. By hand: `sha256sum --check .sums/*`.
 """
 
 import errno
+import glob
 import hashlib
 import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -18,6 +18,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blindlib.common import litter
 from blindlib.common.errors import InputError, in_bytes
 
 if TYPE_CHECKING:  # the command line starts without pandas
@@ -32,16 +33,22 @@ _SUMS = ".sums"  # a folder beside the files that carry their sum: for each a te
 def atomic_path(path: Path, *, rows: int | None = None, summed: bool = False) -> Iterator[Path]:
     """Give a temporary name in the same folder; on success it is synced to disk and becomes `path`.
 
-    Of what lies below `build/`, and where `summed` is asked for, the SHA-256 is kept for `check`, with the number of
-    `rows`. Raises OSError with the file's name in it, whoever refused what.
+    Others may read it if they may read its folder: in a private one it is its owner's alone (0600). Of what lies below
+    `build/`, and where `summed` is asked for, the SHA-256 is kept for `check`, with the number of `rows`. Raises
+    OSError with the file's name in it, whoever refused what.
     """
-    temporary = None
+    temporary = lock = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _temporary(path)
+        try:
+            temporary, lock = litter.locked_file(path)
+        except OSError as error:
+            error.filename = str(path)
+            raise
         yield temporary
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
+        temporary.chmod(0o600 | path.parent.stat().st_mode & 0o044)
         put(temporary, path, rows=rows, summed=summed)
     except OSError as error:  # a full disk does not say which file it refused, NumPy not even why
         if error.errno is None or error.filename in (None, temporary, str(temporary)):
@@ -50,16 +57,7 @@ def atomic_path(path: Path, *, rows: int | None = None, summed: bool = False) ->
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-
-
-def _temporary(path: Path) -> Path:
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f".tmp{path.suffix}", dir=path.parent)
-    except OSError as error:
-        error.filename = str(path)
-        raise
-    os.close(handle)
-    return Path(name)
+            os.close(lock)
 
 
 def put(temporary: Path, path: Path, *, rows: int | None = None, summed: bool = False) -> None:
@@ -158,11 +156,14 @@ def made_by(notebook: str) -> str:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Give a temporary, private folder beside `path`; on success it becomes `path` in one step.
 
-    Raises OSError with a name in it, as `atomic_path` does.
+    What a killed process left there under that name is removed first. Raises OSError with a name in it, as
+    `atomic_path` does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for earlier in path.parent.glob(f".{glob.escape(path.name)}.????????.tmp"):
+        litter.remove_if_nobody_s(earlier)
     try:
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        temporary, lock = litter.locked_folder(path)
     except OSError as error:
         error.filename = str(path)
         raise
@@ -181,13 +182,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        os.close(lock)
 
 
 def write_text(path: Path, text: str, **kept) -> Path:
     """Write UTF-8 text atomically, by `atomic_path` and what it may be given; returns the path."""
     with atomic_path(path, **kept) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        temporary.chmod(0o644)
     return path
 
 
@@ -305,12 +306,24 @@ def from_root(folder: Path) -> str:
 
 def build_dir(preset: str) -> Path:
     """Folder of one preset's executed notebooks and stage results, made private to the user."""
-    return private_dir(below(build_root(), preset, "preset"))
+    return _in_build(preset)
 
 
 def store_dir() -> Path:
     """Folder of the embedding store, shared by all presets and private to the user."""
-    return private_dir(build_root() / "embeddings")
+    return _in_build("embeddings")
+
+
+def frames_dir(name: str) -> Path:
+    """Folder of the frames that are kept of one data set's videos, shared by all presets and private to the user."""
+    return private_dir(below(_in_build("frames"), name, "data set"))
+
+
+def _in_build(name: str) -> Path:
+    """A private folder in the build folder, which is made private too, unless it was there and is one of one's own."""
+    if not os.environ.get("BLINDLIB_BUILD") or not build_root().exists():
+        private_dir(build_root())
+    return private_dir(below(build_root(), name, "preset"))
 
 
 def figures_dir(preset: str) -> Path:
@@ -318,6 +331,12 @@ def figures_dir(preset: str) -> Path:
     folder = below(figures_root(), preset, "preset")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def remove_litter_of(preset: str) -> None:
+    """Remove from a run's folders and the stores what killed processes left."""
+    folders = [below(build_root(), name, "preset") for name in (preset, "embeddings", "frames")]
+    litter.remove_litter(*folders, below(figures_root(), preset, "preset"))
 
 
 def private_dir(folder: Path) -> Path:

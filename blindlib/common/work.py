@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from blindlib.common.errors import InputError
+from blindlib.common.processes import end_with_parent, starting_workers
 
 
 def cores() -> int:
@@ -57,8 +58,13 @@ def spread(work: Callable, items: Iterable) -> list:
         if name == "ray":
             importlib.import_module("ray.util.joblib").register_ray()
         options = {"backend": "dask", "scheduler_host": name} if "://" in name else {"backend": name}
+        if name == "loky":  # its workers outlive the thread that asks first
+            options |= {"initializer": end_with_parent, "initargs": (os.getpid(), False)}
         with parallel_config(**options, n_jobs=-1):
             pool = Parallel()
+        if name == "loky":
+            with starting_workers():  # all workers start with the first item
+                pool([delayed(int)()])
     except (ImportError, ValueError, OSError) as error:
         problem = f"{name!r} is no scheduler that answers ({str(error).splitlines()[0][:80]})"
         raise InputError("BLINDLIB_SCHEDULER", problem, "use loky, ray or a dask scheduler's tcp://host:port") from None

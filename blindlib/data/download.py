@@ -44,7 +44,7 @@ class Remote:
 
 _FIGSHARE = "https://ndownloader.figshare.com/files"
 _EXPRESSIONS = "https://raw.githubusercontent.com/muxspace/facial_expressions/5fb9c13afac07c55eae8d25eb6b50af344ad60c9"
-_COLUMBIA = "http://www.cs.columbia.edu/CAVE/databases/pubfig/download"
+_COLUMBIA = "https://www.cs.columbia.edu/CAVE/databases/pubfig/download"
 _IMAGES = "055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8d536c0"
 COLLECTIONS = {name: (Remote(w.file, w.address, w.sha256),) for name, w in WEIGHTS.items()} | {
     "lfw": (
@@ -123,29 +123,35 @@ def _record(folder: Path, key: str, path: Path) -> str:
 
 
 def _download(remote: Remote, folder: Path, expected: str | None) -> Path:
-    try:
-        path = pooch.retrieve(
-            remote.url,
-            known_hash=expected and f"sha256:{expected}",
-            fname=remote.name,
-            path=folder,
-            downloader=lambda url, file, _: _resume(url, Path(file), part=folder / f".{remote.name}.part"),
-        )
-    except InputError:
-        raise
-    except ValueError:
+    path, part = folder / remote.name, folder / f".{remote.name}.part"
+    if path.is_file() and expected in (None, pooch.file_hash(path)):
+        return path
+    _require_https(remote.url, remote)
+    _resume(remote, part)
+    if expected not in (None, pooch.file_hash(part)):
+        part.unlink()
         problem = f"what came is not the published {remote.name} (another SHA-256); it was thrown away"
-        raise InputError(remote.url, problem, "run again; if it repeats, the publisher changed the file") from None
-    return Path(path)
+        raise InputError(remote.url, problem, "run again; if it repeats, the publisher changed the file")
+    return part.replace(path)
 
 
-def _resume(url: str, file: Path, *, part: Path) -> None:
-    """Download to `part`, going on where an earlier try stopped; what is whole becomes `file`."""
+def _require_https(address: str, remote: Remote) -> None:
+    """Raise InputError for an address that anyone on the way could answer, unless a published checksum would tell."""
+    if remote.sha256 is None and not address.startswith("https://"):
+        problem = f"{remote.name} would come by plain HTTP, and no checksum of it is published"
+        raise InputError(address, problem, "fetch it by HTTPS by hand and put it into its folder")
+
+
+def _resume(remote: Remote, part: Path) -> None:
+    """Download to `part`, going on where an earlier try stopped."""
+    url = remote.url
     have = part.stat().st_size if part.exists() else 0
     remedy = "check the network and run the same command again: it goes on where it stopped"
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     try:
         with requests.get(url, headers=headers, stream=True, timeout=30) as answer:
+            for step in (*answer.history, answer):
+                _require_https(step.url, remote)
             if answer.status_code != 416:  # 416: all of it is here already
                 answer.raise_for_status()
                 have = have if answer.status_code == 206 else 0
@@ -164,7 +170,6 @@ def _resume(url: str, file: Path, *, part: Path) -> None:
     except OSError as error:
         error.filename = error.filename or str(part)  # a full disk does not say which file it refused
         raise
-    part.replace(file)
 
 
 def _unpack(archive: Path, folder: Path, *, wanted: str = "") -> None:

@@ -139,7 +139,6 @@ def save_figure(
     for suffix, metadata in kinds.items():
         with atomic_path(below(folder, f"{name}.{suffix}", "figure")) as temporary:
             figure.savefig(temporary, format=suffix, metadata=metadata, **({"dpi": figure.dpi} if pixels else {}))
-            temporary.chmod(0o644)
     write_csv(below(folder, f"{name}.csv", "figure"), data, float_format="%.4f")
 
 

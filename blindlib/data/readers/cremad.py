@@ -10,7 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from blindlib.common.errors import InputError
-from blindlib.common.files import atomic_path, build_root, damage, private_dir, sha256
+from blindlib.common.files import atomic_path, damage, frames_dir, sha256
 from blindlib.common.work import cores, track
 from blindlib.data import checks
 from blindlib.data.facetable import FaceTable, make_facetable
@@ -52,7 +52,7 @@ def load_cremad(root: Path) -> FaceTable:
             raise InputError(clip, f"its actor {match['actor']} is not in {PEOPLE}", "add the actor or remove the clip")
         rows.append((f"{clip.stem}.png", match["actor"], EMOTIONS[match["emotion"]]))
     frame = pd.DataFrame(rows, columns=["image", "identity", "emotion"]).join(people, on="identity")
-    folder = private_dir(private_dir(build_root() / "frames") / "cremad")
+    folder = frames_dir("cremad")
     frame["sha256"] = _extract_apexes(clips, folder)
     blank = frame["sha256"].isna()
     if blank.mean() > checks.ABSENT:
