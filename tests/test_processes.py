@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from blindlib.common import files
+from blindlib.common import litter
 from blindlib.common.files import ROOT, atomic_folder, atomic_path, remove_litter_of, write_csv
 from blindlib.common.litter import scratch_folder
 from blindlib.common.processes import INTERRUPTED
@@ -299,12 +299,12 @@ def test_a_new_temporary_file_that_was_taken_for_litter_is_made_again(tmp_path):
         path.touch()
         return str(path)
 
-    real = files.fcntl.flock
-    files.fcntl.flock = lambda handle, how: (tmp_path / "taken").unlink(missing_ok=True)
+    real = litter.fcntl.flock
+    litter.fcntl.flock = lambda handle, how: (tmp_path / "taken").unlink(missing_ok=True)
     try:
-        path, handle = files._locked(make)
+        path, handle = litter._locked(make)
     finally:
-        files.fcntl.flock = real
+        litter.fcntl.flock = real
     os.close(handle)
     assert path == tmp_path / "kept"
 

@@ -68,10 +68,10 @@ def put(temporary: Path, path: Path, *, rows: int | None = None, summed: bool = 
     """
     if summed or _carries_sum(path):
         new, old = _line(temporary, path, rows), _sums(path)
-        write_text(_sums_file(path), new + "".join(f"{known}  {path.name}\n" for known in old))
+        _write_sums(path, new + "".join(f"{known}  {path.name}\n" for known in old))
         temporary.replace(path)
         if old:
-            write_text(_sums_file(path), new)
+            _write_sums(path, new)
     else:
         temporary.replace(path)
     if os.environ.get(JOURNAL) and path.parent.name != _SUMS:
@@ -89,6 +89,13 @@ def _carries_sum(path: Path) -> bool:
 
 def _sums_file(path: Path) -> Path:
     return path.parent / _SUMS / path.name
+
+
+def _write_sums(path: Path, text: str) -> None:
+    """Write a file's sums, in a folder that is as private as the file's."""
+    folder = _sums_file(path).parent
+    folder.mkdir(mode=path.parent.stat().st_mode & 0o777, exist_ok=True)
+    write_text(_sums_file(path), text)
 
 
 def _line(file: Path, path: Path, rows: int | None) -> str:
@@ -123,7 +130,7 @@ def damage(path: Path, content: bytes | None = None) -> str:
 
 def renew_sum(path: Path, known: str) -> None:
     """Write a file's lost or damaged sum again, where its bytes are known from elsewhere."""
-    write_text(_sums_file(path), f"{known}  {path.name}\n")
+    _write_sums(path, f"{known}  {path.name}\n")
 
 
 def check(path: Path, remedy: str) -> Path:
