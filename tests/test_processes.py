@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from blindlib.common import litter
+from blindlib.common import files, litter
 from blindlib.common.files import ROOT, atomic_folder, atomic_path, remove_litter_of, write_csv
 from blindlib.common.litter import scratch_folder
 from blindlib.common.processes import INTERRUPTED
