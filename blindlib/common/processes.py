@@ -109,17 +109,19 @@ def one_line_when_interrupted() -> Iterator[None]:
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    told, raised = threading.Lock(), []
+    telling, told, raised = threading.RLock(), [], []
     read, write = os.pipe()
     os.set_blocking(write, False)
 
     def tell() -> None:
-        if not told.acquire(blocking=False):
-            return
-        bars = getattr(getattr(sys.modules.get("tqdm"), "tqdm", None), "_instances", ())
-        os.write(2, f"{chr(10) if os.isatty(2) or len(bars) else ''}{INTERRUPTED}\n".encode())
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1), os.dup2(nowhere, 2)
+        with telling:  # whoever comes second waits until it is said
+            if told:
+                return
+            told.append(True)
+            bars = getattr(getattr(sys.modules.get("tqdm"), "tqdm", None), "_instances", ())
+            os.write(2, f"{chr(10) if os.isatty(2) or len(bars) else ''}{INTERRUPTED}\n".encode())
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 1), os.dup2(nowhere, 2)
 
     def handle(*_) -> None:
         tell()
@@ -140,7 +142,8 @@ def one_line_when_interrupted() -> Iterator[None]:
     try:
         yield
     finally:
-        if told.locked():
+        if told:
+            tell()  # returns once the line is out
             os._exit(130)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.default_int_handler)
