@@ -1,18 +1,15 @@
 """Processes end when they should: none outlives its parent, and Ctrl-C ends a command within 2 s by one line.
 
-Nothing here imports more than the standard library: the command line asks for it before all else.
+The command line asks for it before all else, so it imports next to nothing: until it is here, Ctrl-C shows a traceback.
 """
 
-import ctypes
 import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 INTERRUPTED = "interrupted: nothing is left half-written; run the same command again"
 _LOOK = 0.5  # seconds from one look at the parent to the next
@@ -36,6 +33,8 @@ def end_with_parent(parent: int | None = None, at_once: bool = True) -> None:
     """
     line = _line() if parent is None else (parent,)
     if at_once and sys.platform == "linux":
+        import ctypes
+
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != line[0]:
         os._exit(1)
@@ -75,11 +74,16 @@ def _line() -> tuple[int, ...]:
 
 
 def _name(process: int) -> str:
-    return Path(f"/proc/{process}/comm").read_text().strip()
+    return _told(process).partition("(")[2].rpartition(")")[0]
 
 
 def _parent_of(process: int) -> int:
-    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    return int(_told(process).rpartition(")")[2].split()[1])
+
+
+def _told(process: int) -> str:
+    with open(f"/proc/{process}/stat") as stream:  # noqa: PTH123
+        return stream.read()
 
 
 @contextmanager
@@ -151,6 +155,8 @@ def one_line_when_interrupted() -> Iterator[None]:
 
 def in_a_thread(work: Callable):
     """The work's result or its exception, from a thread of its own, where no library can take over Ctrl-C."""
+    from concurrent.futures import Future
+
     future = Future()
 
     def run() -> None:
