@@ -5,9 +5,11 @@ of its processes may be left, and at the end no litter, and the same bytes of fi
 """
 
 import argparse
+import atexit
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,6 +32,7 @@ SECONDS = 5  # that a process may outlive its parent
 def environment(folder: Path) -> dict[str, str]:
     """This environment with products in a folder, temporary files of its own, and a mark."""
     scratch = tempfile.mkdtemp(prefix="kills-")  # short: the path of a socket has at most 107 characters
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
     own = {"BLINDLIB_BUILD": str(folder / "build"), "BLINDLIB_FIGURES": str(folder / "figures"), "TMPDIR": scratch}
     return {**os.environ, **own, MARK: uuid.uuid4().hex}
 

@@ -39,13 +39,13 @@ def remove_if_nobody_s(path: Path) -> None:
             os.close(handle)
 
 
-def remove_litter(*folders: Path) -> None:
-    """Remove from folders, and all below, the temporary files and folders of processes that are gone."""
+def remove_litter(*folders: Path, deep: bool = True) -> None:
+    """Remove from folders, if `deep` from all below too, the temporary files and folders of processes that are gone."""
     for folder in folders:
         for parent, below, files in os.walk(folder):
             for name in filter(_TEMPORARY.fullmatch, (*below, *files)):
                 remove_if_nobody_s(Path(parent, name))
-            below[:] = [name for name in below if not _TEMPORARY.fullmatch(name)]
+            below[:] = [name for name in below if deep and not _TEMPORARY.fullmatch(name)]
 
 
 def _scratch() -> tuple[Path, int]:

@@ -1,18 +1,15 @@
 """Processes end when they should: none outlives its parent, and Ctrl-C ends a command within 2 s by one line.
 
-Nothing here imports more than the standard library: the command line asks for it before all else.
+The command line asks for it before all else, so it imports next to nothing: until it is here, Ctrl-C shows a traceback.
 """
 
-import ctypes
 import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 INTERRUPTED = "interrupted: nothing is left half-written; run the same command again"
 _LOOK = 0.5  # seconds from one look at the parent to the next
@@ -36,6 +33,8 @@ def end_with_parent(parent: int | None = None, at_once: bool = True) -> None:
     """
     line = _line() if parent is None else (parent,)
     if at_once and sys.platform == "linux":
+        import ctypes
+
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != line[0]:
         os._exit(1)
@@ -75,11 +74,16 @@ def _line() -> tuple[int, ...]:
 
 
 def _name(process: int) -> str:
-    return Path(f"/proc/{process}/comm").read_text().strip()
+    return _told(process).partition("(")[2].rpartition(")")[0]
 
 
 def _parent_of(process: int) -> int:
-    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    return int(_told(process).rpartition(")")[2].split()[1])
+
+
+def _told(process: int) -> str:
+    with open(f"/proc/{process}/stat") as stream:  # noqa: PTH123
+        return stream.read()
 
 
 @contextmanager
@@ -109,17 +113,19 @@ def one_line_when_interrupted() -> Iterator[None]:
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    told, raised = threading.Lock(), []
+    telling, told, raised = threading.RLock(), [], []
     read, write = os.pipe()
     os.set_blocking(write, False)
 
     def tell() -> None:
-        if not told.acquire(blocking=False):
-            return
-        bars = getattr(getattr(sys.modules.get("tqdm"), "tqdm", None), "_instances", ())
-        os.write(2, f"{chr(10) if os.isatty(2) or len(bars) else ''}{INTERRUPTED}\n".encode())
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1), os.dup2(nowhere, 2)
+        with telling:  # whoever comes second waits until it is said
+            if told:
+                return
+            told.append(True)
+            bars = getattr(getattr(sys.modules.get("tqdm"), "tqdm", None), "_instances", ())
+            os.write(2, f"{chr(10) if os.isatty(2) or len(bars) else ''}{INTERRUPTED}\n".encode())
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 1), os.dup2(nowhere, 2)
 
     def handle(*_) -> None:
         tell()
@@ -140,7 +146,8 @@ def one_line_when_interrupted() -> Iterator[None]:
     try:
         yield
     finally:
-        if told.locked():
+        if told:
+            tell()  # returns once the line is out
             os._exit(130)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -148,6 +155,8 @@ def one_line_when_interrupted() -> Iterator[None]:
 
 def in_a_thread(work: Callable):
     """The work's result or its exception, from a thread of its own, where no library can take over Ctrl-C."""
+    from concurrent.futures import Future
+
     future = Future()
 
     def run() -> None:

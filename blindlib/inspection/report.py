@@ -242,7 +242,7 @@ def check_folder(folder: Path | str) -> Path:
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(folder, "is a file", "name a folder")
-    remove_litter(folder)
+    remove_litter(folder, deep=False)
     if folder.is_dir() and any(folder.iterdir()) and not _earlier(folder):
         raise InputError(folder, "holds something else", "name a new folder")
     return folder
