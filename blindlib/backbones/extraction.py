@@ -19,8 +19,9 @@ from types import ModuleType
 
 import numpy as np
 
-from blindlib.backbones.alignment import Alignment, align, decode, shrink
+from blindlib.backbones.alignment import Alignment, align, shrink
 from blindlib.common.errors import InputError
+from blindlib.common.pictures import read_picture
 
 
 class _Worker(SpawnProcess):
@@ -87,7 +88,7 @@ def align_files(
         if hashlib.sha256(content).hexdigest() != sha256:
             remedy = "run 01_data_prep again: touch its notebook"
             raise InputError(path, "is gone or has changed since notebook 01", remedy)
-        image = decode(BytesIO(content))
+        image = read_picture(BytesIO(content), path)
         if alignment is None:
             chips.append(shrink(image, size, window))
             continue

@@ -4,11 +4,14 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from blindlib.common.errors import InputError
 
 if TYPE_CHECKING:  # the command line starts without pandas
     import pandas as pd
@@ -51,6 +54,35 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def require_file(path: Path, what: str, remedy: str, limit: int | None = None) -> Path:
+    """Return the path of a file that is there, not empty and of at most `limit` bytes; nothing is opened.
+
+    Raises InputError otherwise, and for a folder, a pipe, a socket or a device: reading one may wait for ever.
+    """
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        raise InputError(path, f"{what} not found", remedy) from None
+    kind = next((kind for is_kind, kind in _KINDS if is_kind(found.st_mode)), None)
+    if kind:
+        raise InputError(path, f"{what} not found: this is {kind}", remedy)
+    if found.st_size == 0:
+        raise InputError(path, f"{what} is empty (0 bytes)", remedy)
+    if limit is not None and found.st_size > limit:
+        problem = f"{what} has {found.st_size:,} bytes, of which at most {limit:,} are read"
+        raise InputError(path, problem, "split it, or check that it is the right file")
+    return path
 
 
 def write_text(path: Path, text: str) -> Path:

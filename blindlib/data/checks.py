@@ -1,6 +1,5 @@
 """What every reader asks of its files: that they are there, inside their folder, without a wrong line or image."""
 
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,22 +7,13 @@ from io import StringIO
 from pathlib import Path
 
 import pandas as pd
-from PIL import Image
 
 from blindlib.common.errors import InputError
-from blindlib.common.files import sha256
+from blindlib.common.files import require_file, sha256
+from blindlib.common.pictures import read_picture
 from blindlib.common.work import track
 
 ABSENT = 0.01  # share of a list's files that may be absent: they are counted; more is another folder or half a download
-
-
-def require_file(path: Path, what: str, remedy: str) -> Path:
-    """Return the path of a file that is there and not empty. Raises InputError otherwise."""
-    if not path.is_file():
-        raise InputError(path, f"{what} not found", remedy)
-    if path.stat().st_size == 0:
-        raise InputError(path, f"{what} is empty (0 bytes)", remedy)
-    return path
 
 
 @dataclass(frozen=True)
@@ -124,21 +114,12 @@ def inside(folder: Path, relative: str, source: Path, line: int | None = None) -
 
 
 def check_images(folder: Path, images: list[str]) -> list[str]:
-    """SHA-256 of every image. Each is decoded: raises InputError at the first that is absent, truncated or no image."""
+    """SHA-256 of every image. Each is decoded: raises InputError at the first that `read_picture` refuses."""
     with ThreadPoolExecutor() as pool:
         results = pool.map(lambda image: _check_image(folder / image), images)
         return list(track(results, "checking images", total=len(images), unit="image"))
 
 
 def _check_image(path: Path) -> str:
-    require_file(path, "image", "fetch the data set again, or take the row out of its list")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                image.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        reason = str(error).split(":")[0].replace(f" '{path}'", "").splitlines()[0]
-        problem = f"does not decode as an image ({reason})"
-        raise InputError(path, problem, "fetch this file again or remove it") from None
+    read_picture(path)
     return sha256(path)
