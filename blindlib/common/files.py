@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blindlib.common.errors import InputError
+from blindlib.common.errors import InputError, reason
 
 if TYPE_CHECKING:  # the command line starts without pandas
     import pandas as pd
@@ -101,6 +101,30 @@ def write_json(path: Path, value: object) -> Path:
 def write_csv(path: Path, frame: "pd.DataFrame", *, float_format: str | None = None) -> Path:
     """Write a DataFrame as CSV without its index, atomically; returns the path."""
     return write_text(path, frame.to_csv(index=False, float_format=float_format, lineterminator="\n"))
+
+
+def parse_json(text: str | bytes) -> object:
+    """The value of a JSON text. Raises ValueError if it does not read, nests too deep, or has a key twice."""
+
+    def once(pairs: list[tuple]) -> dict:
+        value = dict(pairs)
+        if len(value) < len(pairs):
+            raise ValueError("a key stands in it twice")
+        return value
+
+    try:
+        return json.loads(text, object_pairs_hook=once)
+    except RecursionError:
+        raise ValueError("it nests too deep") from None
+
+
+def read_json(path: Path, what: str, remedy: str, limit: int = 1 << 26) -> object:
+    """The value of a JSON file of at most `limit` bytes. Raises InputError if it is absent or does not read."""
+    require_file(path, what, remedy, limit)
+    try:
+        return parse_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(path, f"does not read as JSON ({reason(error)})", remedy) from None
 
 
 def sha256(path: Path) -> str:
