@@ -114,9 +114,8 @@ def load_compactnet(path: Path = WEIGHTS, network: type[CompactNet] = CompactNet
     try:
         network.load_state_dict({name: value.float() for name, value in state.items()})
     except RuntimeError as error:
-        raise InputError(
-            path, f"does not hold CompactNet's weights ({' '.join(str(error).split())[:90]})", remedy
-        ) from None
+        problem = f"does not hold CompactNet's weights ({' '.join(str(error).split())[:90]})"
+        raise InputError(path, problem, remedy) from None
     return network.eval().requires_grad_(False)
 
 
