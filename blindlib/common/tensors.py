@@ -1,5 +1,6 @@
 """Files of weights, read without unpickling: whole, of floating point, finite; or one line says what is wrong."""
 
+import warnings
 from pathlib import Path
 from zipfile import ZipFile, is_zipfile
 
@@ -43,7 +44,9 @@ def read_state(path: Path, what: str, remedy: str) -> dict[str, torch.Tensor]:
         if is_zipfile(path):
             with ZipFile(path) as opened:
                 require_room(sum(member.file_size for member in opened.infolist()))
-        found = torch.load(path, weights_only=True, map_location="cpu")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it tells of sparse tensors; `require_weights` refuses them
+            found = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # a damaged file, or one with more than tensors: torch raises many types
         problem = f"is no .pth file of tensors, or a part of one ({type(error).__name__}: {reason(error, 60)})"
         raise InputError(path, problem, remedy) from None

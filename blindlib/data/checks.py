@@ -96,20 +96,25 @@ def read_labels(path: Path, what: str, remedy: str, rows: int) -> pd.DataFrame:
     return _parse(path, _read_text(path, what, remedy, lines=max(LINES, 2 * rows)))
 
 
-def _parse(path: Path, text: str, **options) -> pd.DataFrame:
-    """The table in a CSV file's text; what would fill the memory is refused before it is cut into cells."""
+def _refuse_wide(path: Path, text: str) -> None:
     start, line = 0, 1
     while start < len(text):
         end = text.find("\n", start) % (len(text) + 1)
         if text.count(",", start, end) >= COLUMNS:
             raise InputError(path, f"has more than {COLUMNS:,} columns", _RIGHT, line=line)
         start, line = end + 1, line + 1
+
+
+def _parse(path: Path, text: str, **options) -> pd.DataFrame:
+    """The table in a CSV file's text; what would fill the memory is refused before it is cut into cells."""
+    _refuse_wide(path, text)
     try:
-        names = next((row for row in csv.reader(StringIO(text)) if row), [])
-        if len(names) > COLUMNS or len(names) * line > CELLS:
-            raise InputError(path, f"has {len(names):,} columns in {line:,} lines, {CELLS:,} cells at most", _RIGHT)
+        header, lines = csv.reader(StringIO(text)), text.count("\n") + 1
+        names = next(filter(None, header), [])
+        if len(names) > COLUMNS or len(names) * lines > CELLS:
+            raise InputError(path, f"has {len(names):,} columns in {lines:,} lines, {CELLS:,} cells at most", _RIGHT)
         if len(set(names)) < len(names):
-            raise InputError(path, "has two columns of one name", "rename one of them", line=1)
+            raise InputError(path, "has two columns of one name", "rename one of them", line=header.line_num)
         table = pd.read_csv(StringIO(text), dtype=str, **options)
     except (csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(path, f"does not read as a table ({reason(error)})", "mend that line") from None

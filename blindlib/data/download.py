@@ -189,7 +189,7 @@ def _require(right: bool, url: str, problem: str, part: Path) -> None:
 
 
 def _unpack(archive: Path, folder: Path, mb: int, *, wanted: str = "") -> None:
-    """Unpack at most so many 10⁶ bytes aside, then move what lies at its top into the folder; nothing is overwritten."""
+    """Unpack at most so many 10⁶ bytes aside, then move what lies at the top into the folder, overwriting nothing."""
     aside = folder / f".{archive.name}.unpacked"
     shutil.rmtree(aside, ignore_errors=True)  # of a run that was killed
     with atomic_folder(aside) as partial:
