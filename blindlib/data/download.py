@@ -245,16 +245,18 @@ def _extract_tar(archive: Path, folder: Path, limit: int) -> None:
                 size += member.size
                 _require_room(archive, number, size, limit)
                 opened.extract(member, folder, filter="data")
-            while block := bounded.read(1 << 16):  # to the end, where a packed archive keeps its checksum
+            block = bounded.last  # the library takes a damaged header for the end
+            while block:  # to the end, where a packed archive keeps its checksum
                 if block.strip(b"\0"):
                     raise tarfile.ReadError("it goes on after its end")
+                block = bounded.read(1 << 16)
 
 
 class _Bounded:
     """A stream of which so much is read, and of that no more than a megabyte at once: a header may ask for any size."""
 
     def __init__(self, stream: BinaryIO, limit: int):
-        self.left, self.stream = limit, stream
+        self.left, self.stream, self.last = limit, stream, b""
         self.seek, self.tell, self.close = stream.seek, stream.tell, stream.close
 
     def read(self, size: int = -1) -> bytes:
@@ -262,7 +264,8 @@ class _Bounded:
         self.left -= size
         if not 0 <= size <= 1 << 20 or self.left < 0:
             raise tarfile.ReadError(f"it asks for {size:,} bytes of memory, or has no end")
-        return self.stream.read(size)
+        self.last = self.stream.read(size)
+        return self.last
 
 
 def _require_room(archive: Path, members: int, size: int, limit: int) -> None:
