@@ -1,22 +1,18 @@
 """What every reader asks of its files: that they are there, inside their folder, without a wrong line or image."""
 
-import csv
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 
-from blindlib.common.errors import InputError, reason
-from blindlib.common.files import require_file, sha256
+from blindlib.common.errors import InputError
+from blindlib.common.files import sha256
 from blindlib.common.pictures import read_picture
+from blindlib.common.texts import parse_table, read_text
 from blindlib.common.work import track
 
-BYTES, LINES = 1 << 27, 3_000_000  # of a list or table, at most: CelebA's longest has 26 MB and 202,601 lines
-COLUMNS, CELLS = 1024, 20_000_000  # LFW's scores have 75 columns
-_RIGHT = "check that it is the right file, or split it"
 ABSENT = 0.01  # share of a list's files that may be absent: they are counted; more is another folder or half a download
 
 
@@ -62,19 +58,9 @@ class Listing:
         return self.rows[here], {"listed": listed, "absent": absent}
 
 
-def _read_text(path: Path, what: str, remedy: str, lines: int = LINES) -> str:
-    try:
-        text = require_file(path, what, remedy, max(BYTES, 256 * lines)).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(path, "is not UTF-8 text", "fetch the file again, or save it as UTF-8") from None
-    if text.count("\n") > lines:
-        raise InputError(path, f"has {text.count(chr(10)):,} lines, {lines:,} at most", _RIGHT)
-    return text
-
-
 def read_lines(path: Path, what: str, remedy: str) -> Listing:
     """A file's lines, stripped and without the blank ones, as the column `text`. Raises InputError if there is none."""
-    text = _read_text(path, what, remedy).splitlines()
+    text = read_text(path, what, remedy).splitlines()
     lines = {n: line.strip() for n, line in enumerate(text, 1) if line.strip()}
     if not lines:
         raise InputError(path, f"{what} is blank", remedy)
@@ -83,44 +69,12 @@ def read_lines(path: Path, what: str, remedy: str) -> Listing:
 
 def read_table(path: Path, what: str, columns: list[str], remedy: str) -> Listing:
     """A CSV file, every cell text, an empty one "". Raises InputError if it is absent, no table, or lacks a column."""
-    text = _read_text(path, what, remedy)
-    rows = _parse(path, text, keep_default_na=False)
+    text = read_text(path, what, remedy)
+    rows = parse_table(path, text, keep_default_na=False)
     require_columns(path, list(rows), columns)
     lines = [n for n, line in enumerate(text.split("\n"), 1) if line.strip(" \t")]  # as pandas passes over them
     rows.index = lines[1 : len(rows) + 1]
     return Listing(path, rows, remedy)
-
-
-def read_labels(path: Path, what: str, remedy: str, rows: int) -> pd.DataFrame:
-    """A CSV file of about so many rows, every cell text or missing. Raises InputError as `read_table`."""
-    return _parse(path, _read_text(path, what, remedy, lines=max(LINES, 2 * rows)))
-
-
-def _refuse_wide(path: Path, text: str) -> None:
-    start, line = 0, 1
-    while start < len(text):
-        end = text.find("\n", start) % (len(text) + 1)
-        if text.count(",", start, end) >= COLUMNS:
-            raise InputError(path, f"has more than {COLUMNS:,} columns", _RIGHT, line=line)
-        start, line = end + 1, line + 1
-
-
-def _parse(path: Path, text: str, **options) -> pd.DataFrame:
-    """The table in a CSV file's text; what would fill the memory is refused before it is cut into cells."""
-    _refuse_wide(path, text)
-    try:
-        header, lines = csv.reader(StringIO(text)), text.count("\n") + 1
-        names = next(filter(None, header), [])
-        if len(names) > COLUMNS or len(names) * lines > CELLS:
-            raise InputError(path, f"has {len(names):,} columns in {lines:,} lines, {CELLS:,} cells at most", _RIGHT)
-        if len(set(names)) < len(names):
-            raise InputError(path, "has two columns of one name", "rename one of them", line=header.line_num)
-        table = pd.read_csv(StringIO(text), dtype=str, **options)
-    except (csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(path, f"does not read as a table ({reason(error)})", "mend that line") from None
-    if not isinstance(table.index, pd.RangeIndex):  # pandas would take the first cells for the rows' names
-        raise InputError(path, "has more cells in its lines than names in its first line", "mend that line", line=1)
-    return table
 
 
 def require_columns(path: Path, found: list[str], wanted: list[str], line: int = 1) -> None:

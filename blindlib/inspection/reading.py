@@ -12,7 +12,7 @@ from blindlib.blinders.training import encode
 from blindlib.common.errors import InputError, reason
 from blindlib.common.files import require_file
 from blindlib.common.tensors import read_safetensors
-from blindlib.data.checks import read_labels
+from blindlib.common.texts import read_labels
 from blindlib.evaluate.probes import Task
 
 ROOM = 1 << 30  # bytes that a small file may take of the memory, at most
