@@ -106,7 +106,7 @@ def synth(
     images: Annotated[int, typer.Option(help="Everyday photographs of each.")] = 4,
     posed: Annotated[bool, typer.Option(help="One studio photograph of every basic emotion instead.")] = False,
     compound: Annotated[bool, typer.Option(help="With --posed: CFEE's fifteen compound emotions too.")] = False,
-    size: Annotated[int, typer.Option(help="Side in pixels, a multiple of 8.")] = 112,
+    size: Annotated[int, typer.Option(help="Side in pixels, a multiple of 8 up to 1024.")] = 112,
     seed: Annotated[int, typer.Option(help="Another seed is another population.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     compiled: Annotated[

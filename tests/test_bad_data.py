@@ -1,5 +1,7 @@
 """Bad input, for every adaptor, archives and disks: one line with file, line and remedy; nothing half-written."""
 
+import gzip
+import io
 import os
 import resource
 import shutil
@@ -7,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +38,11 @@ def again(path, number):
 
 def cut(path):
     path.write_bytes(path.read_bytes()[:200])
+
+
+def pipe(path):
+    path.unlink()
+    os.mkfifo(path)
 
 
 def first(root, pattern):
@@ -147,6 +155,19 @@ BAD = {
         "is not named",
     ),
     ("cremad", "many absent"): (lambda r: drop(r, "*.flv", 0.2), f"{SENT}:", "at most 1% may be"),
+    ("cremad", "a pipe"): (
+        lambda r: [(r / SENT).unlink(), pipe(first(r, "*_ANG_XX.flv"))],
+        "1001_IEO_ANG_XX.flv",
+        "is no regular file",
+    ),
+    ("cremad", "playlists"): (
+        lambda r: [p.write_text("#EXTM3U\n#EXTINF:1,\nx.flv\n#EXT-X-ENDLIST\n") for p in r.rglob("*.flv")],
+        ".flv",
+        "has no picture",
+    ),
+    ("cremad", "a table that is a pipe"): (lambda r: pipe(r / PEOPLE), PEOPLE, "this is a named pipe"),
+    ("manifest", "a picture that is a pipe"): (lambda r: pipe(first(r, "*.png")), "faces.csv:2", "absent from"),
+    ("lfw", "a picture that is a pipe"): (lambda r: pipe(first(r / "lfw", "*.jpg")), "_0001.jpg", "named pipe"),
     ("cremad", "clips that do not decode"): (lambda r: [cut(p) for p in r.rglob("*.flv")], ".flv", "has no picture"),
     ("cremad", "Git LFS pointers"): (
         lambda r: first(r, "*.flv").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
@@ -277,7 +298,66 @@ def damaged_zip(path):
     path.write_bytes(data)
 
 
+def tar(path, *members, mode="w:gz", end=b""):
+    """A tar file of (name, type, link or size) and what stands after it."""
+    with tarfile.open(path, mode) as opened:
+        for name, kind, value in members:
+            info = tarfile.TarInfo(name)
+            info.type = kind
+            if isinstance(value, str):
+                info.linkname = value
+            else:
+                info.size = value
+            opened.addfile(info, io.BytesIO(bytes(info.size)))
+    if end:
+        path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + end))
+
+
+def damaged_header(path):
+    """Of an unpacked tar file of two members the second's header; what came before it is whole."""
+    tar(path, ("train/1.jpg", tarfile.REGTYPE, 512), ("train/2.jpg", tarfile.REGTYPE, 512), mode="w")
+    data = bytearray(path.read_bytes())
+    data[1024] ^= 255
+    path.write_bytes(data)
+
+
+def long_header(path):
+    """A header that says that a name of 3 GB follows."""
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 3 << 30
+    path.write_bytes(gzip.compress(info.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20)))
+
+
+def zip_bomb(path):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("train/1.jpg", bytes(30_000_000))
+
+
+def many_zip(path):
+    with zipfile.ZipFile(path, "w") as opened:
+        for n in range(60):
+            opened.writestr(f"train/{n}", b"")
+
+
+R = tarfile.REGTYPE
 BAD_ARCHIVES = {
+    "zip that unpacks to more": ("x.zip", zip_bomb, "30,000,000 bytes or more; at most 50 and 20,000,000"),
+    "zip of too many": ("x.zip", many_zip, "unpacks to 60 files"),
+    "tar that unpacks to more": (
+        "x.tar.gz",
+        lambda p: tar(p, *((c, R, 7 * 10**6) for c in "abc")),
+        "21,000,000",
+    ),
+    "tar of too many": ("x.tar", lambda p: tar(p, *((f"a/{n}", R, 0) for n in range(60)), mode="w"), "51 files"),
+    "tar with a hard link to nothing": ("x.tar", lambda p: tar(p, ("a", tarfile.LNKTYPE, "b")), "does not unpack"),
+    "tar with a link to itself": ("x.tar", lambda p: tar(p, ("a", tarfile.LNKTYPE, "a")), "does not unpack"),
+    "tar with a link outside": ("x.tar", lambda p: tar(p, ("a", tarfile.SYMTYPE, "../../b")), "does not unpack"),
+    "tar with a pipe": ("x.tar", lambda p: tar(p, ("a", tarfile.FIFOTYPE, 0)), "does not unpack"),
+    "tar with a device": ("x.tar", lambda p: tar(p, ("a", tarfile.CHRTYPE, 0)), "does not unpack"),
+    "tar with a damaged header": ("x.tar", damaged_header, "goes on after its end"),
+    "tar with a name of 3 GB": ("x.tar.gz", long_header, "neither a zip nor a tar"),
+    "tar that goes on": ("x.tar.gz", lambda p: tar(p, ("a", R, 3), end=b"more"), "goes on after its end"),
+    "tar without an end": ("x.tar.gz", lambda p: tar(p, ("a", R, 3), end=bytes(50_000_000)), "has no end"),
     "zip that climbs": ("x.zip", lambda p: evil_zip(p, "../outside.jpg"), "leaves the folder"),
     "zip with an absolute path": ("x.zip", lambda p: evil_zip(p, "/outside.jpg"), "leaves the folder"),
     "zip with a Windows path": ("x.zip", lambda p: evil_zip(p, "..\\outside.jpg"), "leaves the folder"),
@@ -294,8 +374,10 @@ BAD_ARCHIVES = {
 
 
 @pytest.mark.parametrize("case", BAD_ARCHIVES)
-def test_a_bad_archive_leaves_nothing(tmp_path, case):
+def test_a_bad_archive_leaves_nothing(tmp_path, case, monkeypatch):
     name, make, words = BAD_ARCHIVES[case]
+    monkeypatch.setattr(archives, "MEMBERS", 50, raising=False)
+    monkeypatch.setitem(archives.CATALOGUE, "fairface", replace(archives.CATALOGUE["fairface"], mb=20))
     make(tmp_path / name)
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(InputError) as error:

@@ -29,7 +29,6 @@ from blindlib.backbones.alignment import (
     _detector,
     align,
     arcface_alignment,
-    decode,
     detect,
     dlib_alignment,
     shrink,
@@ -39,6 +38,7 @@ from blindlib.backbones.registry import BACKBONES, encode_onnx, get_backbone
 from blindlib.backbones.store import embed, embedding_key
 from blindlib.common.errors import InputError
 from blindlib.common.files import ROOT, store_dir
+from blindlib.common.pictures import read_picture
 from blindlib.data.readers.lfw import load_lfw
 from blindlib.synthfaces.render import SIZE
 
@@ -293,7 +293,7 @@ def test_no_face_is_counted_and_gets_the_typical_box(faces):
 def test_alignment_is_dlib_s_own(tmp_path):
     save_noise(tmp_path / "a.png", 1, side=200)
     box = (0.2, 0.25, 0.8, 0.85)
-    image = decode(tmp_path / "a.png")
+    image = read_picture(tmp_path / "a.png")
     chip, _ = align(image, dlib_alignment(150), box)
     image = np.pad(image, ((40, 40), (40, 40), (0, 0)), mode="edge")
     shape = _detector()[1](image, dlib.rectangle(*(round(280 * share) for share in box)))
@@ -309,7 +309,7 @@ def test_arcface_alignment_puts_the_eyes_where_arcface_does():
 
 def test_a_plain_field_holds_no_face_and_grey_becomes_three_channels(tmp_path):
     Image.new("L", (80, 60), 90).save(tmp_path / "grey.png")
-    image = decode(tmp_path / "grey.png")
+    image = read_picture(tmp_path / "grey.png")
     assert image.shape == (60, 80, 3) and (image == 90).all() and detect(image) is None
 
 

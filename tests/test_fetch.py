@@ -1,10 +1,13 @@
 """Downloads against a local server: verified, resumed, refused."""
 
+import contextlib
+import gzip
 import hashlib
 import io
 import resource
 import tarfile
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -12,6 +15,7 @@ import requests
 
 from blindlib.common.errors import InputError, explain
 from blindlib.data import download as module
+from blindlib.data.catalogue import CATALOGUE
 from blindlib.data.download import COLLECTIONS, Remote, fetch
 
 BODY = bytes(range(256)) * 4000
@@ -31,7 +35,7 @@ def server():
     files, log = {"/pairs.txt": BODY, "/lfw.tgz": archive(), "/evil.tgz": archive("../../evil.txt")}, []
 
     class Handler(BaseHTTPRequestHandler):
-        stop_after = None
+        stop_after, odd = None, None
 
         def do_GET(self):
             body, start = files.get(self.path), 0
@@ -43,6 +47,8 @@ def server():
                 self.send_response(206)
             else:
                 self.send_response(200)
+            if Handler.odd:
+                return Handler.odd(self)
             self.send_header("Content-Length", str(len(body) - start))
             self.end_headers()
             end = len(body) if Handler.stop_after is None else start + Handler.stop_after
@@ -191,3 +197,98 @@ def test_every_published_address_is_https():
     addresses = [remote.url for remotes in COLLECTIONS.values() for remote in remotes]
     addresses += [entry.address for entry in CATALOGUE.values()]
     assert len(addresses) > 8 and not [address for address in addresses if address.startswith("http:")]
+
+
+def forever(handler):
+    """Sends for ever; of its length it says nothing."""
+    handler.end_headers()
+    with contextlib.suppress(OSError):
+        while True:
+            handler.wfile.write(bytes(1 << 16))
+
+
+def drip(handler):
+    """Promises 40 bytes and sends one in a while."""
+    handler.send_header("Content-Length", "40")
+    handler.end_headers()
+    with contextlib.suppress(OSError):
+        for _ in range(40):
+            handler.wfile.write(b"x")
+            time.sleep(0.1)
+
+
+def says(length, body=BODY[:1000]):
+    def answer(handler):
+        handler.send_header("Content-Length", length)
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+def packed(handler):
+    """Sends 20 MB of zeros as 20 kB."""
+    body = gzip.compress(bytes(20_000_000))
+    handler.send_header("Content-Encoding", "gzip")
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+ODD = {
+    "sends for ever": (forever, "sends more and more bytes, at most 5,000,000 are expected"),
+    "promises 4 TB": (says(str(1 << 42)), "bytes, at most 5,000,000 are expected"),
+    "promises more digits than there are": (says("9" * 4000), "bytes, at most 5,000,000 are expected"),
+    "unpacks to more": (packed, "sends more and more bytes"),
+    "drips": (drip, "sends less than 1,000 bytes a second"),
+    "stops short": (says("2000"), "goes on where it stopped"),
+    "promises less": (says("10"), "another SHA-256"),
+    "promises no number": (says("many"), "another SHA-256"),
+    "promises less than nothing": (says("-5"), "another SHA-256"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_a_server_that_lies_or_has_no_end_fills_no_disk(server, tmp_path, monkeypatch, case):
+    remote = Remote("pairs.txt", f"{server.base}/pairs.txt", SHA, mb=5)
+    monkeypatch.setattr(module, "COLLECTIONS", {"toy": (remote,)})
+    monkeypatch.setattr(module, "PATIENCE", 1)
+    server.handler.odd, words = ODD[case]
+    start = time.monotonic()
+    with pytest.raises(InputError) as error:
+        fetch("toy", tmp_path, lambda _: None)
+    message = str(error.value)
+    assert words in message and message.startswith(remote.url) and "\n" not in message and "→" in message
+    assert time.monotonic() - start < 20
+    left = [file for file in tmp_path.iterdir() if file.name != ".pairs.txt.part"]
+    assert not left and sum(file.stat().st_size for file in tmp_path.iterdir()) <= 2000
+    server.handler.odd = None
+    (tmp_path / ".pairs.txt.part").unlink(missing_ok=True)
+    fetch("toy", tmp_path, lambda _: None)
+    assert (tmp_path / "pairs.txt").read_bytes() == BODY
+
+
+@pytest.mark.parametrize("length", ["7", str(len(BODY) + 1)])
+def test_a_part_that_fits_no_file_is_thrown_away(server, tmp_path, monkeypatch, length):
+    use(monkeypatch, server, "pairs.txt", None)
+    (tmp_path / ".pairs.txt.part").write_bytes(BODY[:300])
+
+    def answer(handler):
+        if handler.headers.get("Range") is None:
+            return says(str(len(BODY)), BODY)(handler)
+        handler._headers_buffer.clear()
+        handler.send_response(416)
+        handler.send_header("Content-Range", f"bytes */{length}")
+        handler.end_headers()
+
+    server.handler.odd = answer
+    with pytest.raises(InputError, match="has another length than what is here"):
+        fetch("toy", tmp_path, lambda _: None)
+    fetch("toy", tmp_path, lambda _: None)
+    assert (tmp_path / "pairs.txt").read_bytes() == BODY
+
+
+def test_every_file_that_is_fetched_has_a_size():
+    sizes = {remote.name: remote.mb for remotes in module.COLLECTIONS.values() for remote in remotes}
+    assert len(sizes) == 7 and all(1 < mb <= 400 for mb in sizes.values())
+    assert all(entry.mb >= 400 for entry in CATALOGUE.values())

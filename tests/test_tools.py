@@ -34,11 +34,11 @@ def test_exported_pictures_are_the_rendered_ones(tmp_path):
     export(tmp_path / "a", identities=2, posed=True, compound=True, size=32)
     truth = pd.read_parquet(tmp_path / "a" / "factors.parquet")
     assert len(truth) == 2 * 22 and truth["emotion"].nunique() == 22
-    from blindlib.backbones.alignment import decode
+    from blindlib.common.pictures import read_picture
 
     frames = render(truth.iloc[[3, 30]], size=32)
     for frame, image in zip(frames, truth["image"].iloc[[3, 30]], strict=True):
-        assert (decode(tmp_path / "a" / image) == frame).all()
+        assert (read_picture(tmp_path / "a" / image) == frame).all()
     export(tmp_path / "b", identities=2, posed=True, compound=True, size=32)
     assert (tmp_path / "a" / "manifest.csv").read_bytes() == (tmp_path / "b" / "manifest.csv").read_bytes()
     with pytest.raises(InputError, match="identities"):

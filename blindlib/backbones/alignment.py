@@ -1,10 +1,9 @@
-"""A photograph becomes an aligned face: decode, pad, detect, five points, similarity transform; and dlib's networks."""
+"""A photograph becomes an aligned face: pad, detect, five points, similarity transform; and dlib's networks."""
 
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -66,12 +65,6 @@ def _eyes_at(left: tuple, right: tuple, size: int) -> Alignment:
 def model_file(name: str) -> Path:
     """Path of a network of dlib in the package face_recognition_models (not imported: it needs `pkg_resources`)."""
     return Path(find_spec("face_recognition_models").submodule_search_locations[0]) / "models" / name
-
-
-def decode(file: Path | BinaryIO) -> np.ndarray:
-    """Decode an image file to RGB: uint8 (height, width, 3); a grey image gets three equal channels."""
-    with Image.open(file) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def shrink(image: np.ndarray, size: int, window: tuple[int, int, int] | None = None) -> np.ndarray:

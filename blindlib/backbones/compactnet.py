@@ -10,11 +10,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from blindlib.common.errors import InputError
+from blindlib.common.tensors import read_safetensors, require_weights
 
 WEIGHTS = Path(__file__).parent / "weights" / "compactnet.safetensors"
 LABEL_WEIGHTS = WEIGHTS.with_name("labelnet.safetensors")
@@ -109,12 +108,14 @@ class LabelNet(CompactNet):
 
 def load_compactnet(path: Path = WEIGHTS, network: type[CompactNet] = CompactNet) -> CompactNet:
     """A trained network, frozen; raises InputError if the file is absent, damaged or of another shape."""
-    network = network()
+    network, remedy = network(), "run `make backbone`"
+    state = read_safetensors(path, "CompactNet's weights", remedy)[0]
+    require_weights(path, state, remedy)
     try:
-        network.load_state_dict({name: value.float() for name, value in load_file(path).items()})
-    except (OSError, SafetensorError, RuntimeError) as error:
-        problem = f"does not hold CompactNet's weights ({error!r:.80})"
-        raise InputError(path, problem, "run `make backbone`") from None
+        network.load_state_dict({name: value.float() for name, value in state.items()})
+    except RuntimeError as error:
+        problem = f"does not hold CompactNet's weights ({' '.join(str(error).split())[:90]})"
+        raise InputError(path, problem, remedy) from None
     return network.eval().requires_grad_(False)
 
 

@@ -18,8 +18,9 @@ from types import ModuleType
 
 import numpy as np
 
-from blindlib.backbones.alignment import Alignment, align, decode, shrink
+from blindlib.backbones.alignment import Alignment, align, shrink
 from blindlib.common.errors import InputError
+from blindlib.common.pictures import read_picture
 from blindlib.common.processes import end_with_parent, starting_workers
 
 
@@ -88,7 +89,7 @@ def align_files(
         if hashlib.sha256(content).hexdigest() != sha256:
             remedy = "run 01_data_prep again: delete the run's 01_data_prep.ipynb in build/, then `make paper`"
             raise InputError(path, "is gone or has changed since notebook 01", remedy)
-        image = decode(BytesIO(content))
+        image = read_picture(BytesIO(content), path)
         if alignment is None:
             chips.append(shrink(image, size, window))
             continue

@@ -36,7 +36,8 @@ from blindlib.data.facetable import FaceTable
 from blindlib.data.readers.synth import read_album
 from blindlib.synthfaces.render import render
 
-EXTRACTOR_VERSION = 1  # raised whenever the same image would give another embedding
+# Raised whenever the same image would give another embedding. 2, of files: upright as EXIF says, 16 bits scaled.
+EXTRACTOR_VERSION = {"synthfaces": 1, "files": 2}
 SHARD = 256  # images
 _SET = ("x.npy", "detected.npy", "meta.json")
 _REMEDY = "run again: it is made anew"
@@ -58,7 +59,7 @@ def embedding_key(faces: FaceTable, backbone: Backbone) -> str:
     images = faces.frame[["image", "sha256"]].to_numpy().tolist()
     alignment = backbone.alignment and [backbone.alignment.size, backbone.alignment.points]
     view = [backbone.size] if backbone.window is None else [backbone.size, *backbone.window]
-    return digest(images, backbone.name, *view, alignment, backbone.weights(), EXTRACTOR_VERSION)[:32]
+    return digest(images, backbone.name, *view, alignment, backbone.weights(), EXTRACTOR_VERSION[faces.source])[:32]
 
 
 def embed(faces: FaceTable, backbone: Backbone) -> EmbeddingSet:

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.resnet import Bottleneck, ResNet
 from torchvision.transforms.functional import normalize
 
-from blindlib.common.errors import InputError
+from blindlib.common.errors import InputError, reason
+from blindlib.common.reading import require_file
+from blindlib.common.tensors import LIMIT, read_safetensors, read_state, require_room, require_weights
 
 SIDE = 224  # pixels
 IDENTITIES = 8631  # of VGGFace2's training set: the classes of the published classifiers
@@ -89,10 +90,12 @@ def _published(ours: str, is_kernel: bool) -> tuple[str, str, str]:
 def _read_keras(path: Path) -> dict[str, torch.Tensor]:
     import h5py
 
-    found = {}
+    found, size = {}, 0
     with h5py.File(path) as file:
         for layer in np.asarray(file.attrs["layer_names"]).astype(str):
             for weight in np.asarray(file[layer].attrs["weight_names"]).astype(str):
+                size += file[layer][weight].nbytes
+                require_room(size)
                 value = torch.from_numpy(file[layer][weight][()])
                 if value.ndim == 4:  # a kernel: (height, width, in, out) -> (out, in, height, width)
                     value = value.permute(3, 2, 0, 1)
@@ -102,27 +105,24 @@ def _read_keras(path: Path) -> dict[str, torch.Tensor]:
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
     """Tensors under the file's own names, and the flavour."""
-    kind = path.suffix.lower()
-    if not path.is_file():
-        raise InputError(path, "VGGFace2's ResNet-50 weights not found", _FETCH)
+    kind, what = path.suffix.lower(), "VGGFace2's ResNet-50 weights"
     if kind == ".pkl":
         problem = "is a plain pickle; opening one runs whatever code is in it, so it is not opened"
         raise InputError(path, problem, f"use resnet50_ft_dag.pth, or {_FETCH} for the .h5 file")
     if kind not in (".h5", ".pth", ".safetensors"):
         raise InputError(path, "is of an unknown kind; known: .h5, .pth, .safetensors", _FETCH)
+    if kind == ".pth":
+        return read_state(path, what, f"use resnet50_ft_dag.pth, or {_FETCH}"), "caffe"
+    if kind == ".safetensors":
+        tensors, told = read_safetensors(path, what, _FETCH)
+        return tensors, told.get("flavour")
+    require_file(path, what, _FETCH, LIMIT)
     try:
-        if kind == ".h5":
-            return _read_keras(path), "keras"
-        if kind == ".pth":
-            return torch.load(path, weights_only=True, map_location="cpu"), "caffe"
-        with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-            return tensors, (file.metadata() or {}).get("flavour")
+        return _read_keras(path), "keras"
     except KeyError as error:
         raise InputError(path, f"is HDF5, but not Keras 2's weights ({error!r:.80})", _AGAIN) from None
-    except Exception as error:  # a damaged file, or one with more than tensors: torch raises many types
-        problem = f"is no {kind} file of tensors, or a part of one ({error!r:.80})"
-        raise InputError(path, problem, f"use resnet50_ft_dag.pth, or {_FETCH}") from None
+    except Exception as error:  # of a damaged file h5py raises many types
+        raise InputError(path, f"is no .h5 file of tensors, or a part of one ({reason(error)})", _FETCH) from None
 
 
 def _to_torchvision(path: Path, found: dict[str, torch.Tensor], graph: dict[str, torch.Tensor]) -> dict:
@@ -139,6 +139,7 @@ def _to_torchvision(path: Path, found: dict[str, torch.Tensor], graph: dict[str,
         value, shape = found[theirs], tuple(graph[ours].shape)
         if value.shape != shape:
             raise InputError(path, f"{theirs} has shape {tuple(value.shape)}, not {shape}", _AGAIN)
+        require_weights(path, {theirs: value}, _AGAIN)
         state[ours] = value.float().contiguous()
     if "conv1_7x7_s2.weight" in names:  # MatConvNet's importer turned the first convolution to RGB; turn it back
         state["conv1.weight"] = state["conv1.weight"].flip(1)
@@ -161,16 +162,14 @@ def load_vggface2(path: Path | str) -> VGGFace2ResNet50:
     found, flavour = _read(path)
     if flavour not in FLAVOURS:
         raise InputError(path, "its metadata names no flavour, keras or caffe", "write it by vggface2.save_safetensors")
-    if not isinstance(found, dict) or not all(map(torch.is_tensor, found.values())):
-        raise InputError(path, "holds no state dict (names -> tensors)", f"use resnet50_ft_dag.pth, or {_FETCH}")
     other = None
     if any("1x1_down" in name or name.endswith(".conv4.weight") for name in found):
         other = "SENet-50's weights"
     elif any(name.startswith(("conv1_1", "fc6")) for name in found):
         other = "VGG16's weights"
     for name in found.keys() & {"classifier/bias", "classifier.bias", "fc.bias"}:
-        if len(found[name]) != IDENTITIES:
-            other = f"a network of {len(found[name])} classes, not of VGGFace2's {IDENTITIES} identities"
+        if found[name].numel() != IDENTITIES:
+            other = f"a network of {found[name].numel()} classes, not of VGGFace2's {IDENTITIES} identities"
     if other:
         raise InputError(path, f"holds {other}, not ResNet-50's trained on VGGFace2", _FETCH)
     with torch.device("meta"):  # the graph alone: no numbers drawn only to be replaced
@@ -189,11 +188,14 @@ def load_imagenet(path: Path) -> ImageNetResNet50:
     """torchvision's ResNet-50 (IMAGENET1K_V2), frozen; raises InputError if the file is absent or damaged."""
     with torch.device("meta"):
         network = ImageNetResNet50(Bottleneck, _BLOCKS)
+    remedy = "delete it and run `blindlib data fetch resnet50-imagenet`"
+    state = read_state(path, "ResNet-50's weights", remedy)
     try:
-        network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"), assign=True)
-    except Exception as error:  # torch raises many types of a damaged file
-        remedy = "delete it and run `blindlib data fetch resnet50-imagenet`"
-        raise InputError(path, f"does not hold ResNet-50's weights ({error!r:.80})", remedy) from None
+        network.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        problem = f"does not hold ResNet-50's weights ({' '.join(str(error).split())[:90]})"
+        raise InputError(path, problem, remedy) from None
+    require_weights(path, network.state_dict(), remedy)
     network.fc = nn.Identity()
     return network.eval().requires_grad_(False)
 

@@ -1,6 +1,5 @@
 """What the blinders share: scikit-learn's face, files without pickle, and a bank of heads behind one estimator."""
 
-import json
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -8,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from pydantic_core import to_jsonable_python
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
@@ -19,8 +17,10 @@ from blindlib.blinders.heads import ResidualHeads
 from blindlib.blinders.representation import Representation
 from blindlib.blinders.training import Training, TrainingSet, encode, pick_device
 from blindlib.blinders.validation import ValidationProbes, choose
-from blindlib.common.errors import InputError
+from blindlib.common.errors import InputError, reason
 from blindlib.common.files import check, write_bytes, write_json
+from blindlib.common.reading import read_json
+from blindlib.common.tensors import read_safetensors, require_weights
 from blindlib.common.work import derive_seed, track
 
 _BLOCK = 65_536  # rows: what a head's intermediate values may take
@@ -97,23 +97,27 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If a file is absent or damaged, is another method's, or its weights have the wrong shape.
         """
         file, remedy = _weights_file(path), "train it again: run `make paper`, or the notebook that makes it"
-        for each in (file, file.with_suffix(".json")):
+        described = file.with_suffix(".json")
+        for each in (file, described):
             check(each, remedy)
         try:
-            arrays = load_file(file)
-            meta = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+            arrays = read_safetensors(file, "a head's weights", remedy)[0]
+            meta = read_json(described, "a head's description", remedy)
             kind = meta["class"]
             blinder = cls._described_by(meta) if kind == cls.__name__ else None
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-            problem = f"does not read as safetensors and JSON of {cls.__name__} ({str(error).splitlines()[0][:80]})"
-            raise InputError(file, problem, remedy) from None
+        except InputError:
+            raise
+        except Exception as error:  # whatever JSON may hold in place of a description
+            problem = f"does not read as the description of {cls.__name__} ({reason(error)})"
+            raise InputError(described, problem, remedy) from None
         if blinder is None:
-            raise InputError(file, f"holds {kind}, not {cls.__name__}", f"use {kind}.load")
+            raise InputError(file, f"holds {kind!s:.40}, not {cls.__name__}", "load it by the class that saved it")
+        require_weights(file, arrays, remedy)
         try:
             blinder._restore(arrays)
-        except ValueError as error:
+        except Exception as error:  # as above
             remedy = "use the file that this version saved, or train it again"
-            raise InputError(file, f"weights of the wrong shape: {error}", remedy) from None
+            raise InputError(file, f"weights of the wrong shape: {reason(error, 200)}", remedy) from None
         return blinder
 
     @classmethod
@@ -273,8 +277,11 @@ class HeadBlinder(Blinder):
         settings = self.settings or self._settings()
         form = {"residual": settings.residual, "keep_norm": settings.keep_norm}
         self.heads_ = ResidualHeads.from_arrays(arrays, **form)
-        if len(self.heads_.down) != len(self.strengths_) * len(self.chosen_):
-            raise ValueError(f"{len(self.heads_.down)} heads for {len(self.chosen_)} splits")
+        count, dim = self.heads_.down.shape[:2]
+        if count != len(self.strengths_) * len(self.chosen_) or not set(self.chosen_) <= set(self.strengths_):
+            raise ValueError(f"{count} heads for {len(self.chosen_)} splits")
+        if dim != self.n_features_in_:
+            raise ValueError(f"heads of {dim} dimensions for {self.n_features_in_}")
 
 
 def _history_rows(training: Training, number: int, columns: dict[str, np.ndarray]) -> list[dict]:

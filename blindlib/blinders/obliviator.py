@@ -92,6 +92,8 @@ class Obliviator(Blinder):
 
     def _restore(self, arrays: dict[str, torch.Tensor]) -> None:
         dim, count = self.n_features_in_, (len(arrays) - 1) // 10
+        if tuple(arrays["bias"].shape) != (dim,):
+            raise ValueError(f"{tuple(arrays['bias'].shape)} for {dim} dimensions")
         self.bias_, self.steps_ = arrays["bias"], [_Step(dim, torch.Generator()) for _ in range(count)]
         shapes = {name: value.shape for name, value in arrays.items()}
         if shapes != {name: value.shape for name, value in self._arrays().items()}:

@@ -38,6 +38,11 @@ class InputError(ValueError):
         return f"{place}: {problem} → {remedy}"
 
 
+def reason(error: BaseException, length: int = 90) -> str:
+    """The first line of what an error says, or its type's name where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:length]
+
+
 def explain(error: OSError) -> InputError:
     """What the operating system refused, as the one line that bad input gets; of a full disk also what is free."""
     remedy = _REMEDIES.get(error.errno, "run it again; with `blindlib --debug …` it shows where it happened")

@@ -26,6 +26,7 @@ class Entry:
     licence: str
     address: str  # where its publisher describes it, or the form to ask for it
     how: str  # what to do; the command, where it can be downloaded
+    mb: int  # 10⁶ bytes that it has unpacked, at most: DATA.md's figure with room
     terms: str = ""  # what its publisher asks of who uses it; empty where nothing has to be agreed to
 
 
@@ -37,6 +38,7 @@ CATALOGUE = {
         "research use; photographs of named people",
         "https://ndownloader.figshare.com/files/5976018 (its own site is gone since 2025)",
         f"{_FETCH} lfw",
+        400,
     ),
     "diveface": Entry(
         "DiveFace",
@@ -45,6 +47,7 @@ CATALOGUE = {
         "non-commercial research",
         "https://github.com/BiDAlab/DiveFace",
         "the lists are at its address; the images were MegaFace's, which is withdrawn: a copy of yours is read",
+        20_000,
         "Downloading it implies agreement to use it for non-commercial research only, as its README says; MegaFace's "
         "photographs were withdrawn by their publisher.",
     ),
@@ -55,6 +58,7 @@ CATALOGUE = {
         "on request, for research",
         "https://cbcsl.ece.ohio-state.edu/compound.html",
         "ask for it with the form at its address, unpack it, and save the table of codes (DATA.md)",
+        20_000,
         "Its subjects agreed to research use; the Ohio State University gives it to those who sign its form. Do not "
         "pass it on, do not print faces whose subjects have not agreed to it.",
     ),
@@ -66,6 +70,7 @@ CATALOGUE = {
         "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
         "read the agreement at its address, download img_align_celeba.zip and the three lists, then "
         ".venv/bin/blindlib data unpack celeba img_align_celeba.zip",
+        3_000,
         "For non-commercial research only; the images are not the publisher's, who may ask for their deletion; no part "
         "may be sold, traded or passed on.",
     ),
@@ -77,6 +82,7 @@ CATALOGUE = {
         "https://github.com/joojs/fairface",
         "download fairface-img-margin025-trainval.zip and the two label files from its address (Google Drive), then "
         ".venv/bin/blindlib data unpack fairface fairface-img-margin025-trainval.zip",
+        4_000,
         "CC BY 4.0: name its authors (Kärkkäinen & Joo 2021).",
     ),
     "cremad": Entry(
@@ -86,6 +92,7 @@ CATALOGUE = {
         "ODbL 1.0 (the database), DbCL 1.0 (its contents)",
         "https://github.com/CheyneyComputerScience/CREMA-D",
         "git clone https://gitlab.com/cs-cooper-lab/crema-d-mirror data/cremad (7.6 GB; GitHub's copy needs Git LFS)",
+        12_000,
         "ODbL 1.0: share databases that you derive from it alike, and name it. The actors agreed to its use.",
     ),
     "manifest": Entry(
@@ -95,6 +102,7 @@ CATALOGUE = {
         "yours to know",
         "DATA.md",
         "write data/manifest/faces.csv beside the images (DATA.md)",
+        100_000,
     ),
 }
 
@@ -108,6 +116,7 @@ class Weights:
     address: str
     sha256: str | None  # None where the publisher gives none
     licence: str
+    mb: int  # 10⁶ bytes, at most
     others: tuple[str, ...] = ()  # published files that serve instead; the first that is there is used
 
 
@@ -118,6 +127,7 @@ WEIGHTS = {  # by what `data fetch` calls it
         "https://github.com/rcmalli/keras-vggface/releases/download/v2.0/rcmalli_vggface_tf_notop_resnet50.h5",
         None,
         "Oxford's terms",
+        200,
         ("vggface2.safetensors", "resnet50_ft_dag.pth", "resnet50_scratch_dag.pth"),
     ),
     "resnet50-imagenet": Weights(
@@ -126,6 +136,7 @@ WEIGHTS = {  # by what `data fetch` calls it
         "https://download.pytorch.org/models/resnet50-11ad3fa6.pth",
         None,
         "BSD-3-Clause",
+        120,
     ),
     "sface": Weights(
         "SFace",
@@ -134,6 +145,7 @@ WEIGHTS = {  # by what `data fetch` calls it
         "face_recognition_sface/face_recognition_sface_2021dec.onnx",
         "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79",
         "Apache-2.0",
+        60,
     ),
 }
 

@@ -1,29 +1,20 @@
 """What every reader asks of its files: that they are there, inside their folder, without a wrong line or image."""
 
 import csv
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
 import pandas as pd
-from PIL import Image
 
 from blindlib.common.errors import InputError
 from blindlib.common.files import below, sha256
+from blindlib.common.pictures import read_picture
+from blindlib.common.texts import read_text, require_narrow, require_room
 from blindlib.common.work import track
 
 ABSENT = 0.01  # share of a list's files that may be absent: they are counted; more is another folder or half a download
-
-
-def require_file(path: Path, what: str, remedy: str) -> Path:
-    """Return the path of a file that is there and not empty. Raises InputError otherwise."""
-    if not path.is_file():
-        raise InputError(path, f"{what} not found", remedy)
-    if path.stat().st_size == 0:
-        raise InputError(path, f"{what} is empty (0 bytes)", remedy)
-    return path
 
 
 @dataclass(frozen=True)
@@ -69,16 +60,9 @@ class Listing:
         return self.rows[here], {"listed": listed, "absent": absent}
 
 
-def _read_text(path: Path, what: str, remedy: str) -> str:
-    try:
-        return require_file(path, what, remedy).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(path, "is not UTF-8 text", "fetch the file again, or save it as UTF-8") from None
-
-
 def read_lines(path: Path, what: str, remedy: str) -> Listing:
     """A file's lines, stripped and without the blank ones, as the column `text`. Raises InputError if there is none."""
-    text = _read_text(path, what, remedy).split("\n")  # as an editor counts; `splitlines` knows other ends too
+    text = read_text(path, what, remedy).split("\n")  # as an editor counts; `splitlines` knows other ends too
     lines = {n: line.strip() for n, line in enumerate(text, 1) if line.strip()}
     if not lines:
         raise InputError(path, f"{what} is blank", remedy)
@@ -87,7 +71,9 @@ def read_lines(path: Path, what: str, remedy: str) -> Listing:
 
 def read_table(path: Path, what: str, columns: list[str], remedy: str) -> Listing:
     """A CSV file, every cell text, an empty one "". Raises InputError if it is absent, no table, or lacks a column."""
-    reader = csv.reader(StringIO(_read_text(path, what, remedy), newline=""), strict=True)
+    text = read_text(path, what, remedy)
+    require_narrow(path, text)
+    reader = csv.reader(StringIO(text, newline=""), strict=True)
     records, line = {}, 1  # by the line that each begins on: a quoted cell may hold some
     try:
         for cells in reader:
@@ -99,6 +85,7 @@ def read_table(path: Path, what: str, columns: list[str], remedy: str) -> Listin
     if not records:
         raise InputError(path, f"does not read as a table ({what} is blank)", remedy)
     (first, names), *rest = records.items()
+    require_room(path, names, text)
     require_columns(path, names, columns, first)
     twice = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
     if twice:
@@ -126,21 +113,12 @@ def inside(folder: Path, relative: str, source: Path, line: int | None = None) -
 
 
 def check_images(folder: Path, images: list[str]) -> list[str]:
-    """SHA-256 of every image. Each is decoded: raises InputError at the first that is absent, truncated or no image."""
+    """SHA-256 of every image. Each is decoded: raises InputError at the first that `read_picture` refuses."""
     with ThreadPoolExecutor() as pool:
         results = pool.map(lambda image: _check_image(folder / image), images)
         return list(track(results, "checking images", total=len(images), unit="image"))
 
 
 def _check_image(path: Path) -> str:
-    require_file(path, "image", "fetch the data set again, or take the row out of its list")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                image.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        reason = str(error).split(":")[0].replace(f" '{path}'", "").splitlines()[0]
-        problem = f"does not decode as an image ({reason})"
-        raise InputError(path, problem, "fetch this file again or remove it") from None
+    read_picture(path)
     return sha256(path)

@@ -5,7 +5,6 @@ sets the attackers and chooses method and strength, *report* is whom all printed
 everybody is tested once, by attackers whom the others of this part train.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, replace
@@ -23,7 +22,8 @@ from blindlib.blinders.pull import Pull
 from blindlib.blinders.representation import Representation
 from blindlib.blinders.sensitivenets import SensitiveNets
 from blindlib.blinders.training import TrainingSet
-from blindlib.common.errors import InputError
+from blindlib.common.errors import InputError, reason
+from blindlib.common.reading import read_json
 from blindlib.common.work import derive_seed, on_all_cores
 from blindlib.data.splits import Split
 from blindlib.evaluate.ladder import STRONGEST
@@ -67,14 +67,12 @@ def load_head(path: Path | str) -> Blinder:
     if not Path(f"{named}.json").is_file():  # a head may be called `head.json`
         named = named.removesuffix(".json")
     described = Path(f"{named}.json")
+    remedy = "name a head that `save` wrote: two files, .safetensors and .json"
+    meta = read_json(described, "a head's description", remedy)
     try:
-        kind = json.loads(described.read_text(encoding="utf-8"))["class"]
-        cls = _KINDS[kind]
-    except FileNotFoundError:
-        remedy = "name a head that `save` wrote: two files, .safetensors and .json"
-        raise InputError(described, "not found", remedy) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        problem, remedy = f"names no method ({str(error)[:60]})", f"use a head that {', '.join(_KINDS)} saved"
+        cls = _KINDS[meta["class"]]
+    except (KeyError, TypeError) as error:
+        problem, remedy = f"names no method ({reason(error, 60)})", f"use a head that {', '.join(_KINDS)} saved"
         raise InputError(described, problem, remedy) from None
     return cls.load(named)
 

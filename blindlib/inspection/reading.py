@@ -3,16 +3,19 @@
 import hashlib
 import re
 from pathlib import Path
-from zipfile import BadZipFile, is_zipfile
+from zipfile import is_zipfile
 
 import numpy as np
 import pandas as pd
-from safetensors import SafetensorError
 
 from blindlib.blinders.training import encode
-from blindlib.common.errors import InputError
+from blindlib.common.errors import InputError, reason
+from blindlib.common.reading import require_file
+from blindlib.common.tensors import read_safetensors
+from blindlib.common.texts import read_labels
 from blindlib.evaluate.probes import Task
 
+ROOM = 1 << 30  # bytes that a small file may take of the memory, at most
 BLOCK = 16_384  # rows that are looked at at once
 PEOPLE = 20  # who show a class, at least: of each fold seven are tested, three validate and ten train the attackers
 _X = ("x", "embedding", "embeddings")
@@ -46,25 +49,24 @@ def read(path: Path | str, table: Path | str | None = None, *, identity: str = "
         If a file is absent, damaged, of another kind, or lacks x, identity or a label.
     """
     path = Path(path)
+    table = None if table is None else Path(table)
     readers = {".npz": _npz, ".npy": _npy, ".safetensors": _safetensors, ".parquet": _parquet}
     if path.suffix not in readers:
         raise InputError(path, f"{path.suffix or 'no suffix'} is not a kind that is read", f"use {', '.join(readers)}")
+    require_file(path, "a file of embeddings", "check the name")
     try:
         columns = readers[path.suffix](path)
-        rows = len(columns["x"]) if columns["x"].ndim else 0
-        if table is not None:
-            frame = pd.read_csv(table, dtype=str, keep_default_na=False)  # somebody may be called NA
-            if len(frame) != rows:
-                remedy = "give every row of x one line, in the same order, and a header"
-                raise InputError(table, f"{len(frame)} rows of labels for {rows} of x", remedy)
-            columns |= {name: frame[name].to_numpy(object) for name in frame}
-    except FileNotFoundError as error:
-        raise InputError(error.filename or path, "not found", "check the name") from None
     except InputError:
         raise
-    except (OSError, ValueError, EOFError, BadZipFile, SafetensorError, KeyError) as error:
-        problem = f"does not read: {str(error).splitlines()[0][:90]}"
-        raise InputError(path, problem, "write it again, whole") from None
+    except Exception as error:  # of a damaged file the libraries raise many types
+        raise InputError(path, f"does not read: {reason(error)}", "write it again, whole") from None
+    if table is not None:
+        rows = len(columns["x"]) if columns["x"].ndim else 0
+        frame = read_labels(table, "a table of labels", "check the name", rows)
+        if len(frame) != rows:
+            remedy = "give every row of x one line, in the same order, and a header"
+            raise InputError(table, f"{len(frame)} rows of labels for {rows} of x", remedy)
+        columns |= {name: frame[name].to_numpy(object) for name in frame}
     x = columns.pop("x")
     there = ", ".join(str(name) for name in columns if name != identity) or "none"
     if identity not in columns:
@@ -78,16 +80,23 @@ def read(path: Path | str, table: Path | str | None = None, *, identity: str = "
 
 
 def _npz(path: Path) -> dict[str, np.ndarray]:
-    if path.exists() and not is_zipfile(path):
+    if not is_zipfile(path):
         raise InputError(path, "does not read: no .npz archive, or a damaged one", "write it by np.savez")
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+        _require_room(path, sum(member.file_size for member in arrays.zip.infolist()))
+        _refuse_repeats(path, arrays.files)
         return _named_x(path, {name: _member(path, arrays, name) for name in arrays.files})
 
 
 def _member(path: Path, arrays, name: str) -> np.ndarray:
     try:
-        return arrays[name]
-    except ValueError:
+        value = arrays[name]
+        if isinstance(value, np.ndarray):
+            return value
+        raise InputError(path, f"{name!r} is no array", "write it by np.savez")
+    except ValueError as error:
+        if "Object arrays" not in str(error):
+            raise
         remedy = f"save it as np.asarray({name}, dtype=str), with '' where it is not known: pickles are not opened"
         remedy = "save it as a numeric array, float32 say: pickles are not opened" if name in _X else remedy
         raise InputError(path, f"{name!r} holds Python objects", remedy) from None
@@ -96,24 +105,27 @@ def _member(path: Path, arrays, name: str) -> np.ndarray:
 def _npy(path: Path) -> dict[str, np.ndarray]:
     try:
         return {"x": np.load(path, mmap_mode="r", allow_pickle=False)}
-    except ValueError as error:
+    except Exception as error:  # of a damaged header NumPy raises many types
         remedy = "save x as a numeric array, float32 say: pickles are not opened"
-        raise InputError(path, f"is no plain array ({str(error)[:60]})", remedy) from None
+        raise InputError(path, f"is no plain array ({reason(error, 60)})", remedy) from None
 
 
 def _safetensors(path: Path) -> dict[str, np.ndarray]:
-    from safetensors.torch import load_file
-
-    tensors = load_file(path)
+    tensors, _ = read_safetensors(path, "a file of embeddings", "write it again, whole")
     half = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
     return _named_x(path, {name: value.numpy() for name, value in half.items()})
 
 
 def _parquet(path: Path) -> dict[str, np.ndarray]:
     try:
-        frame = pd.read_parquet(path)
+        import pyarrow.parquet as pq
     except ImportError:
         raise InputError(path, "parquet needs pyarrow", "pip install pyarrow") from None
+    meta = pq.read_metadata(path)
+    groups = [meta.row_group(group) for group in range(meta.num_row_groups)]
+    _require_room(path, 8 * sum(group.column(n).num_values for group in groups for n in range(group.num_columns)))
+    _refuse_repeats(path, pq.read_schema(path).names)
+    frame = pd.read_parquet(path)
     lists = [name for name in _X if name in frame]
     numbered = sorted((int(m[1]), name) for name in frame if (m := _NUMBERED.fullmatch(str(name))))
     if not lists and len(numbered) < 2:
@@ -121,6 +133,18 @@ def _parquet(path: Path) -> dict[str, np.ndarray]:
     own = lists[:1] or [name for _, name in numbered]
     x = np.stack(frame[lists[0]].to_numpy()) if lists else frame[own].to_numpy()
     return {**{str(name): frame[name].to_numpy(object) for name in frame if name not in own}, "x": x}
+
+
+def _require_room(path: Path, size: int) -> None:
+    """Refuse a file that would fill the memory: embeddings hardly shrink when they are packed."""
+    if size > max(ROOM, 20 * path.stat().st_size):
+        problem = f"has {path.stat().st_size:,} bytes and would take {size:,} of memory"
+        raise InputError(path, problem, "check that it is the right file, or write it unpacked")
+
+
+def _refuse_repeats(path: Path, names: list[str]) -> None:
+    if len(set(names)) < len(names):
+        raise InputError(path, "holds two arrays of one name", "write it again with names of their own")
 
 
 def _named_x(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -172,10 +196,13 @@ def scan(x: np.ndarray) -> int:
     seen, bad = set(), 0
     for start in range(0, len(x), BLOCK):
         block = np.ascontiguousarray(x[start : start + BLOCK])
-        bad += int((~np.isfinite(block)).any(axis=1).sum())
+        with np.errstate(over="ignore"):  # what is finite in double precision need not be in single
+            bad += int((~np.isfinite(block.astype(np.float32))).any(axis=1).sum())
         seen.update(hashlib.blake2b(row, digest_size=16).digest() for row in block)
     if bad:
-        raise InputError("x", f"{bad} rows hold NaN or infinity", "leave these rows out, labels and all")
+        raise InputError(
+            "x", f"{bad} rows hold NaN or infinity in single precision", "leave these rows out, labels and all"
+        )
     return len(x) - len(seen)
 
 

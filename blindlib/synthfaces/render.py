@@ -14,7 +14,7 @@ from blindlib.synthfaces.factors import FACTORS
 from blindlib.synthfaces.fields import edge, lattice
 
 RENDERER_VERSION = 2  # raised whenever the same factors would give another picture
-SIZE = 112  # pixels; a multiple of 8
+SIZE, LARGEST = 112, 1024  # sides in pixels, multiples of 8; of the largest, 8 faces take some 2 GB
 FACE_WINDOW = (32, 24, 64)  # top, left, side: from the brows to the chin; on JPEG's 8 x 8 grid
 _MARGIN = 3  # pixels around a window: normals need one, the blur two
 Window = tuple[int, int, int]
@@ -96,6 +96,12 @@ def _compiled() -> Callable:
     return torch.compile(compose, dynamic=False)
 
 
+def _device(name: str) -> torch.device:
+    if name.partition(":")[0] not in ("cpu", "cuda") or (name != "cpu" and not torch.cuda.is_available()):
+        raise InputError("device", f"{name!r} is not here", "use cpu, or cuda where there is a GPU")
+    return torch.device(name)
+
+
 def render(
     factors: pd.DataFrame,
     *,
@@ -112,7 +118,7 @@ def render(
     factors : DataFrame
         Columns `FACTORS`, and the seeds `person` and `shot`, below 2³².
     size : int
-        Side in pixels, a multiple of 8.
+        Side in pixels, a multiple of 8, at most `LARGEST`.
     window : (top, left, side) or None
         Draw only these pixels of the frame, such as `FACE_WINDOW`: three multiples of 8, for JPEG's blocks. They are
         the same picture as that part of the whole frame, to a grey level, in less than half the time.
@@ -132,10 +138,11 @@ def render(
     Raises
     ------
     InputError
-        If `size` is not a positive multiple of 8, the window is off that grid or the frame, or a column is missing.
+        If `size` or the window is off that grid or the frame, the device is not here, or a column is missing.
     """
-    if size <= 0 or size % 8:
-        raise InputError("size", f"is {size}", "use a positive multiple of 8: JPEG works on blocks of 8 x 8")
+    if not 0 < size <= LARGEST or size % 8:
+        remedy = f"use a multiple of 8, from 8 to {LARGEST}: JPEG works on blocks of 8 x 8"
+        raise InputError("size", f"is {size}", remedy)
     if window is not None and (any(v % 8 or v < 0 for v in window) or not 0 < window[2] <= size - max(window[:2])):
         raise InputError(
             "window", f"is {window}", f"use multiples of 8 (top, left, side) within a frame of {size} pixels"
@@ -147,7 +154,7 @@ def render(
     seeds = torch.tensor(factors[["person", "shot"]].to_numpy(np.int64))
     side = size if window is None else window[2]
     out = np.empty((len(vectors), side, side, 3), np.uint8)
-    where = torch.device(device)
+    where = _device(device)
     chunk = _CHUNK["compiled" if compiled and where.type == "cpu" else where.type]
     paint = _compiled() if compiled else compose
 

@@ -68,6 +68,8 @@ def _extract_apexes(clips: list[Path], folder: Path) -> list[str | None]:
     def one(clip: Path) -> str | None:
         target = folder / f"{clip.stem}.png"
         if damage(target) or target.stat().st_mtime_ns < clip.stat().st_mtime_ns:
+            if not clip.is_file():
+                raise InputError(clip, "is no regular file", "fetch this clip again or remove it")
             with clip.open("rb") as stream:
                 if stream.read(40).startswith(b"version https://git-lfs"):
                     raise InputError(clip, "is a Git LFS pointer, not the clip", "run `git lfs pull` in its repository")
@@ -106,10 +108,10 @@ def apex_index(thumbnails: np.ndarray) -> int:
 
 
 def _frames(clip: Path) -> Iterator:
-    import av
+    import av  # of another format, a playlist say, FFmpeg would open whatever files and addresses it names
 
     try:
-        with av.open(str(clip)) as container:
+        with av.open(str(clip), format="flv") as container:
             if container.streams.video:
                 yield from container.decode(container.streams.video[0])
     except (av.FFmpegError, OSError):

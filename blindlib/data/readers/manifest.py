@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from blindlib.common.errors import InputError
-from blindlib.data.checks import read_table, require_file
+from blindlib.common.reading import require_file
+from blindlib.data.checks import read_table
 from blindlib.data.facetable import FaceTable, make_facetable
 from blindlib.settings import ATTRIBUTES, EMOTIONS, GENDERS
 
