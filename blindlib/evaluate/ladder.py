@@ -6,6 +6,7 @@ attacker does not read may still be there (Elazar & Goldberg 2018; Ravfogel et a
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -18,12 +19,13 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from blindlib.blinders.representation import Representation
 from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed, spread, track
 from blindlib.data.splits import Split
-from blindlib.evaluate.probes import Task, labelled, score, support_vectors
+from blindlib.evaluate.probes import Task, labelled, score
 from blindlib.evaluate.results import summarise, tidy
 from blindlib.metrics import balanced_accuracy, diff
 from blindlib.settings import ProbeSettings
@@ -32,6 +34,25 @@ STRONGEST, ENSEMBLE = "strongest", "ensemble"
 _WIDEST = 512  # dimensions: wider features are brought to their principal components
 _WHOLE = (16, 64, 256, 10**6)  # people of `climb_whole`; our choice
 _FEWEST = 10  # images of every class: early stopping sets some aside
+_KERNEL = 2**24  # values of a kernel that SVMs share, at most: 128 MB
+
+
+class SharedKernel:
+    """The Gaussian kernel of `SVC(gamma="scale")`, for several of them in turn: what one asked the next need not compute.
+
+    Called with rows a (N, D), float64, and those that train, x (M, D), it gives exp(−‖a − b‖² / (D · var x)) (N, M) by
+    one product of matrices; libsvm takes it entry by entry, anew for each pair of classes. The last answer is kept.
+    """
+
+    def __init__(self):
+        self._last: tuple[np.ndarray, ...] | None = None
+
+    def __call__(self, a: np.ndarray, x: np.ndarray) -> np.ndarray:
+        if self._last is None or not all(map(np.array_equal, self._last, (a, x))):
+            kernel = 2 * a @ x.T - np.square(a).sum(1)[:, None] - np.square(x).sum(1)  # -‖a − b‖²
+            kernel = np.exp(np.minimum(kernel, 0, out=kernel) / (x.shape[1] * x.var() or 1.0), out=kernel)
+            self._last = a, x, kernel
+        return self._last[2]
 
 
 def _linear(seed: int) -> list[BaseEstimator]:
@@ -42,8 +63,8 @@ def _neighbours(seed: int) -> list[BaseEstimator]:
     return [KNeighborsClassifier(k, weights="distance") for k in (5, 15)]
 
 
-def _support_vectors(seed: int) -> list[BaseEstimator]:
-    return [support_vectors()(C=c, class_weight="balanced") for c in (1.0, 10.0)]
+def _support_vectors(seed: int, kernel: str | SharedKernel = "rbf") -> list[BaseEstimator]:
+    return [SVC(C=c, kernel=kernel, class_weight="balanced") for c in (1.0, 10.0)]
 
 
 def _forest(seed: int) -> list[BaseEstimator]:
@@ -178,8 +199,10 @@ def _guesses(z: Representation, task: Task, rungs: tuple[str, ...], number: int,
     def right(probabilities: np.ndarray) -> float:
         return balanced_accuracy(truth, classes[probabilities.argmax(1)])
 
+    kernel = SharedKernel() if len(x) * max(map(len, (x, seen, asked))) <= _KERNEL else "rbf"
+    made = RUNGS | {"SVM": partial(_support_vectors, kernel=kernel)}
     for rung in rungs:
-        fitted = [model.fit(x, y) for model in RUNGS[rung](seed)]
+        fitted = [model.fit(x, y) for model in made[rung](seed)]
         on_validation = [_probabilities(model, seen) for model in fitted]
         best = int(np.argmax([right(each) for each in on_validation]))
         told[rung] = on_validation[best], _probabilities(fitted[best], asked)
