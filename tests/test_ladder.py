@@ -59,6 +59,25 @@ def test_a_mean_is_read_by_all_a_product_by_all_but_the_linear_and_nothing_by_no
     assert values["none"]["balanced_accuracy"].sub(50).abs().max() < 9, "540 images: a standard error of 2.2"
 
 
+def test_svms_that_share_a_kernel_answer_as_those_of_scikit_learn(monkeypatch):
+    rng = np.random.default_rng(5)
+    codes = rng.integers(0, 3, 300)
+    x = rng.normal(size=(300, 40)) + 0.8 * np.eye(40)[codes]
+    for seen in (x, np.ones_like(x)):  # of what is constant scikit-learn takes the width 1
+        for one, shared in zip(
+            ladder._support_vectors(0), ladder._support_vectors(0, ladder.SharedKernel()), strict=True
+        ):
+            one.fit(seen[:200], codes[:200])
+            shared.fit(seen[:200], codes[:200])
+            np.testing.assert_allclose(
+                shared.decision_function(seen[200:]), one.decision_function(seen[200:]), atol=2e-3
+            )  # its solver ends at a tolerance of 1e-3
+    asked = []
+    monkeypatch.setattr(ladder, "_KERNEL", 0)
+    monkeypatch.setattr(ladder.SharedKernel, "__call__", lambda *kernel: asked.append(1))
+    assert len(read("product", rungs=("SVM",))) and not asked, "a kernel that is too large is not held"
+
+
 def test_more_people_read_more_and_all_of_them_stand_in_protocol_b():
     rows = read("product", (2, 4, 20, 10**6), ("linear", "SVM"))
     curve = rows.query("protocol == 'ladder' and probe == 'SVM'").set_index("n_train_subjects")["balanced_accuracy"]

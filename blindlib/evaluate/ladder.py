@@ -38,7 +38,7 @@ _KERNEL = 2**24  # values of a kernel that SVMs share, at most: 128 MB
 
 
 class SharedKernel:
-    """The Gaussian kernel of `SVC(gamma="scale")`, for several of them in turn: what one asked the next need not compute.
+    """The Gaussian kernel of `SVC(gamma="scale")`, for several of them in turn.
 
     Called with rows a (N, D), float64, and those that train, x (M, D), it gives exp(−‖a − b‖² / (D · var x)) (N, M) by
     one product of matrices; libsvm takes it entry by entry, anew for each pair of classes. The last answer is kept.
