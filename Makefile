@@ -23,7 +23,7 @@ NAME := $(if $(SETTINGS),$(shell $(PY) -m blindlib name $(P) 2>/dev/null),$(PRES
 BUILD := $(abspath $(or $(BLINDLIB_BUILD),build))/$(NAME)
 FIGURES := $(or $(BLINDLIB_FIGURES),figures)/$(NAME)
 
-.PHONY: help setup paper stages lab data lint test unit notebooks expected check settle ladder backbone bench readme site clean
+.PHONY: help setup paper stages lab data lint test unit pythons notebooks expected check settle ladder backbone bench readme site clean
 
 help:  ## show this list
 	@echo "make TARGET [PRESET=demo|smoke|open|paper|paper+dlib|…] [DATA=/path] [LFW=/path/to/lfw] [-j2]"
@@ -69,6 +69,14 @@ TESTS = OMP_NUM_THREADS=1 $(PY) -m pytest -q -n auto --maxprocesses 4 --dist loa
 
 unit: $(STAMP)  ## the unit tests alone, two minutes
 	@$(TESTS) -m "not slow and not realdata and not external" tests
+
+pythons:  ## the unit tests on every Python of 3.11, 3.12, 3.13 that is here; each gets the lock, in build/
+	@for version in 3.11 3.12 3.13; do \
+	  if python$$version -c 'import ensurepip, venv' 2>/dev/null; then \
+	    echo "python$$version: $$(python$$version --version)"; venv=build/python$$version; \
+	    PYTHON=python$$version $(MAKE) --no-print-directory unit VENV=$$venv PY=$$venv/bin/python; \
+	  else echo "python$$version: skipped: no such interpreter with the module venv is on the PATH"; fi; \
+	done
 
 test: $(STAMP)  ## lint and all tests: units, whole smoke runs, kills, nbval on every notebook
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
