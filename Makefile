@@ -31,10 +31,13 @@ help:  ## show this list
 
 setup: $(STAMP)  ## make the environment in .venv (the other targets do it when it is missing)
 
+# macOS may have no sha256sum; both print the same.
+SUM := $(shell command -v sha256sum || echo shasum -a 256)
+
 # The environment is made again when the lock's content changes, not when a `git pull` rewrites it.
 $(VENV)/.installed: requirements.lock scripts/setup.sh
-	@cat $^ | sha256sum | cmp -s - $@ || bash scripts/setup.sh $(VENV)
-	@cat $^ | sha256sum > $@
+	@cat $^ | $(SUM) | cmp -s - $@ || bash scripts/setup.sh $(VENV)
+	@cat $^ | $(SUM) > $@
 
 paper: $(STAMP)  ## run every notebook that is out of date; tables and figures go to figures/PRESET
 	@$(PY) -m blindlib inputs $(P)
