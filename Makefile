@@ -24,15 +24,18 @@ export CUBLAS_WORKSPACE_CONFIG := :4096:8
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help setup paper run lab data lint test unit notebooks expected check settle ladder backbone bench readme site clean
+.PHONY: help setup paper run lab data lint test unit pythons notebooks expected check settle ladder backbone bench readme site clean
 
 help:  ## show this list
 	@echo "make TARGET [PRESET=demo|smoke|open|paper|paper+dlib|…] [DATA=/path] [LFW=/path/to/lfw] [-j2]"
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
+# macOS may have no sha256sum; both print the same.
+override SUM := $(shell command -v sha256sum || echo shasum -a 256)
+
 # The environment is made again when the lock's content changes, not when a `git pull` rewrites it.
 setup:  ## make the environment in .venv (the other targets do it when it is missing)
-	@lock() { cat requirements.lock scripts/setup.sh | sha256sum; }; \
+	@lock() { cat requirements.lock scripts/setup.sh | $(SUM); }; \
 	[ "$$PY" != "$$VENV/bin/python" ] || lock | cmp -s - "$$VENV/.installed" || \
 	{ bash scripts/setup.sh "$$VENV" && lock > "$$VENV/.installed"; }
 
@@ -68,6 +71,14 @@ override TESTS = OMP_NUM_THREADS=1 "$$PY" -m pytest -q -n auto --maxprocesses 4 
 
 unit: setup  ## the unit tests alone, two minutes
 	@$(TESTS) -m "not slow and not realdata and not external" tests
+
+pythons:  ## the unit tests on every Python of 3.11, 3.12, 3.13 that is here; each gets the lock, in build/
+	@for version in 3.11 3.12 3.13; do \
+	  if python$$version -c 'import ensurepip, venv' 2>/dev/null; then \
+	    echo "python$$version: $$(python$$version --version)"; venv=build/python$$version; \
+	    PYTHON=python$$version $(MAKE) --no-print-directory unit VENV=$$venv PY="$$venv/bin/python"; \
+	  else echo "python$$version: skipped: no such interpreter with the module venv is on the PATH"; fi; \
+	done
 
 test: setup  ## lint and all tests: units, whole smoke runs, kills, nbval on every notebook
 	@"$$PY" -m ruff check . && "$$PY" -m ruff format --check .

@@ -1,7 +1,6 @@
 """`make bench`: ratios on this machine, each pair measured in turn in one process; nothing here is a test."""
 
 import dataclasses
-import shutil
 import statistics
 import time
 
@@ -17,6 +16,7 @@ from blindlib.blinders.training import TrainingSet, pick_device
 from blindlib.common.processes import one_line_when_interrupted
 from blindlib.presets import PRESETS
 from blindlib.settings import LNTLSettings, SensitiveNetsSettings
+from blindlib.synthfaces.export import compiler_lacks
 from blindlib.synthfaces.render import render
 from blindlib.synthfaces.roles import make_roles
 
@@ -81,7 +81,7 @@ def faces_per_second() -> None:
     """Print how many faces a second the renderer makes: plain, fused by torch.compile, on a GPU where there is one."""
     album = make_roles(PRESETS["demo"].synth, 0).head(1024)
     ways = {"plain, all cores": {}}
-    if shutil.which("g++") or shutil.which("c++"):
+    if not compiler_lacks():
         ways["fused by torch.compile"] = {"compiled": True}
     if torch.cuda.is_available():
         ways[torch.cuda.get_device_name()] = {"device": "cuda"}

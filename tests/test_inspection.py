@@ -79,6 +79,45 @@ def test_where_nothing_is_planted_nothing_is_found():
     assert sum(leaks) <= 1
 
 
+def wide(apart: float, product: bool):
+    """As `world`, of 250 people of 8 images in 512 dimensions, turned at random. The product's two directions vary ten
+    times as much as the others, and a tenth of its labels is wrong: its Bayes rate is 90 %."""
+    rng = np.random.default_rng(0)
+    turn = np.linalg.qr(rng.normal(size=(512, 512)))[0]
+    who, mood = np.repeat(np.arange(250), 8), np.tile([0, 1], 1000)
+    x = 0.86 * rng.normal(size=(250, 512))[who] + 0.51 * rng.normal(size=(2000, 512))  # of variance 1
+    x[:, 0] += apart * (mood - 0.5)
+    if product:
+        x[:, :2] = 10 * rng.normal(size=(2000, 2))
+        mood = ((x[:, 0] * x[:, 1] > 0) ^ (rng.random(2000) < 0.1)).astype(int)
+    return (x @ turn).astype(np.float32), who, mood
+
+
+@pytest.mark.parametrize(
+    "apart, product, bayes", [(4.0, False, 100 * norm.cdf(2.0)), (0.0, True, 90.0), (0.0, False, 50.0)]
+)
+def test_of_512_numbers_a_leak_is_found_and_sized_and_none_invented(apart, product, bayes):
+    x, who, mood = wide(apart, product)
+    report = audit(x, identity=who, labels={"mood": mood}, attackers=("linear", "SVM"), progress=False)
+    linear, told = report.readings.query("attacker == 'linear'").iloc[-1], strongest(report)
+    assert told["leak"] == (bayes > 50) and linear["leak"] == (apart > 0)
+    if product:  # a thousand images are too few for the whole of it
+        assert 50 + (bayes - 50) / 2 < told["low"] < told["high"] < bayes
+    else:
+        assert told["low"] < bayes < told["high"]
+
+
+@pytest.mark.slow
+def test_of_512_numbers_a_leak_is_hidden_by_more_than_half_and_what_is_left_is_said():
+    x, who, mood = wide(4.0, False)
+    report = audit(x, identity=who, labels={"mood": mood}, hide="mood", heads=(), attackers=("linear",), progress=False)
+    points = report.points.set_index("method")
+    assert points.loc["x", "low"] > 90 and points["recommended"].sum() == 1
+    best = points[points["recommended"]].iloc[0]
+    assert best["high"] - 50 < (points.loc["x", "low"] - 50) / 2 and best["cost"] < 3
+    assert points.loc["LEACE", "low"] > 50 and points.loc["LEACE", "hidden"] > points.loc["LEACE", "hidden_hw"]
+
+
 def test_the_false_alarm_rule_holds_and_has_power():
     rng = np.random.default_rng(1)
     who, truth = np.repeat(np.arange(60), 6), np.tile([0, 1, 1], 120)

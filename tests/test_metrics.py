@@ -1,8 +1,20 @@
 """Numbers that every room means by the same name."""
 
 import numpy as np
+from sklearn.metrics import recall_score
 
-from blindlib.metrics import interval, people_needed
+from blindlib.metrics import balanced_accuracy, interval, people_needed
+
+
+def test_balanced_accuracy_is_scikit_learns_to_the_last_bit():
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        classes, images = rng.integers(1, 8), rng.integers(1, 300)
+        truth = rng.integers(0, classes, images)
+        guess = np.where(rng.random(images) < 0.6, truth, rng.integers(0, classes + 1, images))
+        expected = 100 * recall_score(truth, guess, labels=np.unique(truth), average="macro")
+        assert balanced_accuracy(truth, guess) == expected
+        assert balanced_accuracy(truth.astype(str), guess.astype(str)) == expected
 
 
 def test_so_many_people_give_the_interval_that_was_asked_for():

@@ -2,7 +2,6 @@
 
 import io
 import math
-import shutil
 from itertools import combinations
 
 import numpy as np
@@ -17,6 +16,7 @@ from blindlib.evaluate.rendered import recoverability
 from blindlib.presets import PRESETS
 from blindlib.settings import COMPOUND_EMOTIONS, EMOTIONS, GENDERS, SynthSettings
 from blindlib.synthfaces import expressions, fields, geometry, light, sensor
+from blindlib.synthfaces.export import compiler_lacks
 from blindlib.synthfaces.factors import FACTORS, GROUPS, IDENTITY, UNITS, draw_identity
 from blindlib.synthfaces.render import FACE_WINDOW, render
 from blindlib.synthfaces.roles import make_pairs, make_roles, make_sheet, make_training_people
@@ -103,7 +103,7 @@ def test_size_and_columns_are_checked(album):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("c++")), reason="torch.compile needs a C++ compiler")
+@pytest.mark.skipif(compiler_lacks() is not None, reason="torch.compile needs a C++ compiler and Python.h")
 def test_compiled_and_plain_rendering_agree_to_a_grey_level(album):
     rows = album.iloc[::24].head(64)
     difference = np.abs(render(rows, compiled=True).astype(int) - render(rows).astype(int))

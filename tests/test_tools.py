@@ -10,7 +10,7 @@ from blindlib.backbones.compactnet import WEIGHTS, load_compactnet
 from blindlib.common.errors import InputError
 from blindlib.common.files import ROOT, sha256, write_text
 from blindlib.data.readers.manifest import load_manifest
-from blindlib.synthfaces.export import export
+from blindlib.synthfaces.export import compiler_lacks, export
 from blindlib.synthfaces.render import render
 
 
@@ -44,6 +44,19 @@ def test_exported_pictures_are_the_rendered_ones(tmp_path):
     with pytest.raises(InputError, match="identities"):
         export(tmp_path / "c", identities=0)
     assert not (tmp_path / "c").exists()
+
+
+def test_without_a_compiler_or_python_s_headers_compiled_rendering_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXX", sys.executable)  # stands for a compiler that is here
+    monkeypatch.setattr("sysconfig.get_path", lambda *name: str(tmp_path))
+    with pytest.raises(InputError, match=r"Python\.h is not here.*python3-dev"):
+        export(tmp_path / "d", identities=1, size=32, compiled=True)
+    (tmp_path / "Python.h").touch()
+    assert compiler_lacks() is None
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(InputError, match=r"no-such-compiler is not here.*g\+\+"):
+        export(tmp_path / "d", identities=1, size=32, compiled=True)
+    assert not (tmp_path / "d").exists()
 
 
 def test_a_setting_that_a_preset_has_not_is_refused_before_any_cell_runs():

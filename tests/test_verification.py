@@ -40,6 +40,14 @@ def test_the_mean_roc_averages_curves_not_distances():
         assert tar == pytest.approx(curve.loc[curve["far"] <= far + 1e-9, "tar"].max())
 
 
+def test_distances_of_more_pairs_than_a_block_are_the_slow_loop_s():
+    rng = np.random.default_rng(0)
+    features, ends = rng.normal(size=(50, 7)).astype(np.float32), rng.integers(0, 50, (2, 1100))
+    pairs = pd.DataFrame({"left": ends[0], "right": ends[1]}, index=rng.permutation(1100))
+    slow = [np.linalg.norm(features[a].astype(float) - features[b]) for a, b in ends.T]
+    np.testing.assert_allclose(pair_distances(features, pairs), slow)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_fold_s_threshold_is_the_slow_search_over_the_other_folds(seed):
     distance, same, fold = world(seed)

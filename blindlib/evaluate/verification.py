@@ -4,11 +4,17 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_curve
 
+_BLOCK = 512  # pairs: their features stay in the cache
+
 
 def pair_distances(features: np.ndarray, pairs: pd.DataFrame) -> np.ndarray:
     """Euclidean distance of every pair: features (N, D), pairs with rows `left` and `right` -> float64 (pairs,)."""
-    difference = features[pairs["left"]].astype(np.float64) - features[pairs["right"]]
-    return np.sqrt(np.square(difference).sum(1))
+    left, right, distance = pairs["left"].to_numpy(), pairs["right"].to_numpy(), np.empty(len(pairs))
+    for start in range(0, len(pairs), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        difference = features[left[part]].astype(np.float64) - features[right[part]]
+        distance[part] = np.sqrt(np.square(difference, out=difference).sum(1))
+    return distance
 
 
 def best_threshold(distance: np.ndarray, same: np.ndarray) -> float:

@@ -107,7 +107,8 @@ def candidates(
                 return None
             raise
 
-    for blinder in filter(None, on_all_cores(trained, [*heads, LEACE(), INLP(), NAP(), Obliviator()])):
+    last, *others = on_all_cores(trained, [Obliviator(), *heads, LEACE(), INLP(), NAP()])  # a long one begins first
+    for blinder in filter(None, [*others, last]):
         for strength in blinder.strengths_ if isinstance(blinder, HeadBlinder) else [0.0]:
             yield blinder.name, strength, _alone(blinder, strength)
 

@@ -1,5 +1,9 @@
 """SynthFaces for others: pictures on disk beside a manifest that any loader of CSV files reads."""
 
+import os
+import shutil
+import sys
+import sysconfig
 from pathlib import Path
 
 from PIL import Image
@@ -14,6 +18,13 @@ from blindlib.synthfaces.render import SIZE, render
 from blindlib.synthfaces.roles import label_attractiveness, make_album
 
 _PART = 256
+
+
+def compiler_lacks() -> str | None:
+    """What `compiled` rendering on a CPU needs and is not here: a C++ compiler, or the headers of Python; or None."""
+    compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    return compiler if shutil.which(compiler) is None else None if header.exists() else str(header)
 
 
 def export(
@@ -46,7 +57,8 @@ def export(
     Raises
     ------
     InputError
-        If the folder exists, a number is out of range, or compound expressions are asked for without `posed`.
+        If the folder exists, a number is out of range, compound expressions are asked for without `posed`, or there is
+        no compiler for `compiled`.
     """
     if folder.exists():
         raise InputError(folder, "exists already", "name a new folder: nothing is overwritten")
@@ -55,6 +67,9 @@ def export(
             raise InputError(name, f"is {value}", "use 1 or more")
     if compound and not posed:
         raise InputError("compound", "is set without posed", "add --posed: found photographs show basic expressions")
+    lacking = compiler_lacks() if compiled and device == "cpu" else None
+    if lacking:
+        raise InputError("compiled", f"{lacking} is not here", "apt install g++ python3-dev, say, or leave it out")
     shots = [(emotion, POSED) for emotion in (PROTOTYPES if compound else BASIC)]
     album = label_attractiveness(make_album(identities, shots if posed else images, seed), seed)
     with atomic_folder(folder) as partial, track((), "rendering", total=len(album), unit="face") as bar:
