@@ -13,7 +13,6 @@ from blindlib.blinders.training import encode
 from blindlib.common.door import number
 from blindlib.metrics import balanced_accuracy
 
-
 _SHARE = number(1e-6, 1)
 
 

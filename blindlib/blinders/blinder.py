@@ -82,7 +82,7 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _take(self, X, **options) -> np.ndarray:
         """X as float32 (N, D), contiguous, finite, within the range of float32's squares; else InputError names it."""
-        door.plain("X", X)
+        door.plain("X", X, 2)
         try:
             X = validate_data(self, X, dtype=np.float32, order="C", ensure_all_finite=False, **options)
         except ValueError as error:
@@ -131,10 +131,11 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         except FileNotFoundError as error:
             raise InputError(error.filename or file, "not found", remedy) from None
         except (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            told = " ".join(str(error).split())[:80]
-            raise InputError(file, f"does not read as safetensors and JSON of {cls.__name__} ({told})", remedy) from None
+            problem = f"does not read as safetensors and JSON of {cls.__name__} ({' '.join(str(error).split()):.80})"
+            raise InputError(file, problem, remedy) from None
         if blinder is None:
-            raise InputError(file, f"holds {' '.join(str(kind).split()):.40}, not {cls.__name__}", "use the class that saved it")
+            problem = f"holds {' '.join(str(kind).split()):.40}, not {cls.__name__}"
+            raise InputError(file, problem, "use the class that saved it")
         wrong = next((name for name, value in arrays.items() if not _sound(name, value)), None)
         if wrong is not None:
             problem = f"its {wrong} holds NaN, infinity, a number to divide by that is not above 0, or no float32"

@@ -70,7 +70,7 @@ def load_head(path: Path | str) -> Blinder:
     except FileNotFoundError:
         remedy = "name a head that `save` wrote: two files, .safetensors and .json"
         raise InputError(described, "not found", remedy) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         problem, remedy = f"names no method ({str(error)[:60]})", f"use a head that {', '.join(_KINDS)} saved"
         raise InputError(described, problem, remedy) from None
     return cls.load(described.with_suffix(""))
