@@ -51,12 +51,11 @@ def run_stage(notebook: Path, preset: Preset) -> Path:
     Raises
     ------
     InputError
-        If the notebook has no parameter PRESET or a cell fails: names notebook, cell and error.
+        If the notebook does not read, has no parameter PRESET, or a cell fails: names notebook, cell and error.
     """
-    import papermill as pm
     from papermill.exceptions import PapermillExecutionError
 
-    if "PRESET" not in pm.inspect_notebook(str(notebook)):
+    if "PRESET" not in _parameters_of(notebook):
         raise InputError(notebook, "has no parameter PRESET", "tag the cell that sets PRESET as `parameters`")
     folder = build_dir(preset.name)
     running, done = folder / f"{notebook.stem}.running.ipynb", folder / notebook.name
@@ -71,9 +70,32 @@ def run_stage(notebook: Path, preset: Preset) -> Path:
             place = f"{notebook.name}, cell {error.cell_index + 1}"
             remedy = f"read the partial notebook {running}"
             raise InputError(place, f"{error.ename}: {words[0]}", remedy) from None
+        except (InputError, OSError):
+            raise
+        except Exception as error:  # of a kernel that ends or does not start, say
+            told = " ".join(str(error).split())[:160]
+            raise InputError(
+                notebook, f"did not run ({type(error).__name__}: {told})", "run it in JupyterLab"
+            ) from None
         write_json(folder / f"{notebook.stem}.json", {"seconds": round(time.perf_counter() - start, 1)})
         running.replace(done)
     return done
+
+
+def _parameters_of(notebook: Path) -> dict:
+    """The parameters of a notebook; InputError unless it is one by nbformat's schema, with a kernel."""
+    import nbformat
+    import papermill as pm
+
+    try:
+        nbformat.validate(nbformat.read(notebook, as_version=4))
+        return pm.inspect_notebook(str(notebook))
+    except OSError:
+        raise
+    except Exception as error:  # what JSON may hold in place of a notebook is without end
+        told = " ".join(str(error).split())[:120]
+        remedy = "take the repository's (`git checkout notebooks`), or save it anew in JupyterLab"
+        raise InputError(notebook, f"does not read as a notebook ({type(error).__name__}: {told})", remedy) from None
 
 
 def _parameters(preset: Preset) -> dict[str, str]:
@@ -93,7 +115,9 @@ def _execute(notebook: Path, running: Path, parameters: dict[str, object]) -> No
     os.environ["PYTHONPATH"] = os.pathsep.join(
         str(Path(folder).resolve()) for folder in folders
     )  # of one's own erasers
-    with tempfile.TemporaryDirectory(prefix="blindlib-") as sockets:
+    root = tempfile.gettempdir()
+    root = root if len(os.fsencode(root)) < 60 else "/tmp"  # the path of a socket has at most 103 bytes
+    with tempfile.TemporaryDirectory(prefix="blindlib-", dir=root) as sockets:
         pm.execute_notebook(
             notebook,
             running,

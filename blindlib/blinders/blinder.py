@@ -84,7 +84,8 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """X as float32 (N, D), contiguous, finite, within the range of float32's squares; else InputError names it."""
         door.plain("X", X, 2)
         try:
-            X = validate_data(self, X, dtype=np.float32, order="C", ensure_all_finite=False, **options)
+            with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused below
+                X = validate_data(self, X, dtype=np.float32, order="C", ensure_all_finite=False, **options)
         except ValueError as error:
             raise InputError("X", " ".join(str(error).split())[:160], "Reshape your data to numbers (N, D)") from None
         return door.matrix("X", X)
@@ -136,15 +137,14 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if blinder is None:
             problem = f"holds {' '.join(str(kind).split()):.40}, not {cls.__name__}"
             raise InputError(file, problem, "use the class that saved it")
-        wrong = next((name for name, value in arrays.items() if not _sound(name, value)), None)
-        if wrong is not None:
-            problem = f"its {wrong} holds NaN, infinity, a number to divide by that is not above 0, or no float32"
-            raise InputError(file, problem, remedy)
+        wrong = [n for n, v in arrays.items() if v.dtype != torch.float32 or not v.isfinite().all()]
+        if wrong:
+            raise InputError(file, f"{wrong[0]} holds NaN, infinity or no float32", remedy)
         try:
             blinder._restore(arrays)
         except ValueError as error:
             remedy = "use the file that this version saved, or train it again"
-            raise InputError(file, f"weights of the wrong shape: {error}", remedy) from None
+            raise InputError(file, f"weights of the wrong shape, or not to be divided by: {error}", remedy) from None
         return blinder
 
     @classmethod
@@ -168,12 +168,6 @@ def _one_a_row(name: str, values: object, rows: int) -> np.ndarray:
     if array.shape != (rows,):
         raise InputError(name, f"has shape {array.shape} for {rows} rows of X", "give one value a row")
     return array
-
-
-def _sound(name: str, value: torch.Tensor) -> bool:
-    """Whether a saved tensor is one of finite float32, and above 0 where it is divided by."""
-    finite = value.dtype == torch.float32 and bool(value.isfinite().all())
-    return finite and (name.rpartition(".")[2] not in ("scale", "width") or bool((value > 0).all()))
 
 
 def _weights_file(path: Path | str) -> Path:

@@ -104,6 +104,8 @@ class Obliviator(Blinder):
             raise ValueError(f"{shapes}")
         for n, step in enumerate(self.steps_):
             step.arrays = {name: arrays[f"{n}.{name}"] for name in step.arrays}
+        if not all(step.arrays["width"] > 0 for step in self.steps_):
+            raise ValueError("width, by which x is divided, is not above 0")
 
 
 class _Step:

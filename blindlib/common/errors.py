@@ -9,6 +9,8 @@ _REMEDIES = {  # what the reader does about what the system refuses
     errno.EFBIG: "this file system takes no file of that size: use another one (BLINDLIB_DATA, BLINDLIB_BUILD)",
     errno.EROFS: "use a folder that can be written (BLINDLIB_DATA, BLINDLIB_BUILD)",
     errno.EACCES: "give yourself the right to it, or use another folder (BLINDLIB_DATA, BLINDLIB_BUILD)",
+    errno.ELOOP: "it is a link that leads to itself: name what it should lead to",
+    errno.ENAMETOOLONG: "take a shorter name",
     errno.EPERM: "give yourself the right to it, or use another folder (BLINDLIB_DATA, BLINDLIB_BUILD)",
 }
 
@@ -27,7 +29,8 @@ class InputError(ValueError):
     def __str__(self) -> str:
         where, problem, remedy = self.args
         place = where if self.line is None else f"{where}:{self.line}"
-        return f"{place}: {problem} → {remedy}"
+        line = f"{place}: {problem} → {remedy}"  # names may hold line ends, NUL, or bytes that are no UTF-8
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 def explain(error: OSError) -> InputError:

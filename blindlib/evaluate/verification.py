@@ -54,10 +54,11 @@ def fold_thresholds(distance: np.ndarray, same: np.ndarray, fold: np.ndarray, se
     Source: Huang et al. 2007, View 2; that each fold is measured by its own head, and without the people whom that head
     has seen, is our **decision**. Raises InputError where the shapes do not fit together.
     """
-    usable = (fold != np.unique(fold)[:, None]) & ~seen.astype(bool)
+    usable = fold != np.unique(fold)[:, None]
     for name, array in (("distance", distance), ("seen", seen)):
         if array.shape != usable.shape:
             raise InputError(name, f"has shape {array.shape}, not {usable.shape}", "give (folds, pairs)")
+    usable &= ~seen.astype(bool)
     return np.array([best_threshold(d[u], same[u]) for d, u in zip(distance, usable, strict=True)])
 
 

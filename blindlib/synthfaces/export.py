@@ -4,6 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from blindlib.common import door
 from blindlib.common.errors import InputError
 from blindlib.common.files import atomic_folder
 from blindlib.common.work import track
@@ -16,6 +17,11 @@ from blindlib.synthfaces.roles import label_attractiveness, make_album
 _PART = 256
 
 
+@door.takes(
+    identities=door.number(1, 10**6, whole=True),
+    images=door.number(1, 1000, whole=True),
+    seed=door.number(0, 2**63, whole=True),
+)
 def export(
     folder: Path,
     *,
@@ -50,9 +56,6 @@ def export(
     """
     if folder.exists():
         raise InputError(folder, "exists already", "name a new folder: nothing is overwritten")
-    for name, value in (("identities", identities), ("images", images)):
-        if value < 1:
-            raise InputError(name, f"is {value}", "use 1 or more")
     if compound and not posed:
         raise InputError("compound", "is set without posed", "add --posed: found photographs show basic expressions")
     shots = [(emotion, POSED) for emotion in (PROTOTYPES if compound else BASIC)]
