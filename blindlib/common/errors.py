@@ -9,6 +9,7 @@ _REMEDIES = {  # what the reader does about what the system refuses
     errno.EFBIG: "this file system takes no file of that size: use another one (BLINDLIB_DATA, BLINDLIB_BUILD)",
     errno.EROFS: "use a folder that can be written (BLINDLIB_DATA, BLINDLIB_BUILD)",
     errno.EACCES: "give yourself the right to it, or use another folder (BLINDLIB_DATA, BLINDLIB_BUILD)",
+    errno.ENOENT: "check the name",
     errno.ELOOP: "it is a link that leads to itself: name what it should lead to",
     errno.ENAMETOOLONG: "take a shorter name",
     errno.EPERM: "give yourself the right to it, or use another folder (BLINDLIB_DATA, BLINDLIB_BUILD)",
