@@ -280,6 +280,9 @@ def record(preset: PresetName = "smoke", changes: Changes = ()) -> None:
 
 def main() -> None:
     """Entry point: whatever is raised becomes one line and exit code 1, with `--debug` a traceback."""
+    for stream in (sys.stdout, sys.stderr):  # a file's name may hold bytes that are no UTF-8
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except Exception as error:
