@@ -117,7 +117,7 @@ def test_a_number_that_is_none_or_too_large_is_refused_and_nothing_is_left(comma
 @pytest.mark.parametrize(
     "change",
     [f"rotations={value}" for value in ("²", NINES, "1e400", "nan", "inf", "-1", 3000 * "(", 3000 * "-", "", "1_0_")]
-    + [f"id_budget={value}" for value in ("nan", "inf", "-inf", "-1", "²", "True", "1e400")]
+    + [f"id_budget={value}" for value in ("nan", "inf", "-inf", "-1", "²", "1e400")]
     + [f"seeds={value}" for value in ("[-1]", "[²]", 10**5 * "[", "{}", "None", "[0, 0]", "['0']", "b'0'")]
     + ["sensitivenets.rate=nan", "lntl.strengths=[0, nan]", "shares=(nan, nan, nan)", "x=1", "=", "rotations", LATIN],
     ids=lambda change: ascii(change)[:30],

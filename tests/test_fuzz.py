@@ -314,7 +314,7 @@ def unpacked(path: Path) -> None:
     """Unpacked into a new folder; whatever comes of it, nothing lies elsewhere."""
     out = path.parent / "out"
     try:
-        download._unpack(path, out)
+        download.unpack_into("fairface", path, out)
     finally:
         shutil.rmtree(out, ignore_errors=True)
 
