@@ -313,12 +313,28 @@ def record(preset: PresetName = "smoke", changes: Changes = ()) -> None:
 
 
 def main() -> None:
-    """Entry point: InputError and OSError become one line and exit code 1, Ctrl-C one line and 130."""
+    """Entry point: whatever is raised becomes one line and exit code 1 (`--debug`: a traceback), Ctrl-C one and 130."""
+    for stream in (sys.stdout, sys.stderr):  # a file's name may hold bytes that are no UTF-8
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         with one_line_when_interrupted():
             app()
-    except (InputError, OSError) as error:
+    except Exception as error:
         if "--debug" in sys.argv:
             raise
-        typer.echo(f"error: {error if isinstance(error, InputError) else explain(error)}", err=True)
+        typer.echo(f"error: {_in_a_line(error)}", err=True)
         sys.exit(1)
+
+
+def _in_a_line(error: Exception) -> InputError:
+    """An error as the one line that bad input gets; of those that nobody foresaw its type and the command."""
+    if isinstance(error, InputError):
+        return error
+    if isinstance(error, OSError):
+        return explain(error)
+    if isinstance(error, MemoryError):
+        return InputError("memory", "does not suffice", "ask for less, or take a machine that has more")
+    told = " ".join(str(error).split())[:160]
+    what = " ".join(["blindlib", *sys.argv[1:2]])
+    return InputError(what, f"{type(error).__name__}: {told}", f"`{what.replace(' ', ' --debug ', 1)} …` shows where")

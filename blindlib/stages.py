@@ -50,18 +50,8 @@ _KERNEL_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**34),
 }
 _FOLDERS = re.compile(r"(?<![\w.:/<])/(?:[\w.+~@-]+/)+")  # the folders of an absolute path
-_PACKAGES = (
-    "torch",
-    "torchvision",
-    "scikit-learn",
-    "numpy",
-    "pandas",
-    "dlib-bin",
-    "concept-erasure",
-    "papermill",
-    "matplotlib",
-    "safetensors",
-)
+_PACKAGES = ("torch", "torchvision", "scikit-learn", "numpy", "pandas", "dlib-bin", "concept-erasure")
+_PACKAGES += ("papermill", "matplotlib", "safetensors")
 
 
 def run_stage(notebook: Path, preset: Preset) -> Path:
@@ -75,12 +65,11 @@ def run_stage(notebook: Path, preset: Preset) -> Path:
     Raises
     ------
     InputError
-        If the notebook has no parameter PRESET or a cell fails: names notebook, cell and error.
+        If the notebook does not read, has no parameter PRESET, or a cell fails: names notebook, cell and error.
     """
-    import papermill as pm
     from papermill.exceptions import PapermillExecutionError
 
-    if "PRESET" not in pm.inspect_notebook(str(notebook)):
+    if "PRESET" not in _parameters_of(notebook):
         raise InputError(notebook, "has no parameter PRESET", "tag the cell that sets PRESET as `parameters`")
     folder = build_dir(preset.name)
     running, done = folder / f"{notebook.stem}.running.ipynb", folder / notebook.name
@@ -98,6 +87,12 @@ def run_stage(notebook: Path, preset: Preset) -> Path:
         except OSError as error:
             error.filename = error.filename or str(running)
             raise
+        except InputError:
+            raise
+        except Exception as error:  # of a kernel that ends or does not start, say
+            told = " ".join(str(error).split())[:160]
+            problem = f"did not run ({type(error).__name__}: {told})"
+            raise InputError(notebook, problem, "run it in JupyterLab") from None
         finally:
             del os.environ[JOURNAL]
         seconds = write_json(folder / f"{notebook.stem}.json", {"seconds": round(time.perf_counter() - start, 1)})
@@ -148,6 +143,22 @@ def set_back(preset: Preset) -> list[str]:
                 done.unlink()
                 told.append(f"{problem} → {done.stem} runs again")
     return told
+
+
+def _parameters_of(notebook: Path) -> dict:
+    """The parameters of a notebook; InputError unless it is one by nbformat's schema, with a kernel."""
+    import nbformat
+    import papermill as pm
+
+    try:
+        nbformat.validate(nbformat.read(notebook, as_version=4))
+        return pm.inspect_notebook(str(notebook))
+    except OSError:
+        raise
+    except Exception as error:  # what JSON may hold in place of a notebook is without end
+        told = " ".join(str(error).split())[:120]
+        remedy = "take the repository's (`git checkout notebooks`), or save it anew in JupyterLab"
+        raise InputError(notebook, f"does not read as a notebook ({type(error).__name__}: {told})", remedy) from None
 
 
 def _parameters(preset: Preset) -> dict[str, str]:

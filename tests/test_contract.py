@@ -16,7 +16,8 @@ MODULES = sorted((ROOT / "blindlib").rglob("*.py"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
 # A room imports only from the rooms before it; those on one line do not import each other.
 ORDER = (
-    {"common", "metrics"},
+    {"common"},
+    {"metrics"},
     {"settings"},
     {"presets", "synthfaces"},
     {"data"},
@@ -69,8 +70,9 @@ def test_the_house_has_few_rooms_and_is_thin():
     # A as it runs, LFW's gender, ResNet-50's fast engine and the choice of the best state came in; 9,100 until the
     # ladder of attackers, the collapsed probe, INLP, NAP, the pull and verdicts of three kinds did; 9,700 until the
     # bootstrap by person, verification by expression, transfer, SPLINCE, Obliviator, controls, the audit of anybody's
-    # embeddings and the framework figure did.
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES) <= 13_100
+    # embeddings and the framework figure did; 13,100 until what is damaged, odd, endless, lost, interrupted or not a
+    # number was refused by name, which is one line in seven.
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES) <= 15_200
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
@@ -152,7 +154,7 @@ def test_the_makefile_runs_every_notebook_with_a_parameter_that_it_has():
     assert "run notebooks/$@ $(P)" in text and '--preset "$$PRESET"' in text
     recipes = "\n".join(re.findall(r"^\t.*", text, re.M))
     held = set(re.findall(r"\$[({](\w+)[)}]|\$(?!\$)(?=[^({])(.)", recipes.replace("$$", "")))
-    assert {a or b for a, b in held} <= {"P", "MAKE", "TESTS", "STRIP", "@", "<"}, "no user's value is in a recipe"
+    assert {a or b for a, b in held} <= {*"P MAKE TESTS STRIP SUM @ <".split()}, "no user's value is in a recipe"
     documented = set(re.findall(r"^([a-z-]+):.*##", text, re.M))
     assert {"paper", "test", "lint", "lab", "data", "clean", "help"} <= documented
     page = (ROOT / "docs" / "running.md").read_text()

@@ -382,7 +382,7 @@ def test_miniatures_are_the_same_bytes_for_the_same_seed(miniatures, tmp_path, m
     assert one == two and len(one) == 57
     with pytest.raises(InputError, match="exists already"):
         write_miniatures(again)
-    with pytest.raises(InputError, match="use 2 or more"):
+    with pytest.raises(InputError, match="give a whole number, 2 to 1000"):
         write_miniatures(tmp_path / "none", people=1)
 
 

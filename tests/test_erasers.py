@@ -193,7 +193,7 @@ def test_the_controls_have_the_rank_of_nap_and_ask_for_no_label(world):
 )
 def test_a_parameter_out_of_range_is_refused_by_name(world, eraser, name):
     x, who, emotion, _ = world
-    with pytest.raises(ValueError, match=f"^{name} is "):
+    with pytest.raises(ValueError, match=f"^{name}: is "):
         eraser.fit(x, emotion, identity=who)
 
 

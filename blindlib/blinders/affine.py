@@ -1,6 +1,7 @@
 """Erasers in closed form, or nearly, and controls: each is a projection about a point, φ(x) = x − (x − bias) Pᵀ."""
 
 import warnings
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -9,7 +10,10 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from blindlib.blinders.blinder import Blinder
 from blindlib.blinders.training import encode
+from blindlib.common.door import number
 from blindlib.metrics import balanced_accuracy
+
+_SHARE = number(1e-6, 1)
 
 
 class AffineEraser(Blinder):
@@ -24,7 +28,7 @@ class AffineEraser(Blinder):
         known = codes >= 0
         x = X[known].astype(np.float64)
         who = None if identity is None else encode(identity)[0][known]
-        return self._freeze(x, self._projection(x, codes[known], who))
+        return self._freeze(x, self._projection(x * _unit(x), codes[known], who))
 
     def _freeze(self, x: np.ndarray, projection: np.ndarray):
         self.bias_ = torch.as_tensor(x.mean(0)).float()
@@ -82,9 +86,11 @@ class SPLINCE(AffineEraser):
         who = None if identity is None else encode(identity)[0]
         self._count([np.flatnonzero((codes >= 0) | (kept >= 0))], who, self.classes_)
         x = X.astype(np.float64)
+        unit = _unit(x)
+        x *= unit
         known = x[codes >= 0]
         if len(np.unique(kept[kept >= 0])) < 2:
-            return self._freeze(known, LEACE()._projection(known, codes[codes >= 0], None))
+            return self._freeze(known / unit, LEACE()._projection(known, codes[codes >= 0], None))
         fitter = _leace(known, codes[codes >= 0])
         size, ways = np.linalg.eigh(fitter.sigma_xx.numpy())
         root = np.sqrt(size.clip(0))
@@ -98,7 +104,7 @@ class SPLINCE(AffineEraser):
         removed = go.T @ np.linalg.solve(
             free @ go.T, free
         )  # onto `go`, along `stay` and all that is orthogonal to both
-        return self._freeze(known, (ways * root @ ways.T) @ removed @ whiten)
+        return self._freeze(known / unit, (ways * root @ ways.T) @ removed @ whiten)
 
 
 class INLP(AffineEraser):
@@ -116,13 +122,12 @@ class INLP(AffineEraser):
     """
 
     name = "INLP"
+    _limits: ClassVar = {"rounds": number(1, 10**6, whole=True), "slack": number(0, 100)}
 
     def __init__(self, rounds: int = 30, slack: float = 3.0):
         self.rounds, self.slack = rounds, slack
 
     def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray | None) -> np.ndarray:
-        if self.rounds < 1:
-            raise ValueError(f"rounds is {self.rounds}: INLP needs 1 or more")
         who = np.arange(len(x)) if who is None else who
         if len(np.unique(who)) < 3:
             raise ValueError("identity holds fewer than 3 people: INLP ends by people whom its classifier has not seen")
@@ -152,6 +157,7 @@ class NAP(AffineEraser):
     """
 
     name = "NAP"
+    _limits: ClassVar = {"share": _SHARE}
 
     def __init__(self, share: float = 0.25):
         self.share = share
@@ -178,6 +184,7 @@ class PCAControl(AffineEraser):
     """
 
     name = "PCA"
+    _limits: ClassVar = {"share": _SHARE}
 
     def __init__(self, share: float = 0.25):
         self.share = share
@@ -201,6 +208,7 @@ class RandomControl(AffineEraser):
     """
 
     name = "random"
+    _limits: ClassVar = {"share": _SHARE, "random_state": number(0, 2**63, whole=True)}
 
     def __init__(self, share: float = 0.25, random_state: int = 0):
         self.share, self.random_state = share, random_state
@@ -220,10 +228,13 @@ def _leace(x: np.ndarray, codes: np.ndarray):
     return LeaceFitter.fit(torch.as_tensor(x), onehot)
 
 
+def _unit(x: np.ndarray) -> float:
+    """By what x (N, D) comes to a size of about 1: a power of 2, which rounds nothing. No projection depends on it."""
+    return 2.0 ** -np.round(np.log2(np.abs(x - x.mean(0)).max()))
+
+
 def _count(share: float, x: np.ndarray) -> int:
     """How many of the dimensions of x (N, D) a share is: one at least."""
-    if not 0 < share <= 1:
-        raise ValueError(f"share is {share}: it is above 0 and at most 1")
     return max(1, round(share * x.shape[1]))
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
 from pydantic_core import to_jsonable_python
 from safetensors.torch import save
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from blindlib.blinders.card import write_card
 from blindlib.blinders.checkpoints import Checkpoints
@@ -17,6 +18,7 @@ from blindlib.blinders.heads import ResidualHeads
 from blindlib.blinders.representation import Representation
 from blindlib.blinders.training import Training, TrainingSet, encode, pick_device
 from blindlib.blinders.validation import ValidationProbes, choose
+from blindlib.common import door
 from blindlib.common.errors import InputError, reason
 from blindlib.common.files import check, write_bytes, write_json
 from blindlib.common.reading import read_json
@@ -42,6 +44,7 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     name = ""  # as it stands in tables
     _described = ("people", "images", "classes")  # what `save` keeps beside the weights: attributes without their "_"
+    _limits: ClassVar[dict[str, door.Check]] = {}  # of its parameters
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -51,15 +54,20 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _check(self, X, y, **labels) -> tuple[np.ndarray, np.ndarray, list[str]]:
         """X as float32 (N, D), codes of y (N,) and its classes; ValueError names what is wrong, of named labels too."""
+        self._check_parameters()
         if y is None:
             validate_data(self, X, y)  # says that y is needed
-        X = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
-        y = column_or_1d(np.asarray(y, dtype=object))
-        check_consistent_length(X, y, *labels.values())
-        codes, classes = encode(y)
+        X = self._take(X, ensure_min_samples=2)
+        codes, classes = encode(_one_a_row("y", y, len(X)))
+        for name, values in labels.items():
+            if values is not None:
+                _one_a_row(name, values, len(X))
         if len(classes) < 2:
             raise ValueError(f"y holds {len(classes)} class: two classes or more are needed, got {classes}")
         identity = labels.get("identity")
+        if identity is not None:
+            door.labels("identity", identity)
+        door.varied("X", X[codes >= 0])
         self._count([np.flatnonzero(codes >= 0)], None if identity is None else encode(identity)[0], classes)
         return X, codes, classes
 
@@ -68,10 +76,27 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.images_, self.classes_ = [len(rows) for rows in splits], list(classes)
         self.people_ = None if identity is None else [len(np.unique(identity[rows])) for rows in splits]
 
+    def _check_parameters(self) -> None:
+        for name, limit in self._limits.items():
+            limit(name, getattr(self, name))
+
+    def _take(self, X, **options) -> np.ndarray:
+        """X as float32 (N, D), contiguous, finite, within the range of float32's squares; else InputError names it."""
+        door.plain("X", X, 2)
+        try:
+            with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused below
+                X = validate_data(self, X, dtype=np.float32, order="C", ensure_all_finite=False, **options)
+        except ValueError as error:
+            raise InputError("X", " ".join(str(error).split())[:160], "Reshape your data to numbers (N, D)") from None
+        return door.matrix("X", X)
+
     def transform(self, X) -> np.ndarray:
-        """φ(x) of embeddings X (N, D), float32, same shape; of a bank by its first split's chosen head."""
+        """φ(x) of embeddings X (N, D), float32, same shape; of a bank by its first split's chosen head.
+
+        Raises ValueError if X is not finite, too large for float32's squares, or of another width.
+        """
         check_is_fitted(self)
-        return self._map(validate_data(self, X, reset=False, dtype=np.float32))
+        return self._map(self._take(X, reset=False))
 
     def save(self, path: Path | str, notes: Sequence[str] = ()) -> Path:
         """Write `path`.safetensors, `path`.json that describes it, and its model card `path`.md; returns the first.
@@ -94,7 +119,8 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         InputError
-            If a file is absent or damaged, is another method's, or its weights have the wrong shape.
+            If a file is absent or damaged, is another method's, or its weights have the wrong shape, are not finite, or
+            would divide by 0.
         """
         file, remedy = _weights_file(path), "train it again: run `make paper`, or the notebook that makes it"
         described = file.with_suffix(".json")
@@ -113,11 +139,16 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if blinder is None:
             raise InputError(file, f"holds {kind!s:.40}, not {cls.__name__}", "load it by the class that saved it")
         require_weights(file, arrays, remedy)
+        wrong = [n for n, v in arrays.items() if v.dtype != torch.float32 or not v.isfinite().all()]
+        if wrong:
+            raise InputError(file, f"{wrong[0]} holds NaN, infinity or no float32", remedy)
         try:
             blinder._restore(arrays)
         except Exception as error:  # as above
             remedy = "use the file that this version saved, or train it again"
-            raise InputError(file, f"weights of the wrong shape: {reason(error, 200)}", remedy) from None
+            raise InputError(
+                file, f"weights of the wrong shape, or not to be divided by: {reason(error, 200)}", remedy
+            ) from None
         return blinder
 
     @classmethod
@@ -127,9 +158,20 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             parameters["settings"] = cls._settings(**parameters["settings"])
         blinder = cls(**parameters)
         blinder.n_features_in_ = meta["features"]
+        door.number(1, 10**6, whole=True)("features", blinder.n_features_in_)
+        blinder._check_parameters()
         for name in cls._described:
             setattr(blinder, f"{name}_", meta.get(name) if name in Blinder._described else meta[name])
         return blinder
+
+
+def _one_a_row(name: str, values: object, rows: int) -> np.ndarray:
+    """Labels of any kind, object (N,); a column (N, 1) is taken for them."""
+    array = np.asarray(values, dtype=object)
+    array = array.ravel() if array.shape == (rows, 1) else array
+    if array.shape != (rows,):
+        raise InputError(name, f"has shape {array.shape} for {rows} rows of X", "give one value a row")
+    return array
 
 
 def _weights_file(path: Path | str) -> Path:
@@ -161,6 +203,7 @@ class HeadBlinder(Blinder):
 
     task = "identity"
     _described = (*Blinder._described, "strengths", "chosen", "history", "settled")
+    _limits: ClassVar = {"strength": door.number(0, 1e3), "random_state": door.number(0, 2**63, whole=True)}
 
     def __init__(self, strength: float = 1.0, *, settings=None, random_state: int = 0, device: str = "auto"):
         self.strength, self.settings, self.random_state, self.device = strength, settings, random_state, device
@@ -185,18 +228,28 @@ class HeadBlinder(Blinder):
         Raises
         ------
         ValueError
-            If lengths differ, X is not finite, y has fewer than two classes, the task has no labels, or `validation`
-            comes without `identity`.
+            If lengths differ, X is not finite or does not vary, y has fewer than two classes, somebody's identity is
+            not known, the task has no labels, `validation` comes without `identity` or holds too few people, a
+            parameter is out of range, or training ends in NaN.
         """
         X, codes, classes = self._check(X, y, identity=identity, demographic=demographic, validation=validation)
         if validation is not None and identity is None:
             raise ValueError("validation needs identity: verification asks who is shown")
         if self.task == "demographic" and demographic is None:
             raise ValueError("task 'demographic' needs fit(..., demographic=labels)")
-        held = np.zeros(len(X), bool) if validation is None else np.asarray(validation, bool)
+        kept = demographic if self.task == "demographic" else identity
+        if kept is not None and len(encode(kept)[1]) < 2:
+            raise InputError(self.task, f"names {len(encode(kept)[1])}", "two or more are needed: they are kept apart")
+        who = np.arange(len(X)) if identity is None else encode(identity)[0]
+        held = np.zeros(len(X), bool) if validation is None else door.flags("validation", validation)
+        people, images = np.unique(who[held & (codes >= 0)], return_counts=True)
+        if validation is not None and (len(people) < 4 or (images > 1).sum() < 2):
+            problem = f"holds {len(people)} people with a label, {(images > 1).sum()} of them with two pictures"
+            raise InputError("validation", problem, "hold back 4 people or more, 2 of them with two pictures")
+        door.number(0, 100)("budget", budget)
         data = TrainingSet(
             x=torch.tensor(X, device=pick_device(self.device)),
-            identity=np.arange(len(X)) if identity is None else encode(identity)[0],
+            identity=who,
             attribute=codes,
             demographic=np.full(len(X), -1) if demographic is None else encode(demographic)[0],
             part=np.zeros(len(X), np.int64),
@@ -224,7 +277,11 @@ class HeadBlinder(Blinder):
     def _fit(self, data: TrainingSet, strengths: list[float] | None = None, budget: float | None = None):
         if self.task not in ("identity", "demographic"):
             raise ValueError(f"task {self.task!r} is unknown: use identity or demographic")
+        self._check_parameters()
+        if not isinstance(self.settings, self._settings | None):
+            raise InputError("settings", f"is a {type(self.settings).__name__}", f"give a {self._settings.__name__}")
         settings, seed = self.settings or self._settings(), (self.random_state, *self._key)
+        _check_splits(data)
         strengths = strengths or list(settings.strengths)
         training = Training(data, settings, strengths, self.task, seed)
         probes = (lambda number: {}) if budget is None else ValidationProbes(training, derive_seed(*seed, "judge"))
@@ -251,6 +308,8 @@ class HeadBlinder(Blinder):
         for row in history:
             row["kept"] = row["round"] == kept[row["split"], row["strength"]]
         self.heads_, self.history_ = (best.heads if best else training.average).pick(slice(None)), history
+        if not all(value.isfinite().all() for value in self.heads_.arrays().values()):
+            raise InputError(title, "training ended in NaN", "take a lower strength or settings.rate")
         self.strengths_, self.chosen_ = strengths, strengths[-1:] * len(data.head)
         self._count(data.head, data.identity, data.classes)
         self.n_features_in_ = data.x.shape[1]
@@ -276,12 +335,24 @@ class HeadBlinder(Blinder):
     def _restore(self, arrays: dict[str, torch.Tensor]) -> None:
         settings = self.settings or self._settings()
         form = {"residual": settings.residual, "keep_norm": settings.keep_norm}
+        if arrays["down"].shape[1] != self.n_features_in_ or not set(self.chosen_) <= set(self.strengths_):
+            raise ValueError(f"{tuple(arrays['down'].shape)} for {self.n_features_in_} features, λ {self.chosen_}")
         self.heads_ = ResidualHeads.from_arrays(arrays, **form)
         count, dim = self.heads_.down.shape[:2]
         if count != len(self.strengths_) * len(self.chosen_) or not set(self.chosen_) <= set(self.strengths_):
             raise ValueError(f"{count} heads for {len(self.chosen_)} splits")
         if dim != self.n_features_in_:
             raise ValueError(f"heads of {dim} dimensions for {self.n_features_in_}")
+
+
+def _check_splits(data: TrainingSet) -> None:
+    """InputError unless the people of every split show two classes or more, by x that is finite and varies."""
+    for split, rows in enumerate(data.head):
+        x = door.varied("X", door.matrix("X", data.x[rows].cpu().numpy()))
+        shown = np.unique(data.attribute[rows][data.attribute[rows] >= 0])
+        if len(shown) < 2:
+            problem = f"holds {len(shown)} class among the {len(x)} rows that train split {split}"
+            raise InputError("y", problem, "two classes or more are needed: give more people")
 
 
 def _history_rows(training: Training, number: int, columns: dict[str, np.ndarray]) -> list[dict]:

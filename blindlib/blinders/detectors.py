@@ -52,7 +52,9 @@ class Detectors:
     def measure(self, z: torch.Tensor) -> None:
         """Take the metric of φ(x) (H, N, D): the inverse of its covariance."""
         for metric, rows in zip(self._metric, z, strict=True):
-            metric.copy_(torch.linalg.inv(covariance(rows)))
+            spread = covariance(rows)
+            inverse, failed = torch.linalg.inv_ex(spread)
+            metric.copy_(torch.linalg.pinv(spread, hermitian=True) if failed else inverse)  # rows on a line, say
 
     def narrow(self, which: torch.Tensor) -> None:
         """Go on as the detectors of some of the heads: `which` (K,), int64."""

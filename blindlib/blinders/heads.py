@@ -55,7 +55,7 @@ class ResidualHeads(nn.Module):
         Raises
         ------
         ValueError
-            If names or shapes do not belong together.
+            If names or shapes do not belong together, or a scale is not above 0.
         """
         names = {"down", "bias", "up", "centre", "scale"}
         if set(arrays) != names or arrays["down"].ndim != 3:
@@ -66,6 +66,8 @@ class ResidualHeads(nn.Module):
         if wrong:
             shapes = [tuple(arrays[name].shape) for name in wrong]
             raise ValueError(f"{wrong} have shapes {shapes}, not those of a {dim} -> {hidden} -> {dim} head")
+        if not (arrays["scale"] > 0).all():
+            raise ValueError("scale, by which x is divided, is not above 0")
         heads.load_state_dict(arrays)
         return heads.requires_grad_(False)
 

@@ -1,12 +1,14 @@
 """Obliviator: an eraser that looks through kernels, round by round."""
 
 from math import pi, sqrt
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch.nn.functional import normalize, one_hot, silu
 
 from blindlib.blinders.blinder import Blinder
+from blindlib.common.door import number
 from blindlib.common.work import derive_seed
 from blindlib.metrics import effective_rank
 
@@ -48,6 +50,12 @@ class Obliviator(Blinder):
     """
 
     name = "Obliviator"
+    _limits: ClassVar = {
+        "rounds": number(1, 10**4, whole=True),
+        "epochs": number(0, 10**6, whole=True),
+        "keep": number(0, 1e3),
+        "random_state": number(0, 2**63, whole=True),
+    }
 
     def __init__(self, rounds: int = 5, epochs: int = 15, keep: float = 0.01, random_state: int = 0):
         self.rounds, self.epochs, self.keep, self.random_state = rounds, epochs, keep, random_state
@@ -55,10 +63,8 @@ class Obliviator(Blinder):
     def fit(self, X, y, *, identity=None):
         """Fit on the rows of X (N, D) whose y is known; who is shown is not asked.
 
-        Raises ValueError if `rounds` is below 1, or the first of them leaves too little.
+        Raises ValueError if a parameter is out of range, or the first round leaves too little.
         """
-        if self.rounds < 1:
-            raise ValueError(f"rounds is {self.rounds}: Obliviator needs 1 or more")
         X, codes, _ = self._check(X, y, identity=identity)
         member = one_hot(torch.as_tensor(codes[codes >= 0])).float()
         self.bias_, self.steps_ = torch.tensor(X[codes >= 0]).mean(0), []
@@ -100,6 +106,8 @@ class Obliviator(Blinder):
             raise ValueError(f"{shapes}")
         for n, step in enumerate(self.steps_):
             step.arrays = {name: arrays[f"{n}.{name}"] for name in step.arrays}
+        if not all(step.arrays["width"] > 0 for step in self.steps_):
+            raise ValueError("width, by which x is divided, is not above 0")
 
 
 class _Step:

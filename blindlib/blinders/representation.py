@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from blindlib.common import door
+from blindlib.common.errors import InputError
+
 
 @dataclass(frozen=True)
 class Representation:
@@ -19,6 +22,8 @@ class Representation:
     @classmethod
     def of(cls, name: str, array: np.ndarray, strength: float | None = None) -> "Representation":
         """What all splits share: an array (N, D)."""
+        door.plain(name, array)
+        array = np.asarray(array)
         return cls(name, lambda _, rows: array[rows], name, strength)
 
     @property
@@ -32,11 +37,17 @@ class Representation:
         Raises
         ------
         ValueError
-            If there is no head for that split.
+            If there is no head for that split, or what it gives is no finite array with a row for each.
         """
         if self.trained and not 0 <= split < self.splits:
             raise ValueError(f"{self.name} has {self.splits} heads, one a split: there is none for split {split}")
-        return self.make(split, index)
+        try:
+            z = door.matrix(self.name, self.make(split, index))
+        except IndexError as error:
+            raise InputError(self.name, f"has too few rows ({error})", "give a row for each image") from None
+        if len(z) != len(index):
+            raise InputError(self.name, f"gives {len(z)} rows for {len(index)}", "give a row for each image")
+        return np.asarray(z, np.float32)
 
     def serves(self, splits: int) -> None:
         """Raise ValueError unless it has a head for each of so many splits."""

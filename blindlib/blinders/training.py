@@ -14,6 +14,7 @@ import torch
 from blindlib.blinders.detectors import Detectors, covariance
 from blindlib.blinders.heads import Classifiers, ResidualHeads, narrow
 from blindlib.blinders.sampling import GroupSampler
+from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed
 
 
@@ -27,7 +28,9 @@ def codes_within(splits: list[np.ndarray], labels: np.ndarray) -> np.ndarray:
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """`auto` is CUDA where there is a GPU, else the CPU."""
+    """`auto` is CUDA where there is a GPU, else the CPU; raises InputError for what is no device here."""
+    if name not in ("auto", "cpu", "cuda") or (name == "cuda" and not torch.cuda.is_available()):
+        raise InputError("device", f"is {name!r:.40}, which is not here", "use auto, cpu or cuda")
     best = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(best if name == "auto" else name)
 

@@ -17,6 +17,9 @@ _REMEDIES = {  # what the reader does about what the system refuses
     errno.ENOTDIR: _IN_THE_WAY,
     errno.EEXIST: _IN_THE_WAY,
     errno.EISDIR: _IN_THE_WAY,
+    errno.ENOENT: "check the name",
+    errno.ELOOP: "it is a link that leads to itself: name what it should lead to",
+    errno.ENAMETOOLONG: "take a shorter name",
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -35,7 +38,8 @@ class InputError(ValueError):
     def __str__(self) -> str:
         where, problem, remedy = self.args
         place = where if self.line is None else f"{where}:{self.line}"
-        return f"{place}: {problem} → {remedy}"
+        line = f"{place}: {problem} → {remedy}"  # names may hold line ends, NUL, or bytes that are no UTF-8
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 def reason(error: BaseException, length: int = 90) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from blindlib.common import door
 from blindlib.common.errors import InputError
 from blindlib.common.files import atomic_folder
 from blindlib.common.work import derive_seed, track
@@ -22,6 +23,7 @@ from blindlib.synthfaces.roles import label_attractiveness, make_album, make_pai
 _MARK = "Rendered faces of nobody, laid out as this data set is: whatever is read from here is synthetic.\n"
 
 
+@door.takes(people=door.number(2, 1000, whole=True), seed=door.number(0, 2**63, whole=True))
 def write_miniatures(folder: Path, *, people: int = 8, seed: int = 0) -> Path:
     """Write all seven data sets below a folder, as their publishers lay them out; appears in one step.
 
@@ -30,8 +32,6 @@ def write_miniatures(folder: Path, *, people: int = 8, seed: int = 0) -> Path:
     """
     if folder.exists():
         raise InputError(folder, "exists already", "name a new folder: nothing is overwritten")
-    if people < 2:
-        raise InputError("people", f"is {people}", "use 2 or more")
     with atomic_folder(folder) as partial:
         for name, write in track(WRITERS.items(), "miniature data sets", unit="set"):
             (partial / name).mkdir()

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from blindlib.common import door
 from blindlib.common.errors import InputError
 from blindlib.common.files import made_by, read_checked, write_parquet
 from blindlib.common.work import derive_seed
@@ -17,7 +18,10 @@ from blindlib.metrics import diff, interval, paired_diff
 HITS = ("representation", "probe", "rotation", "seed", "person", "truth", "hit")
 _COLUMNS = ("representation", "probe", "mean", "t", "bootstrap", "diff", "diff_t", "diff_bootstrap", "people")
 
+_HITS = door.columns(*HITS)
 
+
+@door.takes("codes", "identity", codes=door.codes, identity=door.labels)
 def hits_of(name: str, rows: list[dict], codes: np.ndarray, identity: np.ndarray) -> pd.DataFrame:
     """Which test images a representation's attackers of protocol B were right about: a row an image, columns `HITS`.
 
@@ -57,6 +61,7 @@ def read_hits(path: Path) -> pd.DataFrame:
     return pd.read_parquet(read_checked(path, made_by("02_baseline")))
 
 
+@door.takes(phi=door.some(_HITS), x=door.some(_HITS), draws=door.number(2, 10**7, whole=True))
 def bootstrap_by_person(
     phi: pd.DataFrame, x: pd.DataFrame | None = None, *, draws: int = 1000, seed: int = 0
 ) -> dict[str, float]:
@@ -81,7 +86,7 @@ def bootstrap_by_person(
     Raises
     ------
     InputError
-        If x and φ were tested on other images.
+        If x and φ were tested on other images, or nothing was.
 
     Source: percentile intervals of clusters, Davison & Hinkley 1997, sections 2.4 and 3.8; the trainings' part is ours
     (**decision**): to draw five rotations and their people, both with replacement, counts people twice and trainings
@@ -89,10 +94,12 @@ def bootstrap_by_person(
     matter; with two as few as 86 %.
     """
     both = [phi] if x is None else [phi, x]
+    if any((hits["truth"] < 0).any() for hits in both):
+        raise InputError("hits", "hold a class below 0", "give hits of images whose class is known")
     counted = [_counts(hits) for hits in both]
-    if x is not None and any(
+    if len({len(parts) for parts in counted}) > 1 or any(
         a["person"].tolist() != b["person"].tolist() or not np.array_equal(a["count"], b["count"])
-        for a, b in zip(*counted, strict=False)
+        for a, b in zip(counted[0], counted[-1], strict=True)
     ):
         raise InputError("hits of x and φ", "are of other test images", "measure both on the same splits")
     rng = np.random.default_rng(derive_seed(seed, "bootstrap"))
@@ -144,6 +151,7 @@ def _ends(values: np.ndarray, by_people: np.ndarray, student: np.ndarray) -> np.
     return np.quantile(by_people + np.sqrt(max(0.0, whole - by_people.var())) * student, [0.025, 0.975])
 
 
+@door.takes(hits=_HITS)
 def compare_intervals(hits: pd.DataFrame) -> pd.DataFrame:
     """The half-widths of both kinds of interval: a row for each representation and probe.
 

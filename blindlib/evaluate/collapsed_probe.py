@@ -10,6 +10,8 @@ import pandas as pd
 from sklearn.svm import SVC
 
 from blindlib.blinders.representation import Representation
+from blindlib.common import door
+from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed, spread
 from blindlib.data.splits import Split
 from blindlib.evaluate.probes import Task
@@ -19,6 +21,7 @@ NORMS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # of x; CompactNet's and ResNet-5
 COLUMNS = ("gamma", "classes", "norm", "rotation", "value", "top_share", "n_train", "chance")
 
 
+@door.takes(each=door.number(2, 10**6, whole=True), norms=door.each(door.number(1e-6, 1e6)))
 def collapsed_probe(
     representation: Representation,
     task: Task,
@@ -43,6 +46,8 @@ def collapsed_probe(
         percent, of test people, `value`, balanced accuracy, and `top_share`, the share of the most frequent answer.
         Splits in which attackers have fewer than two classes of two images are left out.
     """
+    for split in splits:
+        door.within("splits", np.concatenate([split.probe, split.test]), len(task.codes))
     jobs = [(n, split, norm) for n, split in enumerate(splits) for norm in norms]
     rows = spread(lambda job: _rows(representation, task, each, *job), jobs)
     return pd.DataFrame([row for part in rows for row in part], columns=list(COLUMNS))
@@ -53,10 +58,13 @@ def _rows(z: Representation, task: Task, each: int, number: int, split: Split, n
     shown = [code for code in np.unique(task.codes[split.probe]) if code >= 0]
     by_class = [rng.permutation(split.probe[task.codes[split.probe] == code]) for code in shown]
     each = min(each, *map(len, by_class)) if len(shown) > 1 else 0
-    if each < 2:
-        return []
     test = split.test[task.codes[split.test] >= 0]
-    scale = norm / np.linalg.norm(z.rows(number, split.probe), axis=1).mean()
+    if each < 2 or not len(test):
+        return []
+    length = float(np.linalg.norm(z.rows(number, split.probe), axis=1).mean())
+    if not length:
+        raise InputError(z.name, "is 0 everywhere", "give features that have a norm")
+    scale = norm / length
     asked, rows = scale * z.rows(number, test), []
     for classes, fewer in (("equal", 0), ("one fewer", 1)):
         train = np.concatenate([own[: each - fewer * (code > 0)] for code, own in enumerate(by_class)])

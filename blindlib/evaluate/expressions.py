@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.spatial.distance import cdist
 
 from blindlib.blinders.representation import Representation
+from blindlib.common import door
 from blindlib.common.work import on_all_cores
 from blindlib.evaluate.results import summarise
 from blindlib.evaluate.verification import strict_threshold
@@ -25,6 +26,7 @@ COLUMNS = (
 )
 
 
+@door.takes("identity", "emotion", identity=door.labels)
 def tar_by_expression(z: Representation, splits: list, emotion: np.ndarray, identity: np.ndarray) -> list[dict]:
     """True accept rate of neutral against each other expression, of test people, and the false accept rate there.
 
@@ -46,6 +48,8 @@ def tar_by_expression(z: Representation, splits: list, emotion: np.ndarray, iden
         None where somebody to be compared is missing among validation or test people.
     """
     z.serves(len(splits))
+    for split in splits:
+        door.within("splits", np.concatenate([split.validation, split.test]), len(identity))
     sides = [[_sides(rows, emotion, identity) for rows in (split.validation, split.test)] for split in splits]
     impostors = [(identity[shown][:, None] != identity[own]).sum() for (shown, own), _ in sides]
     fewest = min(impostors, default=0)

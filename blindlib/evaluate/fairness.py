@@ -18,6 +18,8 @@ from scipy.optimize import minimize
 from torch.nn.functional import softplus
 
 from blindlib.blinders.representation import Representation
+from blindlib.common import door
+from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed, spread
 from blindlib.data.facetable import FaceTable
 from blindlib.data.splits import Split
@@ -35,6 +37,10 @@ class Samples:
     test: np.ndarray  # as many of each of the four kinds, attractive or not, smiling or not
 
 
+_SHOWN = {"rows": door.codes, "attractive": door.flags, "smiling": door.flags, "bias": door.number(0.01, 0.99)}
+
+
+@door.takes("attractive", "smiling", **_SHOWN, count=door.number(0, 10**9, whole=True))
 def sample(rows: np.ndarray, attractive: np.ndarray, smiling: np.ndarray, count: int, bias: float, rng) -> np.ndarray:
     """Draw `count` of some rows, half of them attractive: a share `bias` of those smile, and 1 − `bias` of the others.
 
@@ -52,6 +58,7 @@ def sample(rows: np.ndarray, attractive: np.ndarray, smiling: np.ndarray, count:
     return np.sort(np.concatenate(drawn))
 
 
+@door.takes("attractive", "smiling", **_SHOWN)
 def capacity(rows: np.ndarray, attractive: np.ndarray, smiling: np.ndarray, bias: float) -> int:
     """The most rows that `sample` can draw at this bias: the rarest kind sets it. An even number."""
     return 2 * int(min(len(members) / share for members, share in _kinds(rows, attractive, smiling, bias)))
@@ -171,6 +178,11 @@ def _pooled(draws: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return rows, np.stack([np.isin(rows, draw) / len(draw) for draw in draws], 1)
 
 
+@door.takes(
+    *("x", "truth", "share"),
+    **{"x": door.some(door.matrix, 2), "truth": door.flags, "share": door.matrix},
+    inverse_penalties=door.each(door.number(1e-9, 1e9)),
+)
 def fit_classifiers(
     x: np.ndarray, truth: np.ndarray, share: np.ndarray, inverse_penalties: tuple[float, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -191,7 +203,14 @@ def fit_classifiers(
     -------
     weight : float64 array (D, B, C), intercept : float64 array (B, C)
         For features as they come.
+
+    Raises
+    ------
+    InputError
+        If a share is below 0, or a training set has no image.
     """
+    if (share < 0).any() or not (share > 0).any(0).all():
+        raise InputError("share", "is below 0, or 0 of all images", "give 1 / n for the n images of each training set")
     x, truth, share = (torch.as_tensor(value, dtype=torch.float64) for value in (x, truth, share))
     sets, grid = share.shape[1], len(inverse_penalties)
     origin, size = x.mean(0), x.abs().max()

@@ -20,10 +20,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from blindlib.blinders.representation import Representation
+from blindlib.common import door
 from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed, spread, track
 from blindlib.data.splits import Split
-from blindlib.evaluate.probes import Task, labelled, score
+from blindlib.evaluate.probes import Task, labelled_splits, score
 from blindlib.evaluate.results import summarise, tidy
 from blindlib.evaluate.support_vectors import SupportVectors
 from blindlib.metrics import balanced_accuracy, diff
@@ -74,6 +75,7 @@ RUNGS: dict[str, Callable[[int], list[BaseEstimator]]] = {
 }
 
 
+@door.takes(identity=door.labels)
 def climb(
     representation: Representation, task: Task, splits: list[Split], settings: ProbeSettings, identity: np.ndarray
 ) -> list[dict]:
@@ -95,7 +97,7 @@ def climb(
     InputError
         If there is no such rung.
     """
-    splits = [labelled(split, task) for split in splits]
+    splits = labelled_splits(splits, task, identity)
     rows = []
     for split, whole, guesses in attacks(representation, task, splits, settings, identity):
         for name, guess in guesses.items():

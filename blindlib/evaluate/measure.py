@@ -11,6 +11,7 @@ import pandas as pd
 
 from blindlib.blinders.representation import Representation
 from blindlib.blinders.training import encode
+from blindlib.common import door
 from blindlib.data.splits import Split
 from blindlib.evaluate.bootstrap import hits_of
 from blindlib.evaluate.expressions import MEASURES, tar_by_expression
@@ -102,6 +103,7 @@ def measure_collapse(representation: Representation, splits: list[Split]) -> lis
     return rows
 
 
+@door.takes(z=door.some(door.matrix, 2))
 def collapse(z: np.ndarray) -> dict[str, float]:
     """Of z (N, D) its effective rank, smallest and median deviation of a dimension, by name."""
     z = np.asarray(z, np.float64)

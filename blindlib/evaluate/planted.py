@@ -23,6 +23,7 @@ from blindlib.blinders.blinder import Blinder, HeadBlinder
 from blindlib.blinders.erasers import name_of
 from blindlib.blinders.obliviator import Obliviator
 from blindlib.blinders.training import TrainingSet, pick_device
+from blindlib.common.door import columns, number, takes
 from blindlib.common.work import derive_seed, spread
 
 ATTACKERS = ("linear", "RBF")
@@ -61,6 +62,7 @@ LEAKS = (
 )
 
 
+@takes(people=number(1, 10**7, whole=True), dim=number(5, 10**6, whole=True))
 def plant(leak: Leak, people: int, *, dim: int = 512, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Made-up embeddings, ten of each person, two of each emotion.
 
@@ -75,6 +77,7 @@ def plant(leak: Leak, people: int, *, dim: int = 512, seed: int = 0) -> tuple[np
     ValueError
         If there is no such kind of leak. What it leaks along depends on `dim` alone, not on the seed.
     """
+    number(0, 1e3)("leak.strength", leak.strength)
     rng, fixed = (np.random.default_rng(derive_seed("planted", *key)) for key in ((seed, str(leak)), (dim,)))
     identity, emotion = np.repeat(np.arange(people), _IMAGES), np.tile(np.arange(5), people * _IMAGES // 5)
     x = rng.normal(size=(people, dim))[identity] + 0.5 * rng.normal(size=(people * _IMAGES, dim))
@@ -187,6 +190,7 @@ def _readings(z: np.ndarray, x: np.ndarray, emotion: np.ndarray, identity: np.nd
     return rows + [{"reading": name, "value": value, "chance": chance} for name, (value, chance) in values.items()]
 
 
+@takes(table=columns("leak", "strength", "method", "reading", "value", "chance", known=()))
 def halved(table: pd.DataFrame) -> pd.DataFrame:
     """For which strengths of a linear leak each method leaves at most half of what the attacker reads in x.
 
@@ -199,6 +203,8 @@ def halved(table: pd.DataFrame) -> pd.DataFrame:
     above = linear.assign(above=linear["value"] - linear["chance"]).set_index(["reading", "strength", "method"])[
         "above"
     ]
+    if "x" not in above.index.get_level_values("method"):
+        return pd.DataFrame(columns=["method", "reading", "weakest", "strongest"])
     above = above.unstack("method")[list(dict.fromkeys(linear["method"]))]
     above = above[above["x"] >= 10].sort_index()
     half = above.drop(columns="x").le(above["x"] / 2, axis=0)

@@ -26,6 +26,8 @@ from blindlib.blinders.heads import Classifiers
 from blindlib.blinders.losses import cross_entropy
 from blindlib.blinders.representation import Representation
 from blindlib.blinders.sampling import GroupSampler
+from blindlib.common import door
+from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed, on_all_cores, spread
 from blindlib.data.splits import Split
 from blindlib.evaluate.support_vectors import SupportVectors
@@ -43,7 +45,15 @@ class Task:
     codes: np.ndarray  # int64 (N,): the class of every image, −1 for no label
     classes: list[str]
 
+    def __post_init__(self):
+        codes = door.codes(f"codes of {self.name}", self.codes)
+        if len(codes) and not -1 <= codes.min() <= codes.max() < len(self.classes):
+            problem = f"lie between {codes.min()} and {codes.max()} for {len(self.classes)} classes"
+            raise InputError(f"codes of {self.name}", problem, "number the classes from 0; -1 is not known")
+        object.__setattr__(self, "codes", codes)
 
+
+@door.takes(identity=door.labels)
 def run_probes(
     representation: Representation,
     task: Task,
@@ -70,9 +80,17 @@ def run_probes(
     list of dict
         A row for each probe, protocol and split: `balanced_accuracy`, `accuracy`, `top_share` (the share of the most
         predicted class: 100 is a probe that has collapsed), all in percent on test people, `chance`, and counts.
+
+    Raises
+    ------
+    InputError
+        If a kind or protocol is unknown, or a split cannot be read; see `labelled_splits`.
     """
     representation.serves(len(splits))
-    splits = [labelled(split, task) for split in splits]
+    splits = labelled_splits(splits, task, identity)
+    unknown = sorted(({*kinds} - {*PROBES}) | ({*protocols} - {*"AB"}))
+    if unknown:
+        raise InputError("kinds, protocols", f"hold {unknown[0]!r}", f"use {', '.join(PROBES)}; A, B")
     rows_of = [partial(representation.rows, number) for number in range(len(splits))]
 
     def attack(kind: str, protocol: str) -> list[np.ndarray]:
@@ -87,6 +105,25 @@ def run_probes(
         for (kind, protocol), guesses in zip(attacks, spread(lambda one: attack(*one), attacks), strict=True)
         for split, guess in zip(splits, guesses, strict=True)
     ]
+
+
+def labelled_splits(splits: list[Split], task: Task, identity: np.ndarray | None = None) -> list[Split]:
+    """The splits with labelled images alone, as `labelled`, by which the task can be read and the reading be tested.
+
+    Raises InputError if there is no split, one names rows that are not here, nobody in it shows a label where one is
+    needed, or who trains probes shows one class alone; or if `identity` (N,) is of other rows.
+    """
+    door.alike(**{f"codes of {task.name}": task.codes, "identity": identity})
+    if not splits:
+        raise InputError("splits", "are none", "give one or more")
+    for number, split in enumerate(splits):
+        for part in ("probe", "validation", "test"):
+            rows = door.within(f"split {number}, {part}", getattr(split, part), len(task.codes))
+            shown = np.unique(task.codes[rows][task.codes[rows] >= 0])
+            if len(shown) < 1 + (part == "probe"):
+                problem = f"shows {len(shown)} classes of {task.name}"
+                raise InputError(f"split {number}, {part}", problem, "label more people, or take fewer rotations")
+    return [labelled(split, task) for split in splits]
 
 
 def labelled(split: Split, task: Task) -> Split:

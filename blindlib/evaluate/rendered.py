@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from blindlib.backbones.alignment import inspect_frame
 from blindlib.backbones.extraction import worker_pool
+from blindlib.common import door
 from blindlib.common.work import cores, track
 from blindlib.synthfaces.factors import IDENTITY, PHOTOGRAPH, UNITS
 
@@ -42,6 +43,7 @@ def inspect_frames(frames: np.ndarray, *, embed: bool, what: str) -> tuple[np.nd
     return np.array(found), np.stack(x)
 
 
+@door.takes("found", "labels", found=door.some(door.codes))
 def detection_rates(found: np.ndarray, labels: pd.DataFrame) -> pd.DataFrame:
     """Share of frames with exactly one face, in percent: over all and by each value of some labels (N rows).
 
@@ -65,7 +67,10 @@ def cross_expression(x: np.ndarray, identity: np.ndarray, emotion: np.ndarray) -
 
     `x` (N, 128) is `inspect_frames`' answer; frames without a face (NaN) are left out.
     """
-    rows = np.flatnonzero(np.isfinite(x[:, 0]))
+    x = np.asarray(x, np.float64)
+    rows = np.flatnonzero(np.isfinite(x[:, 0])) if x.ndim == 2 else np.arange(len(x))
+    door.matrix("x", x[rows])
+    door.alike(x=x, identity=identity, emotion=emotion)
     i, j = np.triu_indices(len(rows), 1)
     left, right = rows[i], rows[j]
     apart = emotion[left] != emotion[right]
@@ -74,9 +79,10 @@ def cross_expression(x: np.ndarray, identity: np.ndarray, emotion: np.ndarray) -
     return pd.DataFrame({"distance": distance, "same": identity[left] == identity[right]})
 
 
+@door.takes(pairs=door.columns("same", "distance"))
 def auc(pairs: pd.DataFrame) -> float:
     """Area under the ROC of `cross_expression`'s pairs, 0 to 1: 0.5 is chance."""
-    return float(roc_auc_score(pairs["same"], -pairs["distance"]))
+    return float(roc_auc_score(door.both_kinds("pairs, same", pairs["same"]), -pairs["distance"]))
 
 
 _TASKS = (  # role, label, what the probe is given

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from blindlib.common import door
 from blindlib.common.errors import InputError
 from blindlib.common.files import made_by, read_checked, write_csv
 from blindlib.metrics import interval
@@ -31,6 +32,8 @@ COLUMNS = (
 
 def tidy(rows: list[dict], metrics: tuple[str, ...], **constant) -> pd.DataFrame:
     """Turn rows with a column for each metric into a row for each measurement, with the columns `COLUMNS`."""
+    if not rows:
+        return pd.DataFrame(columns=list(COLUMNS))
     wide = pd.DataFrame(rows).assign(**constant)
     keys = [column for column in COLUMNS if column in wide and column not in metrics]
     long = wide.melt(id_vars=keys, value_vars=list(metrics), var_name="metric", value_name="value")
@@ -57,6 +60,7 @@ def load_results(path: Path) -> pd.DataFrame:
     return frame
 
 
+@door.takes(rows=door.columns("probe", "value"))
 def strongest(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Of each representation (`by`), the result rows of the probe that reads most of it on average, of whatever kind.
 
@@ -67,6 +71,7 @@ def strongest(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return rows.merge(best, on=[*by, "probe"])
 
 
+@door.takes(frame=door.columns(*("rotation", "seed", "value", "chance"), *COLUMNS[-3:], known=("rotation", "value")))
 def summarise(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Mean and interval of `value` over rotations, each rotation the mean of its seeds.
 
@@ -86,6 +91,8 @@ def summarise(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         `by`, `mean`, `half_width`, `chance`, `n_train_subjects` (smallest), `n_test_subjects`, `n_test` (sums over
         rotations, mean over seeds), `seeds`.
     """
+    door.columns(*by, known=())("frame", frame)
+    door.real("frame, column 'value'", frame["value"])
     rows = []
     for cell, group in frame.groupby(by, sort=False, dropna=False):
         rotations = group.groupby("rotation")[["value", "n_test_subjects", "n_test"]].mean()

@@ -13,15 +13,18 @@ import torch
 from torch.nn import functional
 
 from blindlib.blinders.representation import Representation
+from blindlib.common import door
+from blindlib.common.errors import InputError
 from blindlib.common.work import on_all_cores
 from blindlib.data.splits import Split
-from blindlib.evaluate.probes import Task, labelled, score
+from blindlib.evaluate.probes import Task, labelled_splits, score
 from blindlib.metrics import balanced_accuracy
 
 NEIGHBOURS = (1, 5, 15, 45)  # k; our choice
 _BLOCK = 2048  # rows whose similarities stand in memory at a time
 
 
+@door.takes(identity=door.labels)
 def attack_by_similarity(
     representation: Representation, task: Task, splits: list[Split], identity: np.ndarray
 ) -> list[dict]:
@@ -35,7 +38,7 @@ def attack_by_similarity(
         A row for each split as `probes.run_probes`, of the probe `similarity` and protocol B.
     """
     representation.serves(len(splits))
-    splits = [labelled(split, task) for split in splits]
+    splits = labelled_splits(splits, task, identity)
     jobs = list(enumerate(splits))
     guesses = on_all_cores(lambda job: _guess(representation, task, *job), jobs)
     return [
@@ -52,13 +55,25 @@ def _guess(z: Representation, task: Task, number: int, split: Split) -> np.ndarr
     return votes(z.rows(number, split.test), known, codes, [ks[best]])[0]
 
 
+@door.takes(
+    "known",
+    "codes",
+    asked=door.matrix,
+    known=door.some(door.matrix),
+    codes=door.codes,
+    ks=door.each(door.number(1, 10**9, whole=True)),
+)
 def votes(asked: np.ndarray, known: np.ndarray, codes: np.ndarray, ks: list[int]) -> np.ndarray:
     """The class that the k nearest of `known` (M, D) vote for each of `asked` (N, D), by cosine: int64 (ks, N).
 
     A vote weighs one over the number of its class in `codes` (M,), so that a frequent class wins nothing by being
-    frequent; of classes with equal votes the one whose pictures are nearer wins.
+    frequent; of classes with equal votes the one whose pictures are nearer wins. Raises InputError if there are fewer
+    than k pictures or the widths differ.
     """
-    asked, known = (functional.normalize(torch.tensor(x), dim=1) for x in (asked, known))
+    if asked.shape[1] != known.shape[1] or max(ks) > len(known):
+        problem = f"has shape {known.shape} for {asked.shape} asked and k up to {max(ks)}"
+        raise InputError("known", problem, "give as many columns, and k rows or more")
+    asked, known = (functional.normalize(torch.tensor(np.ascontiguousarray(x, np.float32))) for x in (asked, known))
     classes, place, counts = np.unique(codes, return_inverse=True, return_counts=True)
     most, guesses = max(ks), np.empty((len(ks), len(asked)), np.int64)
     for start in range(0, len(asked), _BLOCK):

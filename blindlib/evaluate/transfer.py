@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.preprocessing import StandardScaler
 
+from blindlib.common import door
 from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed, on_all_cores
 from blindlib.evaluate.support_vectors import SupportVectors
@@ -30,7 +31,13 @@ class Source:
     attribute: np.ndarray  # (N,): what is to be hidden, labels of its own; none missing
     identity: np.ndarray  # (N,): who is shown; the same name in two sources is the same person
 
+    def __post_init__(self):
+        for name, check in (("x", door.some(door.matrix)), ("attribute", door.labels), ("identity", door.labels)):
+            object.__setattr__(self, name, check(f"source's {name}", getattr(self, name)))
+        door.alike(x=self.x, attribute=self.attribute, identity=self.identity)
 
+
+@door.takes(seeds=door.each(door.number(0, 2**63, whole=True)))
 def transfer(
     sources: dict[str, Source], blinders: dict[str, Callable[[], object]], *, seeds: tuple[int, ...] = (0, 1, 2)
 ) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from blindlib.blinders.training import encode
+from blindlib.common import door
 from blindlib.common.errors import InputError, reason
 from blindlib.common.reading import require_file
 from blindlib.common.tensors import read_safetensors
@@ -163,6 +164,7 @@ def check(x: np.ndarray, identity, labels: dict) -> tuple[np.ndarray, dict[str, 
     InputError
         If shapes or types do not fit together, or somebody's identity is not known.
     """
+    door.plain("x", x)
     shape, kind = np.shape(x), getattr(x, "dtype", None)
     if len(shape) != 2 or shape[1] < 2 or kind is None or kind.kind not in "fiu":
         raise InputError("x", f"has shape {shape} and type {kind}", "give a numeric array (N, D), D at least 2")

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from blindlib.blinders.blinder import Blinder
+from blindlib.blinders.blinder import Blinder, HeadBlinder
 from blindlib.blinders.representation import Representation
+from blindlib.common import door
 from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed, track
 from blindlib.evaluate.ladder import RUNGS
@@ -22,6 +23,9 @@ _VERIFIED = 10_000  # rows that stand in pairs, at most
 _TESTED = 3  # folds of people
 
 
+@door.takes(
+    budget=door.number(0, 100), rows=door.number(100, 10**9, whole=True), seed=door.number(0, 2**63, whole=True)
+)
 def audit(
     x: np.ndarray,
     *,
@@ -72,10 +76,11 @@ def audit(
     Raises
     ------
     InputError
-        If arrays do not fit together, or a label has too few people or classes.
+        If arrays do not fit together, a label has too few people or classes, or an argument is out of range.
 
     It does not show that nobody can read a label: it shows what these attackers read with so many people.
     """
+    _check_kinds(labels=labels, hide=hide, head=head, attackers=attackers, heads=heads)
     who, known = check(x, identity, labels)
     if hide is not None and hide not in known:
         raise InputError("hide", f"there is no label {hide!r}", f"use one of {', '.join(known) or 'none: give labels'}")
@@ -84,12 +89,12 @@ def audit(
     unknown = sorted(set(attackers) - set(RUNGS))
     if unknown:
         raise InputError("attackers", f"there is no attacker {unknown[0]!r}", f"use {', '.join(RUNGS)}")
-    if not 0 <= budget <= 100:
-        raise InputError("budget", f"is {budget}", "give percent, 0 to 100")
     made, notes = _tasks(known, who, hide)
     tasks = {name: task for name, (task, _) in made.items()}
     notes += _notes(made)
     blinder = hiding.load_head(head) if isinstance(head, str | Path) else head
+    if blinder is not None and not hasattr(blinder, "n_features_in_"):
+        raise InputError("head", "is not fitted", "fit it first, or name a file that `save` wrote")
     if blinder is not None and blinder.n_features_in_ != x.shape[1]:
         raise InputError("head", f"takes {blinder.n_features_in_} dimensions, x has {x.shape[1]}", "use its own x")
     steps = (2 if blinder is None else 3) + len(tasks) * (1 if blinder is None else 2)
@@ -114,6 +119,25 @@ def audit(
         hide=hide,
         budget=budget,
     )
+
+
+_KINDS = {  # what an argument of `audit` may be, in words too
+    "labels": (dict, "a dict of arrays by name"),
+    "hide": (str | None, "the name of a label"),
+    "head": (Blinder | Path | str | None, "a fitted head, or its file"),
+    "attackers": (tuple | list, "names of attackers, one or more"),
+    "heads": (tuple | list, "blinders to train, such as SensitiveNets()"),
+}
+
+
+def _check_kinds(**given: object) -> None:
+    """InputError for an argument of another type than `_KINDS` says, or no attacker."""
+    for name, value in given.items():
+        kind, wanted = _KINDS[name]
+        inner, least = {"attackers": (str, 1), "heads": (HeadBlinder, 0)}.get(name, (object, 0))
+        listed = value if isinstance(value, tuple | list) else ()
+        if not isinstance(value, kind) or not all(isinstance(one, inner) for one in listed) or len(listed) < least:
+            raise InputError(name, f"is {value!r:.40}", f"give {wanted}")
 
 
 def _tasks(known: dict[str, np.ndarray], who: np.ndarray, hide: str | None) -> tuple[dict, list[str]]:

@@ -24,7 +24,7 @@ def compare_figures(committed: Path, fresh: Path) -> tuple[list[str], bool]:
     claims must be the same.
 
     Returns the lines to print (each difference beyond the tolerance, then a summary) and whether any is beyond it.
-    Raises InputError if a table is missing on either side.
+    Raises InputError if a table is missing on either side, or does not read.
     """
     lines = []
     for name, half_widths in HALF_WIDTHS.items():
@@ -69,7 +69,19 @@ def compare_training(figures: Path, longer: pd.DataFrame) -> pd.DataFrame:
 
 
 def _read(path: Path) -> pd.DataFrame:
+    remedy = "run `make paper` with the same PRESET first"
     if not path.exists():
-        raise InputError(path, "no such table", "run `make paper` with the same PRESET first")
-    frame = pd.read_csv(path).replace({np.inf: np.nan})
-    return frame.set_index([key for key in KEYS if key in frame]).sort_index()
+        raise InputError(path, "no such table", remedy)
+    numbers = {column for pair in HALF_WIDTHS.get(path.name, {}).items() for column in pair}
+    try:
+        frame = pd.read_csv(path).replace({np.inf: np.nan})
+        frame = frame.astype(dict.fromkeys(numbers, float), errors="raise")
+        if path.name == "claims.csv" and "verdict" not in frame:
+            raise ValueError("it has no column 'verdict'")
+        frame = frame.set_index([key for key in KEYS if key in frame]).sort_index()
+        if frame.index.has_duplicates:
+            raise ValueError("it has two rows of one name")
+        return frame
+    except (ValueError, KeyError, TypeError) as error:
+        told = " ".join(str(error).split())[:90]
+        raise InputError(path, f"does not read as a table ({told})", remedy) from None

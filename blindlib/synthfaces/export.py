@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from blindlib.common import door
 from blindlib.common.errors import InputError
 from blindlib.common.files import atomic_folder
 from blindlib.common.work import track
@@ -27,6 +28,11 @@ def compiler_lacks() -> str | None:
     return compiler if shutil.which(compiler) is None else None if header.exists() else str(header)
 
 
+@door.takes(
+    identities=door.number(1, 10**6, whole=True),
+    images=door.number(1, 1000, whole=True),
+    seed=door.number(0, 2**63, whole=True),
+)
 def export(
     folder: Path,
     *,
@@ -62,9 +68,6 @@ def export(
     """
     if folder.exists():
         raise InputError(folder, "exists already", "name a new folder: nothing is overwritten")
-    for name, value in (("identities", identities), ("images", images)):
-        if value < 1:
-            raise InputError(name, f"is {value}", "use 1 or more")
     if compound and not posed:
         raise InputError("compound", "is set without posed", "add --posed: found photographs show basic expressions")
     lacking = compiler_lacks() if compiled and device == "cpu" else None
