@@ -8,6 +8,7 @@ import pytest
 from test_plots import texts
 
 from blindlib.blinders import LNTL, SensitiveNets
+from blindlib.evaluate import planted
 from blindlib.evaluate.planted import CHANCE, Leak, calibrate, halved, plant
 from blindlib.report import plots_probes
 from blindlib.report.names import shown
@@ -64,6 +65,15 @@ def test_each_leak_is_read_by_whom_it_should_be_and_no_other(table, leak, linear
         row = value(table, leak, "x", reading)
         assert row["value"] > 60 if readable else abs(row["value"] - CHANCE) < 5, reading
         assert row["low"] < row["value"] <= row["high"] and row["high"] - row["low"] < 7
+
+
+def test_of_many_sets_where_nothing_is_planted_one_in_twenty_at_most_seems_to_leak():
+    role = np.repeat(list(planted._PEOPLE), [count * 10 for count in planted._PEOPLE.values()])
+    alarms = []
+    for seed in range(40):
+        x, emotion, identity = plant(Leak("none"), len(role) // 10, dim=64, seed=seed)
+        alarms += [row["low"] > CHANCE for row in planted._readings(x, x, emotion, identity, role)[:2]]
+    assert len(alarms) == 80 and sum(alarms) <= 0.05 * len(alarms)
 
 
 def test_leace_leaves_the_linear_leak_at_chance_and_the_product_where_it_was(table):
