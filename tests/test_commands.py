@@ -54,7 +54,7 @@ def refused(told: tuple[int, list[str]], *words: str) -> None:
 
 
 NAMES = {
-    "absent": (("audit", f"{LATIN}.npz"), ("caf\\udce9.npz: not found",)),
+    "absent": (("audit", f"{LATIN}.npz"), ("caf\\udce9.npz: a file of embeddings not found",)),
     "a link to itself": (("audit", "loop.npz"), ("loop.npz",)),
     "a link to itself as table": (("audit", "e.npy", "--labels", "loop.csv"), ("loop.csv",)),
     "a link to itself as folder": (("audit", "e.npz", "--attacker", "linear", "--out", "loop"), ("loop",)),

@@ -76,6 +76,14 @@ def place(tmp_path) -> dict[str, str]:
     return kills.environment(tmp_path) | {"PYTHONPATH": path, "HOME": str(tmp_path)}
 
 
+@pytest.fixture(autouse=True)
+def _sigint_as_in_a_terminal():
+    """Who starts the tests in the background has SIGINT ignored, and what they start would inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @contextmanager
 def started(own: dict[str, str], *command: str):
     """A process group, and its output; at the end nothing of it is left, whatever went wrong."""
