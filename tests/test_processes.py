@@ -217,10 +217,11 @@ def test_ctrl_c_ends_a_download_in_one_line_and_what_came_is_kept(place, tmp_pat
     assert [path.name for path in (tmp_path / "lfw").iterdir()] == [".a.part"]
 
 
-def test_ctrl_c_does_not_reach_workers_that_are_starting(place):
+@pytest.mark.parametrize(("work", "processes"), [(POOL, 4), (LOKY, 5)])  # two workers, and one or two trackers
+def test_ctrl_c_does_not_reach_workers_that_are_starting(place, work, processes):
     """By a run of worker processes in the foreground, as `blindlib embed` has."""
-    script = f"from blindlib.common.processes import one_line_when_interrupted as one\nwith one():\n  exec({POOL!r})"
-    ready = lambda _: len(kills.alive(place)) == 4  # noqa: E731  # with multiprocessing's tracker
+    script = f"from blindlib.common.processes import one_line_when_interrupted as one\nwith one():\n  exec({work!r})"
+    ready = lambda _: len(kills.alive(place)) == processes  # noqa: E731
     assert interrupted(place, ready, sys.executable, "-c", script) == ([INTERRUPTED], 130)
 
 

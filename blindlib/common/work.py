@@ -61,14 +61,16 @@ def spread(work: Callable, items: Iterable) -> list:
         if name == "loky":  # its workers outlive the thread that asks first
             options |= {"initializer": end_with_parent, "initargs": (os.getpid(), False)}
         with parallel_config(**options, n_jobs=-1):
-            pool = Parallel()
-        if name == "loky":
-            with starting_workers():  # all workers start with the first item
-                pool([delayed(int)()])
+            pool = Parallel(return_as="generator" if name == "loky" else "list")
     except (ImportError, ValueError, OSError) as error:
         problem = f"{name!r} is no scheduler that answers ({str(error).splitlines()[0][:80]})"
         raise InputError("BLINDLIB_SCHEDULER", problem, "use loky, ray or a dask scheduler's tcp://host:port") from None
-    return pool(delayed(_alone)(work, item) for item in items)
+    jobs = (delayed(_alone)(work, item) for item in items)
+    if name != "loky":
+        return pool(jobs)
+    with starting_workers():
+        results = pool(jobs)  # the first of them have started the workers
+    return list(results)
 
 
 def _alone(work: Callable, item):
