@@ -81,6 +81,11 @@ def run_probes(
     list of dict
         A row for each probe, protocol and split: `balanced_accuracy`, `accuracy`, `top_share` (the share of the most
         predicted class: 100 is a probe that has collapsed), all in percent on test people, `chance`, and counts.
+
+    Raises
+    ------
+    InputError
+        As `labelled_splits`; or if there is no such kind or protocol.
     """
     representation.serves(len(splits))
     splits = labelled_splits(splits, task, identity)
