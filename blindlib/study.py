@@ -8,7 +8,7 @@ import pandas as pd
 from blindlib.backbones.registry import get_backbone
 from blindlib.backbones.store import EmbeddingSet, embed_all
 from blindlib.blinders.representation import Representation
-from blindlib.common.files import build_dir, figures_dir, made_by, read_checked
+from blindlib.common.files import build_dir, figures_dir, made_by, parsed
 from blindlib.data.facetable import FaceTable, for_faces, load_facetable
 from blindlib.data.splits import Split, load_splits
 from blindlib.presets import Preset, get_preset
@@ -42,7 +42,7 @@ class Study:
     @cached_property
     def pairs(self) -> pd.DataFrame:
         """The verification pairs that notebook 01 left; may be empty."""
-        return pd.read_parquet(read_checked(self.build / "pairs.parquet", made_by("01_data_prep")))
+        return parsed(self.build / "pairs.parquet", made_by("01_data_prep"), pd.read_parquet)
 
     @cached_property
     def splits(self) -> list[Split]:

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from io import BytesIO
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blindlib.common import litter
-from blindlib.common.errors import InputError, in_bytes
+from blindlib.common.errors import InputError, in_bytes, reason
 
 if TYPE_CHECKING:  # the command line starts without pandas
     import pandas as pd
@@ -152,6 +152,17 @@ def read_checked(path: Path, remedy: str) -> BytesIO:
     if problem := damage(path, content):
         raise InputError(path, problem, remedy)
     return BytesIO(content)
+
+
+def parsed(path: Path, remedy: str, parse: Callable[[BytesIO], object]) -> object:
+    """What `parse` makes of a file's checked content. Raises InputError as `check`, or if `parse` raises anything."""
+    content = read_checked(path, remedy)
+    try:
+        return parse(content)
+    except InputError:
+        raise
+    except Exception as error:  # libraries raise many types where a file is none of theirs
+        raise InputError(path, f"does not read ({reason(error)})", remedy) from None
 
 
 def made_by(notebook: str) -> str:

@@ -1,13 +1,14 @@
 """FaceTable: the one validated table that every data set becomes."""
 
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
 import pandera.pandas as pa
 
 from blindlib.common.errors import InputError
-from blindlib.common.files import made_by, read_checked, write_parquet
+from blindlib.common.files import made_by, parsed, write_parquet
 from blindlib.data.checks import check_images
 from blindlib.presets import Preset
 from blindlib.settings import EMOTIONS, GENDERS
@@ -115,7 +116,11 @@ def make_facetable(
 
 def load_facetable(path: Path) -> FaceTable:
     """Read what `FaceTable.save` wrote. Raises InputError if it is not what notebook 01 left, or nothing is there."""
-    frame = pd.read_parquet(read_checked(path, made_by("01_data_prep")))
+    return parsed(path, made_by("01_data_prep"), _as_written)
+
+
+def _as_written(content: BytesIO) -> FaceTable:
+    frame = pd.read_parquet(content)
     meta, frame.attrs = frame.attrs, {}
     folders = {part: Path(folder) for part, folder in meta.pop("folders").items()}
     parts = {part: tuple(roles) for part, roles in meta.pop("parts").items()}

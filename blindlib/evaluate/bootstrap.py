@@ -11,7 +11,7 @@ import pandas as pd
 
 from blindlib.common import door
 from blindlib.common.errors import InputError
-from blindlib.common.files import made_by, read_checked, write_parquet
+from blindlib.common.files import made_by, parsed, write_parquet
 from blindlib.common.work import derive_seed
 from blindlib.metrics import diff, interval, paired_diff
 
@@ -58,7 +58,7 @@ def read_hits(path: Path) -> pd.DataFrame:
     InputError
         If the file is absent or damaged.
     """
-    return pd.read_parquet(read_checked(path, made_by("02_baseline")))
+    return parsed(path, made_by("02_baseline"), pd.read_parquet)
 
 
 @door.takes(phi=door.some(_HITS), x=door.some(_HITS), draws=door.number(2, 10**7, whole=True))

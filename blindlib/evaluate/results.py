@@ -6,7 +6,7 @@ import pandas as pd
 
 from blindlib.common import door
 from blindlib.common.errors import InputError
-from blindlib.common.files import made_by, read_checked, write_csv
+from blindlib.common.files import made_by, parsed, write_csv
 from blindlib.metrics import interval
 
 COLUMNS = (
@@ -54,7 +54,7 @@ def load_results(path: Path) -> pd.DataFrame:
         If the file is absent, damaged or has other columns.
     """
     remedy = made_by("02_baseline" if path.stem.endswith("baseline") else "05_probes")
-    frame = pd.read_csv(read_checked(path, remedy))
+    frame = parsed(path, remedy, pd.read_csv)
     if list(frame.columns) != list(COLUMNS):
         raise InputError(path, f"has the columns {list(frame.columns)[:6]}…", remedy, line=1)
     return frame

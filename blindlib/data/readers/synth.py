@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from blindlib.common.errors import InputError
-from blindlib.common.files import made_by, read_checked, write_parquet
+from blindlib.common.files import made_by, parsed, write_parquet
 from blindlib.data.facetable import FaceTable, make_facetable
 from blindlib.settings import ATTRIBUTES, DATA_ROLES, SynthSettings
 from blindlib.synthfaces.roles import make_pairs, make_roles
@@ -42,7 +42,7 @@ def load_synth(config: SynthSettings, root: Path) -> tuple[FaceTable, pd.DataFra
 def read_album(faces: FaceTable) -> pd.DataFrame:
     """The factors and the ground truth of a SynthFaces table, row by row. Raises InputError without its own album."""
     path, remedy = faces.root / "album.parquet", made_by("01_data_prep")
-    album = pd.read_parquet(read_checked(path, remedy))
+    album = parsed(path, remedy, pd.read_parquet)
     if list(album["sha256"]) != list(faces.frame["sha256"]):
         raise InputError(path, "holds other faces than the face table", remedy)
     return album
