@@ -242,10 +242,10 @@ def spoilt(arrays, name, change):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda value: value * NAN, "holds NaN, infinity or no float32"),
-        (lambda value: value + INF, "holds NaN, infinity or no float32"),
-        (lambda value: value.to(torch.int64), "holds NaN, infinity or no float32"),
-        (lambda value: value.double(), "holds NaN, infinity or no float32"),
+        (lambda value: value * NAN, "holds NaN or infinity"),
+        (lambda value: value + INF, "holds NaN or infinity"),
+        (lambda value: value.to(torch.int64), "holds int64, not dense floating point"),
+        (lambda value: value.double(), "holds float64, not float32"),
     ],
 )
 @pytest.mark.parametrize("name", MAKE)

@@ -270,7 +270,7 @@ def test_a_server_that_lies_or_has_no_end_fills_no_disk(server, tmp_path, monkey
 
 @pytest.mark.parametrize("length", ["7", str(len(BODY) + 1)])
 def test_a_part_that_fits_no_file_is_thrown_away(server, tmp_path, monkeypatch, length):
-    use(monkeypatch, server, "pairs.txt", None)
+    use(monkeypatch, server, "pairs.txt", SHA)
     (tmp_path / ".pairs.txt.part").write_bytes(BODY[:300])
 
     def answer(handler):
