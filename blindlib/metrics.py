@@ -64,19 +64,19 @@ def effective_rank(z: np.ndarray) -> float:
 @door.takes(
     half_width=door.number(1e-3, 100),
     rate=door.number(0, 100),
-    images=door.number(1, 10**6, whole=True),
+    images=door.number(1e-3, 10**6),
     alike=door.number(0, 1),
     rotations=door.number(2, 10**6, whole=True),
 )
-def people_needed(half_width: float, rate: float, images: int, alike: float, rotations: int) -> int:
+def people_needed(half_width: float, rate: float, images: float, alike: float, rotations: int) -> int:
     """How many people have to be tested, in all rotations together, for an interval of some half-width.
 
     Parameters
     ----------
     half_width, rate : float
         Wanted of `interval`, and the rate that is expected, both in percent.
-    images : int
-        Of each person.
+    images : float
+        Of each person, on average.
     alike : float
         Correlation of one person's answers, 0 to 1: at 1 a second image of a person tells nothing.
 

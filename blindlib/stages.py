@@ -151,7 +151,8 @@ def _parameters_of(notebook: Path) -> dict:
     import papermill as pm
 
     try:
-        nbformat.validate(nbformat.read(notebook, as_version=4))
+        text = notebook.read_text(encoding="utf-8")
+        nbformat.validate(nbformat.convert(nbformat.reader.reads(text), 4))  # `nbformat.read` would log, and go on
         return pm.inspect_notebook(str(notebook))
     except OSError:
         raise
