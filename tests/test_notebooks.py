@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from blindlib import stages
 from blindlib.common.errors import InputError
-from blindlib.common.files import ROOT, dataset_place, sha256
+from blindlib.common.files import ROOT, dataset_place, sha256, write_text
 from blindlib.presets import get_preset
 
 PATHS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
@@ -124,7 +124,7 @@ def run(tmp_path):
     ran.cells[4].outputs = [
         new_output("execute_result", {"text/plain": "17.5", "image/png": "iVBO"}, execution_count=4)
     ]
-    nbformat.write(ran, build / "01_first.ipynb")
+    write_text(build / "01_first.ipynb", nbformat.writes(ran))
     (figures / "run.json").write_text("{}")
     return folder, build, figures
 
@@ -145,8 +145,12 @@ def test_a_run_is_stored_without_its_bars_as_run_all_counts(run):
     assert [cell.execution_count for cell in code(stored)] == [1, 2, 3] and third.outputs[0].execution_count == 3
     assert stored.metadata.blindlib == {"preset": "smoke", "code": stages.code_digest(stored.cells)}
     before = (folder / "01_first.ipynb").read_bytes()
-    metrics = ROOT / "blindlib" / "metrics.py"
-    (build / "01_first.inputs").write_text(f"{sha256(metrics)}  blindlib/metrics.py\n")
+    used = stages.modules_used(folder / "01_first.ipynb")
+    assert ROOT / "blindlib" / "metrics.py" in used
+    lines = [f"{sha256(file)}  {file.relative_to(ROOT)}\n" for file in used]
+    write_text(build / "01_first.inputs", "".join(lines[1:]))
+    assert stages.store_outputs(get_preset("smoke"), folder) == ["01_first"], "one file is another"
+    write_text(build / "01_first.inputs", "".join(lines))
     assert stages.store_outputs(get_preset("smoke"), folder) == []
     assert (folder / "01_first.ipynb").read_bytes() == before
 

@@ -113,6 +113,8 @@ def _sums(path: Path) -> list[str]:
 
 def damage(path: Path, content: bytes | None = None) -> str:
     """What is wrong with a file (or with its `content`, where that is read already); "" if it is as it was written."""
+    if content is None and path.exists() and not path.is_file():
+        return "not found: this is no regular file"  # a pipe would be waited for
     try:
         found = sha256(path) if content is None else hashlib.sha256(content).hexdigest()
     except FileNotFoundError:

@@ -89,7 +89,7 @@ def read_table(path: Path, what: str, columns: list[str], remedy: str) -> Listin
     require_columns(path, names, columns, first)
     twice = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
     if twice:
-        raise InputError(path, f"names the columns {twice} twice", "keep one of the two", line=first)
+        raise InputError(path, f"has two columns of one name, {twice[0]!r:.40}", "rename one of them", line=first)
     for line, cells in rest:
         if len(cells) > len(names):
             problem = f"has {len(cells)} cells, more than the {len(names)} names in line {first}"
