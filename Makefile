@@ -24,7 +24,7 @@ export CUBLAS_WORKSPACE_CONFIG := :4096:8
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help setup paper run lab data lint test unit pythons notebooks expected check settle ladder backbone bench readme site clean
+.PHONY: help setup paper run lab data lint test unit pythons long notebooks expected check settle ladder backbone bench readme site clean
 
 help:  ## show this list
 	@echo "make TARGET [PRESET=demo|smoke|open|paper|paper+dlib|…] [DATA=/path] [LFW=/path/to/lfw] [-j2]"
@@ -83,6 +83,9 @@ pythons:  ## the unit tests on every Python of 3.11, 3.12, 3.13 that is here; ea
 test: setup  ## lint and all tests: units, whole smoke runs, kills, nbval on every notebook
 	@"$$PY" -m ruff check . && "$$PY" -m ruff format --check .
 	@$(TESTS) --durations=15 tests
+
+long: setup  ## the tests that `make test` leaves out: lost products, full disks and Ctrl-C through make
+	@BLINDLIB_LONG=1 $(TESTS) -m long tests
 
 override STRIP = --keep-output --keep-count --extra-keys "metadata.language_info cell.metadata.execution"
 notebooks: setup  ## after `make paper`: store the run's outputs in notebooks/; nothing is executed

@@ -148,6 +148,13 @@ def miniatures(tmp_path_factory) -> Path:
 
 
 def pytest_collection_modifyitems(items):
-    """The files with the most whole runs first, so that pytest's processes end at about the same time."""
+    """The files with the most whole runs first, so that pytest's processes end at about the same time.
+
+    What is marked `long` skips, unless it is asked for.
+    """
+    if not os.environ.get("BLINDLIB_LONG"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="`make long` runs it"))
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])

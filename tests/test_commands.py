@@ -196,6 +196,7 @@ def test_a_broken_notebook_is_one_line_and_nothing_is_left(command, tmp_path, ca
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("source", "words"),
     [
@@ -210,6 +211,7 @@ def test_a_notebook_that_fails_names_its_cell_or_its_kernel(command, tmp_path, s
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("folder", ["t" * 120, "absent", LATIN])
 def test_a_long_absent_or_strange_folder_for_temporary_files_is_no_obstacle(tmp_path, monkeypatch, folder):
     """A socket's path has at most 107 bytes: the kernel's would not be made in a long folder, and waited for."""

@@ -50,7 +50,7 @@ from blindlib.stages import _parameters_of
 
 HOUR = float(os.environ.get("BLINDLIB_FUZZ_SECONDS", 0))
 FIRST = int(os.environ.get("BLINDLIB_FUZZ_SEED", 0))
-MINUTE = 45  # seconds for all readers together, with room for what they set up
+MINUTE = 20  # seconds for all readers together, with room for what they set up
 EXAMPLES = 60
 X = np.random.default_rng(0).normal(size=(48, 4)).astype(np.float32)
 WHO, MOOD = np.repeat(np.arange(12), 4), np.tile([0, 1], 24)

@@ -12,7 +12,7 @@ from conftest import NAMES, environment, ran, tables
 
 from blindlib.common.files import ROOT, damage
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 # Stands for Python in make's rules: all of blindlib's is as it is, but a stage writes two small files.
 SCRIPT = f"""#!{sys.executable}
 import sys, time

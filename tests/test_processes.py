@@ -236,6 +236,7 @@ def test_a_command_in_the_background_and_a_library_keep_their_own_ctrl_c(ignored
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("moment", ["", "01_data_prep (smoke)", "Executing:  1"])
 def test_ctrl_c_ends_make_in_one_line_of_ours_and_no_kernel_is_left(place, moment):
     log = Path(place["HOME"], "log")

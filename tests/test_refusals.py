@@ -185,6 +185,7 @@ def test_a_folder_that_cannot_be_written_is_told_with_the_file_and_not_a_tempora
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_stage_on_a_full_disk_ends_in_one_line(tmp_path):
     """The kernel's line comes out of make's command with the kernel's remedy; nothing half-written stays."""
     code = [
