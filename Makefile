@@ -84,7 +84,7 @@ test: setup  ## lint and all tests: units, whole smoke runs, kills, nbval on eve
 	@"$$PY" -m ruff check . && "$$PY" -m ruff format --check .
 	@$(TESTS) --durations=15 tests
 
-long: setup  ## the tests that `make test` leaves out: lost products, full disks and Ctrl-C through make
+long: setup  ## the tests that `make test` leaves out: lost products, full disks, Ctrl-C, JupyterLab
 	@BLINDLIB_LONG=1 $(TESTS) -m long tests
 
 override STRIP = --keep-output --keep-count --extra-keys "metadata.language_info cell.metadata.execution"

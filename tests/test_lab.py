@@ -77,6 +77,7 @@ def failed(cells: list[dict]) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.browser
 def test_run_all_in_jupyterlab_shows_table_1_and_no_cell_fails(undisturbed, tmp_path):
     if chromium.PROGRAM is None:

@@ -100,7 +100,9 @@ def ended(process: subprocess.Popen) -> str:
     return output
 
 
-@pytest.mark.parametrize("backbone", ["exact", "fast"])  # ResNet-50, whose bytes vary with the threads; dlib is below
+@pytest.mark.parametrize(
+    "backbone", ["exact", pytest.param("fast", marks=pytest.mark.long)]
+)  # ResNet-50, whose bytes vary with the threads; dlib is below
 def test_two_processes_give_the_bytes_of_one(world, tmp_path, backbone):
     one = start(world, tmp_path / "one", backbone)
     two = start(world, tmp_path / "two", backbone, *TORCHRUN)

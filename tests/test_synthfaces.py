@@ -103,6 +103,7 @@ def test_size_and_columns_are_checked(album):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(compiler_lacks() is not None, reason="torch.compile needs a C++ compiler and Python.h")
 def test_compiled_and_plain_rendering_agree_to_a_grey_level(album):
     rows = album.iloc[::24].head(64)
