@@ -144,9 +144,8 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             blinder._restore(arrays)
         except Exception as error:  # as above
             remedy = "use the file that this version saved, or train it again"
-            raise InputError(
-                file, f"weights of the wrong shape, or not to be divided by: {reason(error, 200)}", remedy
-            ) from None
+            problem = f"weights of the wrong shape, or not to be divided by: {reason(error, 200)}"
+            raise InputError(file, problem, remedy) from None
         return blinder
 
     @classmethod
@@ -333,8 +332,6 @@ class HeadBlinder(Blinder):
     def _restore(self, arrays: dict[str, torch.Tensor]) -> None:
         settings = self.settings or self._settings()
         form = {"residual": settings.residual, "keep_norm": settings.keep_norm}
-        if arrays["down"].shape[1] != self.n_features_in_ or not set(self.chosen_) <= set(self.strengths_):
-            raise ValueError(f"{tuple(arrays['down'].shape)} for {self.n_features_in_} features, λ {self.chosen_}")
         self.heads_ = ResidualHeads.from_arrays(arrays, **form)
         count, dim = self.heads_.down.shape[:2]
         if count != len(self.strengths_) * len(self.chosen_) or not set(self.chosen_) <= set(self.strengths_):
