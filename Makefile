@@ -24,7 +24,7 @@ export CUBLAS_WORKSPACE_CONFIG := :4096:8
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help setup paper run lab data lint test unit pythons long notebooks expected check settle ladder backbone bench readme site clean
+.PHONY: help setup paper run lab data lint test unit pythons long notebooks expected check settle attackers ladder backbone bench readme site clean
 
 help:  ## show this list
 	@echo "make TARGET [PRESET=demo|smoke|open|paper|paper+dlib|…] [DATA=/path] [LFW=/path/to/lfw] [-j2]"
@@ -103,6 +103,9 @@ check: setup  ## run the preset afresh beside build/ and say where it differs fr
 
 settle: setup  ## after `make paper`: train its heads twice as long, say which cells of Table 1 move
 	@"$$PY" -m blindlib settle $(P)
+
+attackers: setup  ## after `make paper`: train attackers with twice the people, say which cells and verdicts move
+	@"$$PY" -m blindlib attackers $(P)
 
 ladder: setup  ## after `make paper`: every attacker against every representation
 	@"$$PY" -m blindlib ladder $(P)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from blindlib.common.errors import InputError, explain
+from blindlib.common.errors import InputError, foreseen_in_one_line
 from blindlib.common.processes import one_line_when_interrupted
 
 app = typer.Typer(
@@ -253,14 +253,14 @@ def settle(preset: PresetName = "demo", changes: Changes = ()) -> None:
     from blindlib.common.files import write_csv
     from blindlib.evaluate.measure import measure
     from blindlib.evaluate.results import load_results
-    from blindlib.report.compare import compare_training
+    from blindlib.report.compare import compare_budget
     from blindlib.report.tables import table1
     from blindlib.study import Study
 
     study = Study(preset, "; ".join(changes))
     x = load_results(study.build / "results_baseline.csv")
     rows = [measure(z, study, protocols="B").assign(settled=settled) for z, settled in fit_longer(study)]
-    table = compare_training(study.figures, table1(pd.concat([x, *rows])))
+    table = compare_budget(study.figures, table1(pd.concat([x, *rows])), "longer")
     table = table[table["representation"].isin([each["representation"].iloc[0] for each in rows])]
     typer.echo(table.to_string(index=False))
     ended = {each["representation"].iloc[0]: bool(each["settled"].iloc[0]) for each in rows}
@@ -268,6 +268,36 @@ def settle(preset: PresetName = "demo", changes: Changes = ()) -> None:
     typer.echo(f"wrote {write_csv(study.figures / 'settled.csv', table)}")
     if not table["settled"].all():
         sys.exit(1)
+
+
+@app.command("attackers", hidden=True)
+def attackers(preset: PresetName = "demo", changes: Changes = ()) -> None:
+    """Train a finished run's attackers with twice the people and say what of it moves (`make attackers`)."""
+    import pandas as pd
+
+    from blindlib.blinders.banks import load_banks, representations
+    from blindlib.common.files import write_csv
+    from blindlib.evaluate.more_people import attack_emotion, with_more_people
+    from blindlib.evaluate.results import load_results
+    from blindlib.report.claims import judge_claims, scorecard
+    from blindlib.report.compare import compare_budget
+    from blindlib.report.tables import table1
+    from blindlib.study import Study
+
+    study = Study(preset, "; ".join(changes))
+    results, banks = load_results(study.build / "results.csv"), load_banks(study)
+    more = with_more_people(study)
+    rows = attack_emotion([more.x, *representations(more, banks)], more)
+    again = (results["task"] == "emotion") & results["representation"].isin(rows["representation"])
+    results = pd.concat([results[~again], rows], ignore_index=True)
+    table = compare_budget(study.figures, table1(results), "twice")
+    table = table[table["domain"].str.startswith("Emotion") & table["representation"].isin(rows["representation"])]
+    typer.echo(table.to_string(index=False))
+    verdicts = judge_claims(results, pd.DataFrame(), study.preset.fairness.bias)
+    verdicts = verdicts[verdicts["strongest_verdict"].notna()]
+    typer.echo(scorecard(verdicts).drop(columns="Holds when").to_string(index=False))
+    typer.echo(f"wrote {write_csv(study.figures / 'attackers.csv', table)}")
+    typer.echo(f"wrote {write_csv(study.figures / 'attackers_claims.csv', verdicts)}")
 
 
 @app.command("ladder", hidden=True)
@@ -318,23 +348,12 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        with one_line_when_interrupted():
+        with one_line_when_interrupted(), foreseen_in_one_line():
             app()
-    except Exception as error:
+    except Exception as error:  # that nobody foresaw: its type, and the command
         if "--debug" in sys.argv:
             raise
-        typer.echo(f"error: {_in_a_line(error)}", err=True)
+        told, what = " ".join(str(error).split())[:160], " ".join(["blindlib", *sys.argv[1:2]])
+        remedy = f"`{what.replace(' ', ' --debug ', 1)} …` shows where"
+        typer.echo(f"error: {InputError(what, f'{type(error).__name__}: {told}', remedy)}", err=True)
         sys.exit(1)
-
-
-def _in_a_line(error: Exception) -> InputError:
-    """An error as the one line that bad input gets; of those that nobody foresaw its type and the command."""
-    if isinstance(error, InputError):
-        return error
-    if isinstance(error, OSError):
-        return explain(error)
-    if isinstance(error, MemoryError):
-        return InputError("memory", "does not suffice", "ask for less, or take a machine that has more")
-    told = " ".join(str(error).split())[:160]
-    what = " ".join(["blindlib", *sys.argv[1:2]])
-    return InputError(what, f"{type(error).__name__}: {told}", f"`{what.replace(' ', ' --debug ', 1)} …` shows where")

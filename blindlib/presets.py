@@ -63,10 +63,12 @@ class Preset:
         if self.ceiling not in BACKBONES:
             raise ValueError(f"ceiling: there is no backbone {self.ceiling!r}, use one of {', '.join(BACKBONES)}")
         target, names = self.sensitivenets.target, (*self.emotions, *self.blinded)
-        if set(names) - set(EMOTIONS) or set(self.emotions) - set(self.blinded) or target not in (None, *self.blinded):
+        twice = any(len(set(each)) < len(each) for each in (self.emotions, self.blinded))
+        outside = set(names) - set(EMOTIONS) or set(self.emotions) - set(self.blinded)
+        if twice or outside or target not in (None, *self.blinded):
             raise ValueError(
                 f"Preset.emotions of {self.name!r} are {self.emotions}, blinded {self.blinded}, the target {target!r}: "
-                "name known emotions; `blinded` holds them and the penalty's target"
+                "name known emotions, each once; `blinded` holds them and the penalty's target"
             )
         if not self.crossed and self.rotations != len(self.seeds):
             raise ValueError(

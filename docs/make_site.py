@@ -18,7 +18,7 @@ from PIL import Image
 from sphinx.cmd.build import build_main
 
 import blindlib
-from blindlib.common.errors import InputError, explain
+from blindlib.common.errors import InputError, foreseen_in_one_line
 from blindlib.common.files import ROOT, damage
 from blindlib.common.processes import one_line_when_interrupted
 from blindlib.report.plots_faces import pair_boxes
@@ -164,8 +164,5 @@ def build_site(figures: Path, build: Path, out: Path) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        with one_line_when_interrupted():
-            sys.exit(build_site(*(Path(path).resolve() for path in sys.argv[1:4])))
-    except (InputError, OSError) as error:
-        sys.exit(f"error: {error if isinstance(error, InputError) else explain(error)}")
+    with one_line_when_interrupted(), foreseen_in_one_line():
+        sys.exit(build_site(*(Path(path).resolve() for path in sys.argv[1:4])))

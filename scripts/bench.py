@@ -13,6 +13,7 @@ from blindlib.backbones.vggface2 import VGGFace2ResNet50, fold_norms
 from blindlib.blinders import LNTL, SensitiveNets
 from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.training import TrainingSet, pick_device
+from blindlib.common.errors import foreseen_in_one_line
 from blindlib.common.processes import one_line_when_interrupted
 from blindlib.presets import PRESETS
 from blindlib.settings import LNTLSettings, SensitiveNetsSettings
@@ -107,7 +108,7 @@ def aligned_faces_per_second() -> None:
 
 
 if __name__ == "__main__":
-    with one_line_when_interrupted():
+    with one_line_when_interrupted(), foreseen_in_one_line():
         main()
         aligned_faces_per_second()
         faces_per_second()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 
+from blindlib.common.errors import foreseen_in_one_line
 from blindlib.common.files import ROOT, write_json
 
 
@@ -21,9 +22,14 @@ def printed(cell: nbformat.NotebookNode) -> list[str]:
     return "".join(o.text for o in cell.outputs if o.get("name") == "stdout").splitlines()
 
 
-if __name__ == "__main__":
-    build, out = map(Path, sys.argv[1:])
+def main(build: Path, out: Path) -> None:
+    """Write down the lines of a run's notebooks."""
     notebooks = [path.name for path in sorted((ROOT / "notebooks").glob("0*.ipynb"))]
     ran = {name.partition(".")[0]: nbformat.read(build / name, as_version=4) for name in notebooks}
     texts = {name: [printed(cell) for cell in checked(notebook)] for name, notebook in ran.items()}
     print(f"wrote {write_json(out, texts)}")
+
+
+if __name__ == "__main__":
+    with foreseen_in_one_line():
+        main(*map(Path, sys.argv[1:]))

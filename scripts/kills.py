@@ -21,6 +21,7 @@ from pathlib import Path
 
 import psutil
 
+from blindlib.common.errors import foreseen_in_one_line
 from blindlib.common.files import ROOT
 from blindlib.common.processes import one_line_when_interrupted
 
@@ -125,7 +126,7 @@ def kill_in(stage: str, seconds: float, own: dict[str, str], log: Path) -> list[
 
 def main() -> None:
     """Two runs, one of them killed again and again; exit code 1 where anything is left or differs."""
-    with one_line_when_interrupted():
+    with one_line_when_interrupted(), foreseen_in_one_line():
         compare()
 
 

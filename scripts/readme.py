@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from blindlib.common.files import ROOT
+from blindlib.common.errors import foreseen_in_one_line
+from blindlib.common.files import ROOT, write_text
 from blindlib.evaluate.frontier import advice as advise
 from blindlib.presets import get_preset
 from blindlib.report import claims
@@ -154,6 +155,31 @@ def settled(preset: str, figures: Path) -> str:
     return f"{first}\n\n{table}{note}"
 
 
+def attackers(preset: str, figures: Path) -> str:
+    """What twice the people who train the attackers read, and which verdicts it changes (`make attackers`)."""
+    path = figures / preset / "attackers.csv"
+    if not path.is_file():
+        return "`make attackers` was not run for these figures."
+    cells, names = pd.read_csv(path), ("NN", "SVM", "RF", "strongest")
+    cells = cells.assign(told=[f"{row.mean:.1f} → {row.twice:.1f}" for row in cells.itertuples(index=False)])
+    told_of = cells.pivot(index="representation", columns="domain", values="told").reindex(
+        cells["representation"].unique()
+    )
+    lines = [[printed_name(name), *(row[f"Emotion ({probe})"] for probe in names)] for name, row in told_of.iterrows()]
+    before, after = (
+        pd.read_csv(file).set_index("id")
+        for file in (figures / preset / "claims.csv", path.with_stem("attackers_claims"))
+    )
+    verdicts = []
+    for claim, row in after.iterrows():
+        for column, by in (("", "by the paper's attackers"), ("strongest_", "by the strongest")):
+            was, now = before.loc[claim, f"{column}verdict"], row[f"{column}verdict"]
+            word = f"stays *{now}*" if was == now else f"goes from *{was}* to *{now}*"
+            ends = ", ".join(f"{row[f'{column}{end}']:.1f}" for end in ("low", "high"))
+            verdicts.append(f"{claim} {word} {by} ({row[f'{column}estimate']:.1f} [{ends}])")
+    return f"{grid(['read, %', *names], lines)}\n\n{'; '.join(verdicts)}."
+
+
 def earlier(preset: str, figures: Path) -> str:
     """Whether a run's verdicts are of the code before there were verdicts by the strongest attacker."""
     if "strongest_verdict" in pd.read_csv(figures / preset / "claims.csv"):
@@ -189,17 +215,26 @@ def grid(head: list[str], lines: list[list[str]]) -> str:
     return "\n".join(f"|{'|'.join(row)}|" for row in [head, ["---"] * len(head), *lines])
 
 
-MAKERS = (num, finding, minutes, faces, times, curve, scorecard, advice, published, settled, earlier, badges)
+MAKERS = (
+    *(num, finding, minutes, faces, times, curve, scorecard, advice, published),
+    *(settled, attackers, earlier, badges),
+)
 MADE = {make.__name__: make for make in MAKERS}
 
 
-if __name__ == "__main__":
+def main(check: bool) -> int:
+    """Write the pages that change, or with `check` only name them; the exit code."""
     changed = []
     for page in PAGES:
         text = (ROOT / page).read_text(encoding="utf-8")
         if (new := filled(text)) != text:
             changed.append(page)
-            if "--check" not in sys.argv:
-                (ROOT / page).write_text(new, encoding="utf-8")
-    print(f"{', '.join(changed) or 'nothing'} {'would change' if '--check' in sys.argv else 'written'}")
-    sys.exit(1 if changed and "--check" in sys.argv else 0)
+            if not check:
+                write_text(ROOT / page, new)
+    print(f"{', '.join(changed) or 'nothing'} {'would change' if check else 'written'}")
+    return int(check and bool(changed))
+
+
+if __name__ == "__main__":
+    with foreseen_in_one_line():
+        sys.exit(main("--check" in sys.argv))

@@ -23,6 +23,7 @@ from blindlib.backbones.compactnet import (
 )
 from blindlib.backbones.registry import embed_frames
 from blindlib.blinders.training import encode
+from blindlib.common.errors import foreseen_in_one_line
 from blindlib.common.files import atomic_path, sha256, write_text
 from blindlib.common.processes import one_line_when_interrupted
 from blindlib.common.work import derive_seed, track
@@ -199,5 +200,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with one_line_when_interrupted():
+    with one_line_when_interrupted(), foreseen_in_one_line():
         main()

@@ -7,7 +7,7 @@ import pytest
 
 from blindlib.common.errors import InputError
 from blindlib.common.files import ROOT
-from blindlib.report.compare import compare_figures, compare_training
+from blindlib.report.compare import compare_budget, compare_figures
 
 
 @pytest.fixture
@@ -49,11 +49,11 @@ def test_check_accepts_what_another_processor_may_move(figures):
 
 def test_a_cell_that_moves_by_more_than_half_its_half_width_has_not_settled(figures):
     table = pd.read_csv(figures / "old" / "table1.csv")
-    told = compare_training(figures / "old", table)
+    told = compare_budget(figures / "old", table, "longer")
     assert told["settled"].all() and len(told) == (table["protocol"] == "B").sum()
     table.loc[1, "mean"] += 0.6 * table.loc[1, "half_width"] + 0.01
-    told = compare_training(figures / "old", table)
+    told = compare_budget(figures / "old", table, "longer")
     moved = told[~told["settled"]]
     assert moved[["domain", "representation"]].to_numpy().tolist() == [["ID", table.loc[1, "representation"]]]
-    few = compare_training(figures / "old", table[table["representation"].isin(["SN", "new"])])
+    few = compare_budget(figures / "old", table[table["representation"].isin(["SN", "new"])], "longer")
     assert set(few["representation"]) == {"SN"}, "only what both have"

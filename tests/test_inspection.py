@@ -19,6 +19,7 @@ from blindlib.blinders.pull import Pull
 from blindlib.cli import main
 from blindlib.common.errors import InputError
 from blindlib.inspection import attack, read, run
+from blindlib.inspection import report as report_module
 from blindlib.inspection.hide import load_head, recommend
 from blindlib.inspection.people import deal, draw_pairs, sample
 from blindlib.inspection.report import Report
@@ -250,6 +251,26 @@ def test_the_report_is_private_self_contained_and_names_nobody(hidden, tmp_path)
     (tmp_path / "mine" / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="holds something else"):
         report.save(tmp_path / "mine")
+
+
+def test_a_folder_in_which_an_audit_was_killed_says_so_and_takes_the_next(hidden, tmp_path, monkeypatch):
+    report, write = hidden[2], report_module.write_text
+    folder = report.save(tmp_path / "out")
+    whole = {file.name: file.read_bytes() for file in folder.iterdir()}
+
+    def killed(path, text):
+        if path.name == "report.html":
+            raise KeyboardInterrupt
+        return write(path, text)
+
+    monkeypatch.setattr(report_module, "write_text", killed)
+    with pytest.raises(KeyboardInterrupt):
+        report.save(folder)
+    assert "was ended while it wrote this folder" in (folder / "report.md").read_text()
+    assert not (folder / "report.html").exists()
+    monkeypatch.undo()
+    report.save(folder)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == whole
 
 
 def test_where_no_leak_is_found_it_is_said_what_was_read_and_what_is_not_ruled_out():

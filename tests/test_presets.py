@@ -60,6 +60,7 @@ def test_any_setting_can_be_changed_and_such_a_run_has_a_name_of_its_own():
         ("sensitivenets=3", "has no setting 'sensitivenets'"),
         ("lntl.rate=5", r"setting lntl\.rate: Input should be less than or equal to 1"),
         ("fairness.biases=[0.5, 2]", r"setting fairness\.biases: Input should be less than or equal to 0\.95"),
+        ("emotions=['anger', 'anger']", "each once"),
         ("seeds=[0]", "are 5 for 1 seeds"),
         ("lntl.strengths=[1, 10]", "0 comes first"),
         ("sensitivenets.strengths=[0]", "one or more that rise"),

@@ -20,7 +20,7 @@ from blindlib import cli, stages
 from blindlib.backbones import store
 from blindlib.backbones.registry import get_backbone
 from blindlib.blinders import LEACE
-from blindlib.common.errors import InputError, explain
+from blindlib.common.errors import InputError, explain, foreseen_in_one_line
 from blindlib.common.files import ROOT, atomic_folder, atomic_path, build_dir, need_space, write_bytes, write_csv
 from blindlib.data.splits import save_splits
 from blindlib.evaluate.bootstrap import HITS, write_hits
@@ -134,6 +134,7 @@ COMMANDS = {
     "record": ["record"],
     "embed": ["embed", "--preset", "smoke"],
     "ladder": ["ladder", "--preset", "smoke"],
+    "attackers": ["attackers", "--preset", "smoke"],
     "settle": ["settle", "--preset", "smoke"],
     "store": ["store", "--preset", "smoke"],
     "synth": ["synth", "--identities", "1", "--out", "{0}/build/faces"],
@@ -154,6 +155,19 @@ def test_every_command_tells_in_one_line_that_a_file_lies_in_its_way(tmp_path, m
     assert ended.value.code == 1 and len(lines) == 1 and "→" in lines[0] and "Traceback" not in "".join(told)
     if command != "store":
         assert f"{tmp_path / 'build'}" in lines[0] and "a file lies where a folder is needed" in lines[0]
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), InputError("f", "is bad", "mend it")])
+def test_scripts_tell_what_was_foreseen_in_one_line_and_a_traceback_with_debug(capsys, monkeypatch, error):
+    monkeypatch.setattr(sys, "argv", ["script.py"])
+    with pytest.raises(SystemExit) as ended, foreseen_in_one_line():
+        raise error
+    assert ended.value.code == 1 and capsys.readouterr().err == f"error: {explain(error)}\n"
+    with pytest.raises(ZeroDivisionError), foreseen_in_one_line():
+        raise ZeroDivisionError
+    monkeypatch.setattr(sys, "argv", ["script.py", "--debug"])
+    with pytest.raises(type(error)), foreseen_in_one_line():
+        raise error
 
 
 @pytest.fixture

@@ -10,17 +10,23 @@ import time
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 import papermill
 import pytest
 import test_notebooks
 from conftest import NAMES, environment, make, ran, tables
 from expected import checked, printed
+from typer.testing import CliRunner
 
 from blindlib import stages
+from blindlib.cli import app
 from blindlib.common.errors import InputError
 from blindlib.common.files import ROOT
+from blindlib.evaluate.more_people import attack_emotion, with_more_people
+from blindlib.evaluate.results import load_results
 from blindlib.presets import get_preset
+from blindlib.study import Study
 
 pytestmark = pytest.mark.slow
 EXPECTED = json.loads((ROOT / "tests" / "expected" / "smoke.json").read_text("utf-8"))
@@ -59,6 +65,27 @@ def test_nothing_changed_runs_nothing_and_a_changed_input_runs_what_follows(own_
     inputs.write_text(inputs.read_text().replace("blindlib/metrics.py", "blindlib/another.py"))
     assert ran(make(own_copy)) == ["05_probes", "06_celeba_fairness"]
     assert tables(own_copy) == expected, "the same seed on the same machine gives the same bytes"
+
+
+def test_twice_the_people_train_the_attackers_and_the_same_are_tested(own_copy, monkeypatch):
+    for name, folder in (("BLINDLIB_BUILD", "build"), ("BLINDLIB_FIGURES", "figures")):
+        monkeypatch.setenv(name, str(own_copy / folder))
+    study = Study("smoke")
+    more, names = with_more_people(study), study.faces.frame["identity"]
+    assert np.array_equal(more.x.rows(0, np.arange(len(names))), study.embedded[0].x)
+    assert not set(more.faces.frame["identity"][len(names) :]) & set(names), "new people"
+    done = CliRunner().invoke(app, ["attackers", "--preset", "smoke"], catch_exceptions=False)
+    told = pd.read_csv(study.figures / "attackers.csv")
+    assert done.exit_code == 0 and {"x", "SN", "LNTL", "LEACE"} <= set(told["representation"])
+    assert list(pd.read_csv(study.figures / "attackers_claims.csv")["id"]) == ["C3", "C4"]
+    before = load_results(study.build / "results.csv").query("representation == 'x' and probe == 'SVM'")
+    after = attack_emotion([more.x], more).query("probe == 'SVM'")
+    pairs = before.query("protocol == 'B'").merge(after, on=["rotation", "seed", "metric"])
+    assert len(pairs) and (pairs["n_train_subjects_y"] == 2 * pairs["n_train_subjects_x"]).all()
+    assert (pairs["n_test_x"] == pairs["n_test_y"]).all()
+    told = told.set_index(["domain", "representation"])["twice"]
+    mean = after[after["metric"] == "balanced_accuracy"]["value"].mean()
+    assert told["Emotion (SVM)", "x"] == pytest.approx(mean, abs=0.006)
 
 
 def test_what_a_stage_depends_on_is_written_by_content(tmp_path):

@@ -2,6 +2,7 @@
 
 import io
 import math
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -19,7 +20,7 @@ from blindlib.synthfaces import expressions, fields, geometry, light, sensor
 from blindlib.synthfaces.export import compiler_lacks
 from blindlib.synthfaces.factors import FACTORS, GROUPS, IDENTITY, UNITS, draw_identity
 from blindlib.synthfaces.render import FACE_WINDOW, render
-from blindlib.synthfaces.roles import make_pairs, make_roles, make_sheet, make_training_people
+from blindlib.synthfaces.roles import make_more_posed, make_pairs, make_roles, make_sheet, make_training_people
 
 SMALL = SynthSettings(
     demographics=60,
@@ -62,6 +63,13 @@ def test_a_seed_is_a_population(album):
     pd.testing.assert_frame_equal(make_roles(SMALL, 0), album)
     assert not set(make_roles(SMALL, 1)["sha256"]) & set(album["sha256"])
     assert album["sha256"].is_unique
+
+
+def test_more_posed_people_are_those_whom_a_larger_world_has_next(album):
+    larger = make_roles(replace(SMALL, emotion=SMALL.emotion + 3), 0).query("role == 'emotion'")
+    told = make_more_posed(3, SMALL.emotion, 0)
+    assert list(told["sha256"]) == list(larger["sha256"])[-len(told) :] and told["identity"].nunique() == 3
+    assert not set(told["identity"]) & set(album["identity"])
 
 
 def test_every_factor_is_visible():

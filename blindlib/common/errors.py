@@ -2,6 +2,9 @@
 
 import errno
 import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _ELSEWHERE = "another folder (BLINDLIB_DATA, BLINDLIB_BUILD, BLINDLIB_FIGURES)"
@@ -47,14 +50,33 @@ def reason(error: BaseException, length: int = 90) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:length]
 
 
-def explain(error: OSError) -> InputError:
+def explain(error: OSError | MemoryError | InputError) -> InputError:
     """What the operating system refused, as the one line that bad input gets; of a full disk also what is free."""
+    if isinstance(error, InputError):
+        return error
+    if isinstance(error, MemoryError):
+        return InputError("memory", "does not suffice", "ask for less, or take a machine that has more")
     remedy = _REMEDIES.get(error.errno, "run it again; with `blindlib --debug …` it shows where it happened")
     problem = error.strerror or " ".join(map(str, error.args)) or type(error).__name__
     if error.errno in _FULL and error.filename:
         there = next((folder for folder in Path(error.filename).absolute().parents if folder.is_dir()), Path("/"))
         problem += f" ({in_bytes(shutil.disk_usage(there).free)} are free)"
     return InputError(error.filename or "file system", problem, remedy)
+
+
+@contextmanager
+def foreseen_in_one_line() -> Iterator[None]:
+    """Let bad input, what the system refuses and a lack of memory end the process by one line and exit code 1.
+
+    With `--debug` on the command line they show a traceback, as what nobody foresaw does always.
+    """
+    try:
+        yield
+    except (InputError, OSError, MemoryError) as error:
+        if "--debug" in sys.argv:
+            raise
+        print(f"error: {explain(error)}", file=sys.stderr)
+        sys.exit(1)
 
 
 def in_bytes(size: float) -> str:

@@ -26,7 +26,7 @@ from blindlib.presets import Preset
 if TYPE_CHECKING:
     from blindlib.data.facetable import FaceTable
 
-_ALL = (10**6,)  # as many people as there are
+ALL_PEOPLE = (10**6,)  # as many people as there are
 PROBE_METRICS = ("balanced_accuracy", "accuracy", "top_share")
 
 
@@ -134,7 +134,7 @@ def measure(
         if quick and task.name != "emotion":
             continue
         kinds, by = (PROBES, protocols) if task.name == "emotion" and not quick else (("NN",), "B")
-        ladder = replace(preset.probes, ladder_people=_ALL) if quick else preset.probes
+        ladder = replace(preset.probes, ladder_people=ALL_PEOPLE) if quick else preset.probes
         rows = run_probes(
             representation, task, study.splits, preset.probes, kinds=kinds, protocols=by, identity=identity
         )

@@ -217,6 +217,9 @@ class Report:
         private_dir(folder)
         _remove_earlier(folder)
         figures = self.figures()
+        text = self.markdown(tuple(figures))
+        unfinished = f"{_TITLE}\n\nThe audit was ended while it wrote this folder: run it again.\n"
+        write_text(folder / "report.md", text.replace(_TITLE, unfinished, 1))  # first: by it the folder is known again
         for name, png in figures.items():
             write_bytes(below(folder, f"{name}.png", "figure"), png)
         for name, _, table in self._parts():
@@ -224,7 +227,7 @@ class Report:
         if self.head is not None:
             self.head.save(folder / "head", self._head_notes())
         write_text(folder / "report.html", self.html(figures))
-        write_text(folder / "report.md", self.markdown(tuple(figures)))
+        write_text(folder / "report.md", text)
         for file in folder.iterdir():
             if file.is_file():
                 file.chmod(0o600)

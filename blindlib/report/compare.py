@@ -49,23 +49,23 @@ def compare_figures(committed: Path, fresh: Path) -> tuple[list[str], bool]:
     return [*lines, summary], bool(lines)
 
 
-def compare_training(figures: Path, longer: pd.DataFrame) -> pd.DataFrame:
-    """Whether a cell of Table 1 hangs on when training ended.
+def compare_budget(figures: Path, other: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Whether a cell of Table 1 hangs on a budget, as that of training or of the people who train attackers.
 
-    `longer` is Table 1, as `tables.table1` gives it, of heads that trained longer than those of the table in `figures`.
+    `other` is Table 1, as `tables.table1` gives it, measured with more than the budget of the table in `figures`.
 
-    Returns a row for each cell of protocol B that both have: `mean` and `half_width` of the shorter training, `longer`
-    (the mean of the other), `moved`, and `settled`: whether it moved by half its half-width at most. Raises InputError
-    if there is no table in `figures`.
+    Returns a row for each cell of protocol B that both have: `mean` and `half_width` by the smaller budget, the other's
+    mean as `column`, `moved`, and `settled`: whether it moved by half its half-width at most. Raises InputError if
+    there is no table in `figures`.
     """
     old = _read(figures / "table1.csv").query("protocol == 'B'")
-    new = longer.set_index([key for key in KEYS if key in longer]).query("protocol == 'B'")
+    new = other.set_index([key for key in KEYS if key in other]).query("protocol == 'B'")
     old = old.loc[old.index.intersection(new.index)]
-    table = old[["mean", "half_width"]].join(new["mean"].rename("longer")).reset_index()
-    table["longer"] = table["longer"].round(2)
-    table["moved"] = (table["longer"] - table["mean"]).round(2)
+    table = old[["mean", "half_width"]].join(new["mean"].rename(column)).reset_index()
+    table[column] = table[column].round(2)
+    table["moved"] = (table[column] - table["mean"]).round(2)
     table["settled"] = table["moved"].abs() <= (table["half_width"] / 2).round(2)
-    return table[["domain", "representation", "mean", "half_width", "longer", "moved", "settled"]]
+    return table[["domain", "representation", "mean", "half_width", column, "moved", "settled"]]
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -49,13 +49,15 @@ ANNOTATOR_NOISE = 0.35
 _BASIC = [(emotion, POSED) for emotion in BASIC]
 
 
-def _album(role: str, people: int, shots: list[tuple[str, Studio]] | int, seed: int, habit=None) -> pd.DataFrame:
-    """Rows of a role; genders and groups alternate.
+def _album(
+    role: str, people: int, shots: list[tuple[str, Studio]] | int, seed: int, habit=None, *, first: int = 0
+) -> pd.DataFrame:
+    """Rows of a role's people from number `first` on; genders and groups alternate.
 
     `shots` is what every person shows, or a number of photographs drawn by the person's `habit`.
     """
     rows = []
-    for number in range(people):
+    for number in range(first, first + people):
         rng = np.random.default_rng(derive_seed(seed, "synthfaces", role, number))
         gender, group = GENDERS[number % 2], GROUPS[number // 2 % 3]
         traits = draw_identity(rng, gender, group)
@@ -148,6 +150,11 @@ def make_album(people: int, shots: list[tuple[str, Studio]] | int, seed: int) ->
     album = _album("people", people, shots, seed, _everyday)
     album["image"] = album["image"].str.removeprefix("people/")
     return _finish(album)
+
+
+def make_more_posed(people: int, first: int, seed: int) -> pd.DataFrame:
+    """Who come next in the role `emotion` of `make_roles`, from number `first` on: whom a larger world has as well."""
+    return _finish(_album("emotion", people, _BASIC, seed, first=first).assign(role="emotion"))
 
 
 def make_training_people(people: int, images: int, seed: int) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from blindlib.common.errors import InputError
 from blindlib.common.files import made_by, parsed, write_parquet
 from blindlib.data.facetable import FaceTable, make_facetable
 from blindlib.settings import ATTRIBUTES, DATA_ROLES, SynthSettings
-from blindlib.synthfaces.roles import make_pairs, make_roles
+from blindlib.synthfaces.roles import make_more_posed, make_pairs, make_roles
 
 SEED = 0  # of the world: who exists. A preset's seeds deal these people and train on them
 
@@ -37,6 +37,15 @@ def load_synth(config: SynthSettings, root: Path) -> tuple[FaceTable, pd.DataFra
     )
     pairs = make_pairs(album[album["role"] == "verification"], config.folds, config.fold_pairs, SEED)
     return faces, pairs
+
+
+def load_more_posed(config: SynthSettings, people: int, root: Path) -> FaceTable:
+    """Posed people who would come next in the world that `load_synth` makes; their album is in `root`."""
+    album = make_more_posed(people, config.emotion, SEED)
+    write_parquet(root / "album.parquet", album)
+    frame = album[["image", "identity", "emotion", "sha256"]]
+    named = {"name": "SynthFaces", "provenance": "synthetic", "source": "synthfaces"}
+    return make_facetable(frame, root, **named, parts={"emotion": ("emotion",)})
 
 
 def read_album(faces: FaceTable) -> pd.DataFrame:
