@@ -80,8 +80,7 @@ pythons:  ## the unit tests on every Python of 3.11, 3.12, 3.13 that is here; ea
 	  else echo "python$$version: skipped: no such interpreter with the module venv is on the PATH"; fi; \
 	done
 
-test: setup  ## lint and all tests: units, whole smoke runs, kills, nbval on every notebook
-	@"$$PY" -m ruff check . && "$$PY" -m ruff format --check .
+test: lint  ## lint and all tests: units, whole smoke runs, kills, nbval on every notebook
 	@$(TESTS) --durations=15 tests
 
 long: setup  ## the tests that `make test` leaves out: lost products, full disks, Ctrl-C, JupyterLab

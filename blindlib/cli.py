@@ -53,7 +53,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
-    told: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    show_version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
     """Options of every command."""
 
@@ -126,10 +126,10 @@ def audit(
     labels: Annotated[Path | None, typer.Option(help="CSV with a line for each row of x.")] = None,
     identity: Annotated[str, typer.Option(help="The column that says who is shown.")] = "identity",
     label: Annotated[list[str], typer.Option(help="A label to audit, several times; by default all.")] = (),
-    hide: Annotated[str | None, typer.Option(help="The label for which every method of hiding is tried.")] = None,
+    hide: Annotated[str | None, typer.Option(help="A label to hide: three heads and four erasers are tried.")] = None,
     head: Annotated[Path | None, typer.Option(help="A saved head whose φ(x) is audited beside x.")] = None,
     budget: Annotated[float, typer.Option(help="Percent of verification that hiding may cost.")] = 3.0,
-    attacker: Annotated[list[str], typer.Option(help="By default linear, SVM and MLP; kNN, RF, boosting.")] = (),
+    attacker: Annotated[list[str], typer.Option(help="Default: linear, SVM, MLP; also kNN, RF, boosting.")] = (),
     seed: Annotated[int, typer.Option(help="Another seed draws other people into other parts.")] = 0,
     out: Annotated[Path | None, typer.Option(help="A folder; by default audit_NAME here.")] = None,
 ) -> None:
@@ -266,8 +266,6 @@ def settle(preset: PresetName = "demo", changes: Changes = ()) -> None:
     ended = {each["representation"].iloc[0]: bool(each["settled"].iloc[0]) for each in rows}
     typer.echo(f"trained until nothing better came, below twice the ceiling: {ended}")
     typer.echo(f"wrote {write_csv(study.figures / 'settled.csv', table)}")
-    if not table["settled"].all():
-        sys.exit(1)
 
 
 @app.command("attackers", hidden=True)
@@ -353,7 +351,7 @@ def main() -> None:
     except Exception as error:  # that nobody foresaw: its type, and the command
         if "--debug" in sys.argv:
             raise
-        told, what = " ".join(str(error).split())[:160], " ".join(["blindlib", *sys.argv[1:2]])
+        message, what = " ".join(str(error).split())[:160], " ".join(["blindlib", *sys.argv[1:2]])
         remedy = f"`{what.replace(' ', ' --debug ', 1)} …` shows where"
-        typer.echo(f"error: {InputError(what, f'{type(error).__name__}: {told}', remedy)}", err=True)
+        typer.echo(f"error: {InputError(what, f'{type(error).__name__}: {message}', remedy)}", err=True)
         sys.exit(1)

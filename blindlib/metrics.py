@@ -17,11 +17,11 @@ def balanced_accuracy(truth: np.ndarray, guess: np.ndarray) -> float:
     """
     try:
         classes, code = np.unique(truth, return_inverse=True)
-        if sorted(kind in "US" for kind in (truth.dtype.kind, guess.dtype.kind)) == [False, True]:
+        if len({isinstance(labels[0], str | bytes) for labels in (truth, guess)}) > 1:
             raise TypeError("numbers and names")
     except TypeError as error:
-        told = " ".join(str(error).split())[:90]
-        raise InputError("truth, guess", f"are no classes of one kind ({told})", "give codes or names") from None
+        message = " ".join(str(error).split())[:90]
+        raise InputError("truth, guess", f"are no classes of one kind ({message})", "give codes or names") from None
     hits = np.bincount(code, guess == truth, len(classes))
     return 100 * float((hits / np.bincount(code)).mean())
 

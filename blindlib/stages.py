@@ -90,8 +90,8 @@ def run_stage(notebook: Path, preset: Preset) -> Path:
         except InputError:
             raise
         except Exception as error:  # of a kernel that ends or does not start, say
-            told = " ".join(str(error).split())[:160]
-            problem = f"did not run ({type(error).__name__}: {told})"
+            message = " ".join(str(error).split())[:160]
+            problem = f"did not run ({type(error).__name__}: {message})"
             raise InputError(notebook, problem, "run it in JupyterLab") from None
         finally:
             del os.environ[JOURNAL]
@@ -134,15 +134,15 @@ def set_back(preset: Preset) -> list[str]:
 
     Of the last step, `run.json`, likewise. Returns a line for each.
     """
-    build, record, told = build_dir(preset.name), figures_dir(preset.name) / "run.json", []
+    build, record, notes = build_dir(preset.name), figures_dir(preset.name) / "run.json", []
     ends = [build / notebook.name for notebook in sorted((ROOT / "notebooks").glob("0*.ipynb"))]
     for done in [*ends, record]:
         if done.exists() and (done != record or all(end.exists() for end in ends)):
             problem = lost(preset.name, done.stem)
             if problem:
                 done.unlink()
-                told.append(f"{problem} → {done.stem} runs again")
-    return told
+                notes.append(f"{problem} → {done.stem} runs again")
+    return notes
 
 
 def _parameters_of(notebook: Path) -> dict:
@@ -157,9 +157,9 @@ def _parameters_of(notebook: Path) -> dict:
     except OSError:
         raise
     except Exception as error:  # what JSON may hold in place of a notebook is without end
-        told = " ".join(str(error).split())[:120]
+        message = " ".join(str(error).split())[:120]
         remedy = "take the repository's (`git checkout notebooks`), or save it anew in JupyterLab"
-        raise InputError(notebook, f"does not read as a notebook ({type(error).__name__}: {told})", remedy) from None
+        raise InputError(notebook, f"does not read as a notebook ({type(error).__name__}: {message})", remedy) from None
 
 
 def _parameters(preset: Preset) -> dict[str, str]:
@@ -244,8 +244,12 @@ def _cells(notebook: Path) -> list[str]:
 
 
 def _code(cells: list[dict]) -> list[str]:
-    told = {"parameters", "injected-parameters"}
-    code = [cell for cell in cells if cell["cell_type"] == "code" and not told & set(cell["metadata"].get("tags", []))]
+    parameter_tags = {"parameters", "injected-parameters"}
+    code = [
+        cell
+        for cell in cells
+        if cell["cell_type"] == "code" and not parameter_tags & set(cell["metadata"].get("tags", []))
+    ]
     return ["".join(cell["source"]) for cell in code]
 
 
@@ -330,8 +334,8 @@ def _show(notebook, ran, preset: Preset) -> None:
     cells, done = ([cell for cell in each.cells if cell.cell_type == "code"] for each in (notebook, ran))
     for count, (cell, executed) in enumerate(zip(cells, done, strict=True), 1):
         if "parameters" in cell.metadata.get("tags", []):
-            told = {"PRESET": "", "SETTINGS": "", **_parameters(preset)}
-            cell.source = "\n".join(f"{name} = {json.dumps(value)}" for name, value in told.items())
+            parameters = {"PRESET": "", "SETTINGS": "", **_parameters(preset)}
+            cell.source = "\n".join(f"{name} = {json.dumps(value)}" for name, value in parameters.items())
         cell.outputs, cell.execution_count = [], count
         for output in executed.outputs:
             last = cell.outputs[-1] if cell.outputs else {}

@@ -10,6 +10,7 @@ import nbformat
 
 from blindlib.common.errors import foreseen_in_one_line
 from blindlib.common.files import ROOT, write_json
+from blindlib.common.processes import one_line_when_interrupted
 
 
 def checked(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
@@ -31,5 +32,5 @@ def main(build: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    with foreseen_in_one_line():
+    with one_line_when_interrupted(), foreseen_in_one_line():
         main(*map(Path, sys.argv[1:]))

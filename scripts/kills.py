@@ -138,6 +138,8 @@ def compare() -> None:
     options.add_argument("--out", type=Path, default=None, help="a new folder; by default a temporary one")
     given = options.parse_args()
     folder, draw, wrong = given.out or Path(tempfile.mkdtemp()), random.Random(given.seed), []
+    if given.out is None:
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
     whole, killed = folder / "whole", folder / "killed"
     for each in (whole, killed):
         each.mkdir(parents=True)

@@ -15,6 +15,7 @@ import pandas as pd
 
 from blindlib.common.errors import foreseen_in_one_line
 from blindlib.common.files import ROOT, write_text
+from blindlib.common.processes import one_line_when_interrupted
 from blindlib.evaluate.frontier import advice as advise
 from blindlib.presets import get_preset
 from blindlib.report import claims
@@ -62,10 +63,11 @@ def finding(preset: str, figures: Path) -> str:
         f"* A network reads {one('Emotion (NN), x, B')} % of six emotions from x (by guessing "
         f"{one('Emotion (NN), x, B', 'chance')}), {one('Emotion (NN), SN, B')} % from φ_SN, by SensitiveNets; our "
         f"strongest attacker {one('Emotion (strongest), SN, B')} %.\n"
-        f"* Whether two pictures show one person is told rightly in {one('ID, x')} % from x, {one('ID, SN')} % from "
-        f"φ_SN, {one('ID, LNTL')} % from φ_LNTL, by Learning Not to Learn.\n"
-        "* A classifier of attractiveness, trained where the attractive smile more, finds the smiling among them and "
-        f"the others at rates that differ by {gap['x']} points on x, {gap['SN']} on φ_SN, {gap['LNTL']} on φ_LNTL."
+        f"* Whether two pictures show one person is decided rightly for {one('ID, x')} % of pairs from x, "
+        f"{one('ID, SN')} % from φ_SN, {one('ID, LNTL')} % from φ_LNTL, by Learning Not to Learn.\n"
+        "* A classifier of attractiveness, trained on faces of which the attractive smile more often, accepts "
+        "attractive people who smile and attractive people who do not at rates that differ by "
+        f"{gap['x']} points on x, {gap['SN']} on φ_SN, {gap['LNTL']} on φ_LNTL."
     )
 
 
@@ -147,11 +149,9 @@ def settled(preset: str, figures: Path) -> str:
     ]
     kept = moved[moved["settled"]].groupby("representation", sort=False).size()
     words = ", ".join(f"{count} of {printed_name(name)}" for name, count in kept.items())
-    first = (
-        f"{len(moved) - len(lines)} of {len(moved)} cells move by half their half-width at most ({words}); others:\n\n"
-    )
+    first = f"{len(moved) - len(lines)} of {len(moved)} cells move by half their half-width at most ({words}); others:"
     note = "" if all(own) else "\n\nThese are rows of an earlier run: their first column is not that of Table 1."
-    table = grid(["", "row of Table 1", "as in this file's run", "with twice the patience"], lines)
+    table = grid(["", "row of Table 1", "in the run", "with twice the patience"], lines)
     return f"{first}\n\n{table}{note}"
 
 
@@ -161,16 +161,13 @@ def attackers(preset: str, figures: Path) -> str:
     if not path.is_file():
         return "`make attackers` was not run for these figures."
     cells, names = pd.read_csv(path), ("NN", "SVM", "RF", "strongest")
-    cells = cells.assign(told=[f"{row.mean:.1f} → {row.twice:.1f}" for row in cells.itertuples(index=False)])
-    told_of = cells.pivot(index="representation", columns="domain", values="told").reindex(
-        cells["representation"].unique()
-    )
-    lines = [[printed_name(name), *(row[f"Emotion ({probe})"] for probe in names)] for name, row in told_of.iterrows()]
-    before, after = (
-        pd.read_csv(file).set_index("id")
-        for file in (figures / preset / "claims.csv", path.with_stem("attackers_claims"))
-    )
-    verdicts = []
+    words = {(row.representation, row.domain): f"{row.mean:.1f} → {row.twice:.1f}" for row in cells.itertuples()}
+    lines = [
+        [printed_name(name), *(words[name, f"Emotion ({probe})"] for probe in names)]
+        for name in cells["representation"].unique()
+    ]
+    files, verdicts = (figures / preset / "claims.csv", path.with_stem("attackers_claims")), []
+    before, after = (pd.read_csv(file).set_index("id") for file in files)
     for claim, row in after.iterrows():
         for column, by in (("", "by the paper's attackers"), ("strongest_", "by the strongest")):
             was, now = before.loc[claim, f"{column}verdict"], row[f"{column}verdict"]
@@ -236,5 +233,5 @@ def main(check: bool) -> int:
 
 
 if __name__ == "__main__":
-    with foreseen_in_one_line():
+    with one_line_when_interrupted(), foreseen_in_one_line():
         sys.exit(main("--check" in sys.argv))

@@ -72,7 +72,7 @@ def test_the_house_has_few_rooms_and_is_thin():
     # bootstrap by person, verification by expression, transfer, SPLINCE, Obliviator, controls, the audit of anybody's
     # embeddings and the framework figure did; 13,100 until what is damaged, odd, endless, lost, interrupted or not a
     # number was refused by name, which is one line in seven.
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES) <= 15_300
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES) <= 15_400
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)

@@ -95,6 +95,8 @@ def test_of_photographs_there_are_no_pairs_no_pictures_and_no_file(study, tmp_pa
     photographs = SimpleNamespace(**vars(study) | {"faces": replace(study.faces, source="files")})
     table = example_pairs([Representation.of("x", by_person(study, 0.1))], photographs)
     assert table.empty and len(pictures(table, photographs.faces)) == 0
+    nobody = SimpleNamespace(**vars(study) | {"splits": [replace(study.splits[0], test=np.empty(0, int))]})
+    assert example_pairs([Representation.of("x", by_person(study, 0.1))], nobody).empty
     (tmp_path / "example_pairs.png").write_bytes(b"of an earlier run")
     figure = plots_faces.example_pairs(table, pictures(table, photographs.faces))
     plots.save_figure(figure, table, tmp_path, "example_pairs", pixels=True, absent="not shown")

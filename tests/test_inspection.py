@@ -6,6 +6,7 @@ import stat
 import sys
 import tracemalloc
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -201,6 +202,15 @@ def test_the_choice_looks_at_people_of_part_choose_alone():
     points["value"], points["cost"] = [90, 10, 20, 30, 5], [0, 0, 9, 9, 0]  # of part report: not to be looked at
     points["choose_value"], points["choose_cost"] = [90, 10, 60, 50, 40], [0, 0, 1, 1, 9]
     assert recommend(points, 3.0) == 3 and recommend(points, 10.0) == 4 and recommend(points, 0.5) is None
+    own = SimpleNamespace(name="INLP")
+    assert recommend(points, 10.0, (own,)) == 1, "INLP at λ = 0 is such a head then, and SN's is none"
+
+
+def test_heads_may_have_the_settings_of_their_kind_and_ask_who_it_is_alone():
+    assert run._points((SensitiveNets(), HEADS[1])) == 5 + len(SensitiveNetsSettings().strengths) + 2
+    x, mood = world(2.5, False)
+    with pytest.raises(InputError, match="heads: hold LNTL demographic"):
+        audit(x, identity=WHO, labels={"mood": mood}, hide="mood", heads=(LNTL(task="demographic"),), progress=False)
 
 
 def test_the_recommended_head_is_saved_and_loads_to_the_same_map(hidden, tmp_path):
@@ -292,7 +302,7 @@ def test_the_bar_ends_full_whether_a_head_is_recommended_or_none(monkeypatch, hi
 
     monkeypatch.setattr(run, "track", kept)
     if not found:
-        monkeypatch.setattr("blindlib.inspection.hide.recommend", lambda points, budget: None)
+        monkeypatch.setattr("blindlib.inspection.hide.recommend", lambda points, budget, heads: None)
     labels = {"mood": MOOD, "side": np.where(WHO % 2, "left", "right")}
     report = audit(X, identity=WHO, labels=labels, hide=hide, heads=HEADS[-1:], attackers=("linear",))
     (bar,) = bars
@@ -352,6 +362,20 @@ def test_every_kind_of_file_gives_the_same_arrays(tmp_path):
         assert list(given["labels"]) == ["mood"] and list(given["identity"]) == list(WHO.astype(str))
         report = audit(**given, attackers=("linear",), progress=False)
         assert strongest(report)["test_images"] == 959, "one label is not known"
+
+
+def test_a_label_called_identity_and_a_column_called_x_replace_nothing(tmp_path):
+    x, mood = world(1.0, False)
+    told = [
+        audit(x, identity=WHO, labels=labels, attackers=("linear",), progress=False).readings.query("label == 'mood'")
+        for labels in ({"mood": mood}, {"mood": mood, "identity": np.arange(960) % 2})
+    ]
+    pd.testing.assert_frame_equal(*told)
+    np.save(tmp_path / "a.npy", x)
+    pd.DataFrame({"identity": WHO, "mood": mood, "x": "left"}).to_csv(tmp_path / "a.csv", index=False)
+    given = read(tmp_path / "a.npy", tmp_path / "a.csv")
+    np.testing.assert_array_equal(given["x"], x)
+    assert set(given["labels"]) == {"mood", "x"}
 
 
 X, MOOD = world(0.0, False)

@@ -132,6 +132,7 @@ def test_every_image_has_a_text_and_no_page_a_path_of_a_machine(site, pages):
     assert len(images) >= 4
     for image in images:
         assert len(image.get("alt", "").split()) >= 3 and "/" not in image["alt"], image
+        assert "cell above" not in image["alt"], "a figure without a text of its own"
     for path in site.rglob("*"):
         if path.suffix in (".html", ".js", ".txt", ".csv", ".json", ".css", ".md", ".py", ".inv"):
             text = path.read_text(encoding="utf-8", errors="replace")

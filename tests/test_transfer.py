@@ -1,5 +1,6 @@
 """Blinders on pictures of another kind: what was planted alike is hidden there too, what lies elsewhere is not."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,6 +25,7 @@ def source(axis, people=range(120), seed=0):
 @pytest.fixture(scope="module")
 def table():
     sources = {"a": source(0), "alike": source(0, range(120, 240), 1), "other": source(1, range(240, 360), 2)}
+    sources["alike"] = replace(sources["alike"], attribute=sources["alike"].attribute.astype(object))  # as a table has
     return transfer(sources, {"LEACE": LEACE}, seeds=(0, 1))
 
 

@@ -114,8 +114,8 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
     if kind == ".pth":
         return read_state(path, what, f"use resnet50_ft_dag.pth, or {_FETCH}"), "caffe"
     if kind == ".safetensors":
-        tensors, told = read_safetensors(path, what, _FETCH)
-        return tensors, told.get("flavour")
+        tensors, metadata = read_safetensors(path, what, _FETCH)
+        return tensors, metadata.get("flavour")
     require_file(path, what, _FETCH, LIMIT)
     try:
         return _read_keras(path), "keras"

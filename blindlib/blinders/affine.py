@@ -23,7 +23,11 @@ class AffineEraser(Blinder):
     """
 
     def fit(self, X, y, *, identity=None):
-        """Fit on the rows of X (N, D) whose y is known; `identity` (N,) says who is shown."""
+        """Fit on the rows of X (N, D) whose y is known; `identity` (N,) says who is shown. Returns itself.
+
+        Raises ValueError if shapes do not fit, X is not finite or does not vary, y has fewer than two classes, or too
+        few people are shown for what the method estimates.
+        """
         X, codes, _ = self._check(X, y, identity=identity)
         known = codes >= 0
         x = X[known].astype(np.float64)

@@ -258,10 +258,16 @@ class HeadBlinder(Blinder):
         self.people_ = None if identity is None else self.people_
         return self
 
+    @property
+    def used_settings(self):
+        """`settings`, or the defaults of its kind where they are None."""
+        return self.settings or self._settings()
+
     def fit_splits(self, data: TrainingSet, *, budget: float | None = None):
         """Train a bank, every split with every strength of the settings; with a budget (percent), `choose` their λ.
 
-        A task that does not ask who it is may forget it: for `demographic` no budget holds.
+        A task that does not ask who it is may forget it: for `demographic` no budget holds. Returns itself. Raises
+        InputError if a split shows fewer than two classes, its x does not vary, or training ends in NaN.
         """
         budget = 100.0 if budget is not None and self.task == "demographic" else budget
         self._fit(data, budget=budget)
@@ -277,23 +283,23 @@ class HeadBlinder(Blinder):
         self._check_parameters()
         if not isinstance(self.settings, self._settings | None):
             raise InputError("settings", f"is a {type(self.settings).__name__}", f"give a {self._settings.__name__}")
-        settings, seed = self.settings or self._settings(), (self.random_state, *self._key)
+        settings, seed = self.used_settings, (self.random_state, *self._key)
         _check_splits(data)
         strengths = strengths or list(settings.strengths)
         training = Training(data, settings, strengths, self.task, seed)
         probes = (lambda number: {}) if budget is None else ValidationProbes(training, derive_seed(*seed, "judge"))
-        told = probes(0)
-        best = Checkpoints(training.average, told, strengths, budget) if told else None
-        history, self.settled_ = _history_rows(training, 0, told), False
+        judged = probes(0)
+        best = Checkpoints(training.average, judged, strengths, budget) if judged else None
+        history, self.settled_ = _history_rows(training, 0, judged), False
         title = f"{type(self).__name__} ({self.task})"
         for number, losses in enumerate(track(self._rounds(training), title, total=settings.rounds, unit="round"), 1):
             if number % settings.look and number < settings.rounds:
                 continue
-            told = probes(number)
+            judged = probes(number)
             losses = {name: value.detach().cpu().numpy() for name, value in losses.items()}
-            history += _history_rows(training, number, losses | told)
+            history += _history_rows(training, number, losses | judged)
             if best:
-                best.look(number, training.average, told)
+                best.look(number, training.average, judged)
                 going = best.going(settings.patience)
                 self.settled_ = not going
                 if self.settled_:
@@ -320,7 +326,12 @@ class HeadBlinder(Blinder):
         return np.concatenate(blocks)
 
     def representation(self, x: np.ndarray, strength: float | None = None) -> Representation:
-        """φ of x (N, D) by every split's head, at one strength or (None) at each split's chosen one."""
+        """φ of x (N, D) by every split's head, at one strength or (None) at each split's chosen one.
+
+        Raises InputError for a strength that was not trained.
+        """
+        if strength not in (None, *self.strengths_):
+            raise InputError("strength", f"{strength!r:.40} was not trained", f"use one of {self.strengths_}")
         name = self.name if strength is None else f"{self.name} λ={strength:g}"
         return Representation(
             name, lambda split, rows: self._map(x[rows], split, strength), self.name, strength, len(self.chosen_)
@@ -330,7 +341,7 @@ class HeadBlinder(Blinder):
         return self.heads_.arrays()
 
     def _restore(self, arrays: dict[str, torch.Tensor]) -> None:
-        settings = self.settings or self._settings()
+        settings = self.used_settings
         form = {"residual": settings.residual, "keep_norm": settings.keep_norm}
         self.heads_ = ResidualHeads.from_arrays(arrays, **form)
         count, dim = self.heads_.down.shape[:2]

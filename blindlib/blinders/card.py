@@ -47,8 +47,8 @@ def write_card(file: Path, blinder, notes: Sequence[str] = ()) -> Path:
     InputError
         If the file is there and is no card.
     """
-    told = file.read_text(encoding="utf-8", errors="replace") if file.exists() and not damage(file) else ""
-    if told and "library_name: blindlib" not in told[:400]:
+    text = file.read_text(encoding="utf-8", errors="replace") if file.exists() and not damage(file) else ""
+    if text and "library_name: blindlib" not in text[:400]:
         raise InputError(file, "exists and is no model card", "name another path: the card would take its place")
     return write_text(file, card(blinder, notes))
 

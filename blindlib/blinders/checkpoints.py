@@ -21,7 +21,7 @@ class Checkpoints:
     ----------
     heads : ResidualHeads
         H = splits * strengths heads before training.
-    told : dict of arrays (H,)
+    judged : dict of arrays (H,)
         What validation people tell of them (`ValidationProbes`).
     strengths : list of float
         λ of the heads of each split. Without a penalty (λ = 0) the last state is kept, whatever is read of it.
@@ -29,10 +29,10 @@ class Checkpoints:
         Percent of verification's way from chance to x that a kept state may cost.
     """
 
-    def __init__(self, heads: ResidualHeads, told: dict[str, np.ndarray], strengths: list[float], budget: float):
+    def __init__(self, heads: ResidualHeads, judged: dict[str, np.ndarray], strengths: list[float], budget: float):
         self.heads = deepcopy(heads)
-        self.floor = told["identity"] - budget / 100 * (told["identity"] - 50)  # (H,)
-        self.lowest = told["attribute"].copy()  # (H,): what was read of the kept state
+        self.floor = judged["identity"] - budget / 100 * (judged["identity"] - 50)  # (H,)
+        self.lowest = judged["attribute"].copy()  # (H,): what was read of the kept state
         self.round = np.zeros(len(self.lowest), int)  # (H,): the round that it is of
         self._within = np.zeros(len(self.lowest), bool)
         self._last = np.resize(np.array(strengths) == 0, len(self.lowest))
@@ -41,17 +41,17 @@ class Checkpoints:
         self._levels = []
         self._note()
 
-    def look(self, number: int, heads: ResidualHeads, told: dict[str, np.ndarray]) -> None:
+    def look(self, number: int, heads: ResidualHeads, judged: dict[str, np.ndarray]) -> None:
         """Take the state after a round of those heads that are still trained, where it is the best so far."""
         of = self._heads.ravel()
-        within = told["identity"] >= self.floor[of]
+        within = judged["identity"] >= self.floor[of]
         first = within & ~self._within[of] & (self.round[of] > 0)  # what stood in until now was not within
-        better = within & ~self._last[of] & ((told["attribute"] < self.lowest[of]) | first)
+        better = within & ~self._last[of] & ((judged["attribute"] < self.lowest[of]) | first)
         take = better | ~(within | self._within[of]) | self._last[of]
         for kept, new in zip(self.heads.parameters(), heads.parameters(), strict=True):
             kept[torch.as_tensor(of[take])] = new[torch.as_tensor(take)]
         self.round[of[take]] = number
-        self.lowest[of[better]] = told["attribute"][better]
+        self.lowest[of[better]] = judged["attribute"][better]
         self._within[of] |= within
         self._note()
 

@@ -31,10 +31,12 @@ def find_eraser(name: str) -> type:
     if name in ERASERS:
         return ERASERS[name]
     module, colon, cls = name.partition(":")
+    remedy = f"use {', '.join(ERASERS)} or module:Class, the module's folder on PYTHONPATH"
+    if not colon:
+        raise InputError("erasers", f"there is no {name!r}", remedy)
     try:
-        return getattr(importlib.import_module(module if colon else ""), cls)
+        return getattr(importlib.import_module(module), cls)
     except (ImportError, AttributeError, ValueError) as error:
-        remedy = f"use {', '.join(ERASERS)} or module:Class, the module's folder on PYTHONPATH"
         raise InputError("erasers", f"there is no {name!r} ({error})", remedy) from None
 
 

@@ -61,7 +61,7 @@ class Obliviator(Blinder):
         self.rounds, self.epochs, self.keep, self.random_state = rounds, epochs, keep, random_state
 
     def fit(self, X, y, *, identity=None):
-        """Fit on the rows of X (N, D) whose y is known; who is shown is not asked.
+        """Fit on the rows of X (N, D) whose y is known, with two N × N matrices in memory; who is shown is not asked.
 
         Raises ValueError if a parameter is out of range, or the first round leaves too little.
         """

@@ -159,7 +159,7 @@ def each(check: Check) -> Check:
 
     def of_all(name: str, values: object) -> object:
         if not isinstance(values, list | tuple | np.ndarray) or not len(values):
-            raise InputError(name, f"is {values!r:.40}", "give several")
+            raise InputError(name, f"is {values!r:.40}", "give a list of one or more")
         return [check(name, value) for value in values]
 
     return of_all
@@ -203,8 +203,8 @@ def takes(*together: str, **checks: Check) -> Callable:
         def checked(*args, **options):
             bound = signature.bind(*args, **options)
             given = bound.arguments
-            for name in checks.keys() & given.keys():
-                if given[name] is not None or name not in optional:
+            for name in checks:  # in the order that is written down: which is named does not change from run to run
+                if name in given and (given[name] is not None or name not in optional):
                     given[name] = checks[name](name, given[name])
             if together:
                 alike(**{name: given[name] for name in together if name in given})

@@ -176,6 +176,7 @@ def made_by(notebook: str) -> str:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Give a temporary, private folder beside `path`; on success it becomes `path` in one step.
 
+    If `path` has come into being meanwhile, that one stays and the new folder is thrown away.
     What a killed process left there under that name is removed first. Raises OSError with a name in it, as
     `atomic_path` does.
     """
@@ -213,7 +214,7 @@ def write_text(path: Path, text: str, **kept) -> Path:
 
 
 def write_bytes(path: Path, content: bytes | memoryview, **kept) -> Path:
-    """Write bytes atomically, for the owner's eyes, as `write_text` does; returns the path."""
+    """Write bytes atomically, as `write_text` does; returns the path."""
     with atomic_path(path, **kept) as temporary:
         temporary.write_bytes(content)
     return path
@@ -231,7 +232,7 @@ def write_csv(path: Path, frame: "pd.DataFrame", *, float_format: str | None = N
 
 
 def write_parquet(path: Path, frame: "pd.DataFrame") -> Path:
-    """Write a DataFrame as parquet, atomically and for the owner's eyes; returns the path."""
+    """Write a DataFrame as parquet, atomically; returns the path."""
     return write_bytes(path, frame.to_parquet(), rows=len(frame))
 
 

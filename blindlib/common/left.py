@@ -33,22 +33,23 @@ def write_left(run: str, stage: str, files: dict[Path, Path]) -> int:
                 lines.add(f"{sha256(now)}  {name}/{file.resolve().relative_to(folder)}")
     before, when = (set(), 0) if damage(left) else (set(left.read_text("utf-8").splitlines()), left.stat().st_mtime_ns)
     write_text(left, "".join(f"{line}\n" for line in sorted(lines)))
-    told = f"  build/{stage}."  # the executed notebook and the seconds
-    return when if all(told in line for line in before ^ lines) else 0
+    run_itself = f"  build/{stage}."  # the executed notebook and the seconds
+    return when if all(run_itself in line for line in before ^ lines) else 0
 
 
 def lost(run: str, stage: str) -> str:
     """The first file that is not as a stage left it, and why; "" if all are.
 
-    A file that is, but whose own sum is lost, gets it back: else its reader would send to make, and make back to it.
+    A file with the right bytes whose checksum is lost gets it back: its reader would refuse it, and make run nothing.
     """
     left = list_of(run, stage)
     if problem := damage(left):
         return f"{left}: {problem}"
+    places = _places(run)
     for line in left.read_text(encoding="utf-8").splitlines():
         known, name = line.split("  ", 1)
         place, _, rest = name.partition("/")
-        file = _places(run)[place] / rest
+        file = places[place] / rest
         if not file.is_file():
             return f"{file}: not found"
         if sha256(file) != known:

@@ -26,8 +26,8 @@ def end_with_parent(parent: int | None = None, at_once: bool = True) -> None:
     Parameters
     ----------
     parent : int, optional
-        The process that must be the parent, else this one ends; by default whichever is. Of what `make` starts by
-        another `make` it is both.
+        The process id that the parent must have, else this process ends; by default that of the present parent. Where
+        make was started by another make (Linux), both are watched.
     at_once : bool
         False where a thread starts processes that outlive it.
     """
@@ -113,15 +113,15 @@ def one_line_when_interrupted() -> Iterator[None]:
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    telling, told, raised = threading.RLock(), [], []
+    telling, said, raised = threading.RLock(), [], []
     read, write = os.pipe()
     os.set_blocking(write, False)
 
     def tell() -> None:
         with telling:  # whoever comes second waits until it is said
-            if told:
+            if said:
                 return
-            told.append(True)
+            said.append(True)
             bars = getattr(getattr(sys.modules.get("tqdm"), "tqdm", None), "_instances", ())
             os.write(2, f"{chr(10) if os.isatty(2) or len(bars) else ''}{INTERRUPTED}\n".encode())
             nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -146,7 +146,7 @@ def one_line_when_interrupted() -> Iterator[None]:
     try:
         yield
     finally:
-        if told:
+        if said:
             tell()  # returns once the line is out
             os._exit(130)
         signal.set_wakeup_fd(-1)

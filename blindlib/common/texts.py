@@ -62,9 +62,6 @@ def require_room(path: Path, names: list[str], text: str) -> None:
 
 def require_narrow(path: Path, text: str) -> None:
     """Raise InputError if a line has more cells than any table of ours, before it is cut into them."""
-    start, line = 0, 1
-    while start < len(text):
-        end = text.find("\n", start) % (len(text) + 1)
-        if text.count(",", start, end) >= COLUMNS:
+    for line, row in enumerate(StringIO(text), 1):
+        if row.count(",") >= COLUMNS:
             raise InputError(path, f"has more than {COLUMNS:,} columns", _RIGHT, line=line)
-        start, line = end + 1, line + 1

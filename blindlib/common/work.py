@@ -12,7 +12,7 @@ from joblib import Parallel, delayed, parallel_config
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from blindlib.common.errors import InputError
+from blindlib.common.errors import InputError, reason
 from blindlib.common.processes import end_with_parent, starting_workers
 
 
@@ -63,7 +63,7 @@ def spread(work: Callable, items: Iterable) -> list:
         with parallel_config(**options, n_jobs=-1):
             pool = Parallel(return_as="generator" if name == "loky" else "list")
     except (ImportError, ValueError, OSError) as error:
-        problem = f"{name!r} is no scheduler that answers ({str(error).splitlines()[0][:80]})"
+        problem = f"{name!r} is no scheduler that answers ({reason(error, 80)})"
         raise InputError("BLINDLIB_SCHEDULER", problem, "use loky, ray or a dask scheduler's tcp://host:port") from None
     jobs = (delayed(_alone)(work, item) for item in items)
     if name != "loky":

@@ -157,14 +157,19 @@ def _resume(remote: Remote, part: Path) -> None:
         with requests.get(url, headers=headers, stream=True, timeout=30) as answer:
             for step in (*answer.history, answer):
                 _require_https(step.url, remote)
-            told = answer.headers.get("Content-Range", "")
+            content_range = answer.headers.get("Content-Range", "")
             if answer.status_code == 416:  # all of it is here already
-                fits = told.rpartition("/")[2] in ("", "*", str(have))
+                fits = content_range.rpartition("/")[2] in ("", "*", str(have))
                 _require(fits, url, "has another length than what is here", part)
             else:
                 answer.raise_for_status()
                 have = have if answer.status_code == 206 else 0
-                _require(not have or not told or f" {have}-" in told, url, f"goes on elsewhere ({told[:40]})", part)
+                _require(
+                    not have or not content_range or f" {have}-" in content_range,
+                    url,
+                    f"goes on elsewhere ({content_range[:40]})",
+                    part,
+                )
                 _receive(answer, part, have, limit)
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise InputError(url, f"could not be fetched ({type(error).__name__})", _AGAIN) from None

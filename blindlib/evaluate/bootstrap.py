@@ -111,17 +111,19 @@ def bootstrap_by_person(
         drawn.append([_accuracy(part, weights) for part in parts])
     values, drawn = np.array(values), np.mean(drawn, axis=0)  # (rotations, 1 or 2), (1 or 2, draws)
     student = rng.standard_t(rotations - 1, draws) if rotations > 1 else np.zeros(draws)
-    told = {"mean": values[:, 0].mean()}
-    told["low"], told["high"] = _ends(values[:, 0], drawn[0], student)
+    result = {"mean": values[:, 0].mean()}
+    result["low"], result["high"] = _ends(values[:, 0], drawn[0], student)
     if x is not None:
         chance = 100 / (counted[0][0]["count"].sum(0) > 0).sum()
         mean, of_x = values.mean(0)
         lost = diff(of_x, mean, chance)
         above = np.nan if np.isnan(lost) else of_x - chance
         linear = lost + (100 * (values[:, 1] - values[:, 0]) - lost * (values[:, 1] - chance)) / above
-        told["diff"] = lost
-        told["diff_low"], told["diff_high"] = _ends(linear, 100 * (drawn[1] - drawn[0]) / (drawn[1] - chance), student)
-    return told
+        result["diff"] = lost
+        result["diff_low"], result["diff_high"] = _ends(
+            linear, 100 * (drawn[1] - drawn[0]) / (drawn[1] - chance), student
+        )
+    return result
 
 
 def _counts(hits: pd.DataFrame) -> list[dict[str, np.ndarray]]:
@@ -161,13 +163,13 @@ def compare_intervals(hits: pd.DataFrame) -> pd.DataFrame:
     rows, of_probe = [], dict(tuple(hits.groupby(["representation", "probe"], sort=False)))
     for (name, probe), own in of_probe.items():
         x = of_probe.get(("x", probe)) if name != "x" else None
-        told = bootstrap_by_person(own, x)
+        resampled = bootstrap_by_person(own, x)
         values = [_by_rotation(each) for each in (own, x) if each is not None]
-        row = {"representation": name, "probe": probe, "mean": told["mean"], "t": interval(values[0])[1]}
-        row |= {"bootstrap": (told["high"] - told["low"]) / 2, "people": own["person"].nunique()}
+        row = {"representation": name, "probe": probe, "mean": resampled["mean"], "t": interval(values[0])[1]}
+        row |= {"bootstrap": (resampled["high"] - resampled["low"]) / 2, "people": own["person"].nunique()}
         if x is not None:
             row["diff"], row["diff_t"], _ = paired_diff(values[1], values[0], 100 / own["truth"].nunique())
-            row["diff_bootstrap"] = (told["diff_high"] - told["diff_low"]) / 2
+            row["diff_bootstrap"] = (resampled["diff_high"] - resampled["diff_low"]) / 2
         rows.append(row)
     return pd.DataFrame(rows, columns=list(_COLUMNS))
 

@@ -92,9 +92,11 @@ def example_pairs(representations: list[Representation], study) -> pd.DataFrame:
         return empty
     split, identity = study.splits[0], faces.frame["identity"].to_numpy()
     chosen = choose_pairs(read_album(faces), split.test)
+    if chosen.empty:
+        return empty
     known = [*identity[split.head], *identity[chosen[["left", "right"]].to_numpy().ravel()]]
     pairs = pairs[~np.isin(identity[pairs[["left", "right"]]], known).any(axis=1)]
-    if chosen.empty or pairs["same"].nunique() < 2:
+    if pairs["same"].nunique() < 2:
         return empty
     ends = pd.concat([chosen[["left", "right"]], pairs[["left", "right"]]])
     rows, place = np.unique(ends.to_numpy(), return_inverse=True)
@@ -104,8 +106,8 @@ def example_pairs(representations: list[Representation], study) -> pd.DataFrame:
         distance = cosine_distances(z.rows(0, rows), moved)
         threshold = best_threshold(distance[len(chosen) :], pairs["same"].to_numpy())
         own = distance[: len(chosen)]
-        told = {"distance": own, "threshold": threshold, "accepted": own <= threshold}
-        tables.append(chosen.assign(representation=z.name, **told))
+        judged = {"distance": own, "threshold": threshold, "accepted": own <= threshold}
+        tables.append(chosen.assign(representation=z.name, **judged))
     table, image = pd.concat(tables, ignore_index=True)[list(COLUMNS)], faces.frame["image"]
     return table.assign(left=image[table["left"]].to_numpy(), right=image[table["right"]].to_numpy())
 

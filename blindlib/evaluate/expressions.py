@@ -45,7 +45,7 @@ def tar_by_expression(z: Representation, splits: list, emotion: np.ndarray, iden
         A row for each split and expression (`probe`): `tar` and `far` in percent; `chance`, the false accept rate that
         the threshold was set for, in percent too: a constant φ has no higher TAR. It is 0.1 % where that is at least
         twenty of every split's impostor pairs of validation people, else 1 %, else 10 %. `n_test` counts genuine pairs.
-        None where somebody to be compared is missing among validation or test people.
+        No rows where somebody to be compared is missing among validation or test people.
     """
     z.serves(len(splits))
     for split in splits:
@@ -78,9 +78,9 @@ def _of_split(z, far: float, emotion, identity, number: int, split, validation: 
     distance, same = compared(*validation)
     threshold = strict_threshold(distance[~same], far)
     distance, same = compared(*test)
-    accepted, told, rows = distance < threshold, emotion[test[0]], []
-    for expression in dict.fromkeys(told):
-        own = told == expression
+    accepted, probe_emotion, rows = distance < threshold, emotion[test[0]], []
+    for expression in dict.fromkeys(probe_emotion):
+        own = probe_emotion == expression
         row = {"rotation": split.rotation, "seed": split.seed, "probe": expression, "chance": 100 * far}
         row |= {"tar": 100 * accepted[own][same[own]].mean(), "far": 100 * accepted[own][~same[own]].mean()}
         people = {"n_test_subjects": len(np.unique(identity[test[0][own]])), "n_test": int(same[own].sum())}

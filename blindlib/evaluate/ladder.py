@@ -179,7 +179,7 @@ def _guesses(z: Representation, task: Task, rungs: tuple[str, ...], number: int,
     scale = make_pipeline(StandardScaler(), wide).fit(train)
     seen, asked = (scale.transform(z.rows(number, rows)) for rows in (split.validation, split.test))
     x = scale.transform(train)
-    y, truth, told = task.codes[split.probe], task.codes[split.validation], {}  # name -> probabilities, of both
+    y, truth, by_rung = task.codes[split.probe], task.codes[split.validation], {}  # by_rung: probabilities, of both
     classes = np.unique(y)
 
     def right(probabilities: np.ndarray) -> float:
@@ -189,11 +189,11 @@ def _guesses(z: Representation, task: Task, rungs: tuple[str, ...], number: int,
         fitted = [model.fit(x, y) for model in RUNGS[rung](seed)]
         on_validation = [_probabilities(model, seen) for model in fitted]
         best = int(np.argmax([right(each) for each in on_validation]))
-        told[rung] = on_validation[best], _probabilities(fitted[best], asked)
+        by_rung[rung] = on_validation[best], _probabilities(fitted[best], asked)
     if len(rungs) > 1:
-        told[ENSEMBLE] = tuple(np.mean([told[rung][part] for rung in rungs], axis=0) for part in (0, 1))
-    told[STRONGEST] = max(told.values(), key=lambda both: right(both[0]))
-    return {name: classes[on_test.argmax(1)] for name, (_, on_test) in told.items()}
+        by_rung[ENSEMBLE] = tuple(np.mean([by_rung[rung][part] for rung in rungs], axis=0) for part in (0, 1))
+    by_rung[STRONGEST] = max(by_rung.values(), key=lambda both: right(both[0]))
+    return {name: classes[on_test.argmax(1)] for name, (_, on_test) in by_rung.items()}
 
 
 def _probabilities(model: BaseEstimator, x: np.ndarray) -> np.ndarray:

@@ -64,7 +64,7 @@ LEAKS = (
 
 @takes(people=number(1, 10**7, whole=True), dim=number(5, 10**6, whole=True))
 def plant(leak: Leak, people: int, *, dim: int = 512, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Made-up embeddings, ten of each person, two of each emotion.
+    """Made-up embeddings, ten of each person, two of each emotion; what they leak along depends on `dim` alone.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def plant(leak: Leak, people: int, *, dim: int = 512, seed: int = 0) -> tuple[np
     Raises
     ------
     ValueError
-        If there is no such kind of leak. What it leaks along depends on `dim` alone, not on the seed.
+        If there is no such kind of leak.
     """
     number(0, 1e3)("leak.strength", leak.strength)
     rng, fixed = (np.random.default_rng(derive_seed("planted", *key)) for key in ((seed, str(leak)), (dim,)))

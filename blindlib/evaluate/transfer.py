@@ -150,4 +150,4 @@ def study_sources(study) -> dict[str, Source]:
     kinds = {f"emotion, half {n + 1}": (np.isin(identity, half) & known, emotion) for n, half in enumerate(halves)}
     others = smiling.notna().to_numpy() & ~np.isin(identity, people)
     kinds["smiling"] = others, smiling.map({True: "smiling", False: "not smiling"}).to_numpy(object)
-    return {name: Source(x[rows], told[rows], identity[rows]) for name, (rows, told) in kinds.items() if rows.any()}
+    return {name: Source(x[rows], labels[rows], identity[rows]) for name, (rows, labels) in kinds.items() if rows.any()}

@@ -88,10 +88,10 @@ def guesses(
     split has too few images of a class for that, they are left out.
     """
     sizes = (_MANY,) if few is None else (few, _MANY)
-    told = attacks(z, task, splits, ProbeSettings(ladder=tuple(attackers), ladder_people=sizes), who)
+    attacked = attacks(z, task, splits, ProbeSettings(ladder=tuple(attackers), ladder_people=sizes), who)
     rows, found = np.concatenate([split.test for split in splits]), {}
     for many in (False, True):
-        own = [(split, by) for split, whole, by in told if whole == many]
+        own = [(split, by) for split, whole, by in attacked if whole == many]
         if len(own) == len(splits):
             people = min(len(np.unique(who[split.probe])) for split, _ in own)
             found |= {(name, people): np.concatenate([by[name] for _, by in own]) for name in own[0][1]}
@@ -135,9 +135,7 @@ def verification(name: str, z: np.ndarray, pairs: pd.DataFrame) -> dict:
     """
     z = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
     same, fold = pairs["same"].to_numpy(bool), pairs["fold"].to_numpy()
-    distance = np.empty(len(pairs))
-    for number in range(FOLDS):
-        distance[fold == number] = pair_distances(z, pairs[fold == number])
+    distance = pair_distances(z, pairs)
     threshold = fold_thresholds(np.tile(distance, (FOLDS, 1)), same, fold, np.zeros((FOLDS, len(pairs)), bool))
     within = [fold == number for number in range(FOLDS)]
     accuracy, accuracy_hw = interval(

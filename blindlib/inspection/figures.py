@@ -23,11 +23,11 @@ def draw(report) -> dict[str, bytes]:
 def leaks(readings: pd.DataFrame) -> Figure:
     """What every attacker reads of every label, with intervals, beside chance; rows of `attack.readings`."""
     most = readings.groupby(["representation", "label"])["train_people"].transform("max")
-    told = readings[readings["train_people"] == most]
-    labels, shown = list(dict.fromkeys(told["label"])), list(dict.fromkeys(told["representation"]))
+    largest = readings[readings["train_people"] == most]
+    labels, shown = list(dict.fromkeys(largest["label"])), list(dict.fromkeys(largest["representation"]))
     figure, (axis,) = new_figure(height=1.2 + 0.55 * len(labels) * len(shown))
-    attackers = list(dict.fromkeys(told["attacker"]))
-    for (attacker, name), rows in told.groupby(["attacker", "representation"], sort=False):
+    attackers = list(dict.fromkeys(largest["attacker"]))
+    for (attacker, name), rows in largest.groupby(["attacker", "representation"], sort=False):
         at, of = attackers.index(attacker), shown.index(name)
         place = [
             labels.index(label) + 0.8 * (of + (at + 1) / (len(attackers) + 1)) / len(shown) for label in rows["label"]
@@ -36,7 +36,7 @@ def leaks(readings: pd.DataFrame) -> Figure:
         style = POINTS | {"fmt": _MARKS[at % len(_MARKS)]}
         axis.errorbar(rows["value"], place, xerr=error, color=colour(name), label=f"{attacker}, {name}", **style)
     for number, label in enumerate(labels):
-        chance = told.loc[told["label"] == label, "chance"].iloc[0]
+        chance = largest.loc[largest["label"] == label, "chance"].iloc[0]
         axis.plot([chance] * 2, [number, number + 0.8], label="chance" if number == 0 else None, **GUIDE)
     axis.set(yticks=[n + 0.4 for n in range(len(labels))], yticklabels=labels, xlabel="balanced accuracy, %")
     axis.invert_yaxis()

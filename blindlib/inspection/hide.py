@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.base import clone
 
 from blindlib.blinders.affine import INLP, LEACE, NAP, SPLINCE
 from blindlib.blinders.blinder import Blinder, HeadBlinder
@@ -96,7 +97,7 @@ def candidates(
 
     def trained(blinder):
         if isinstance(blinder, HeadBlinder):
-            own = type(blinder)(settings=blinder.settings, random_state=seed, device="cpu")
+            own = clone(blinder).set_params(random_state=seed, device="cpu")
             return own.fit_splits(data, budget=budget)
         try:
             fitted = blinder.fit(x[known], task.codes[known], identity=who[known])
@@ -118,7 +119,7 @@ def _alone(blinder: Blinder, strength: float) -> Blinder:
     if not isinstance(blinder, HeadBlinder):
         return blinder
     one = copy(blinder)
-    one.set_params(strength=strength, settings=replace(blinder.settings, strengths=(strength,)))
+    one.set_params(strength=strength, settings=replace(blinder.used_settings, strengths=(strength,)))
     one.heads_ = blinder.heads_.pick([blinder.strengths_.index(strength)])
     one.strengths_, one.chosen_ = [strength], [strength]
     one.history_ = [row for row in blinder.history_ if row["strength"] == strength]
@@ -176,45 +177,45 @@ def frontier(
     # Where it is chosen the test half sets the attackers too: that flatters them all alike, and nothing is reported.
     halves = make_splits(task, who, parts["choose"], 2, seed, parts["choose"])
     splits["choose"] = [replace(split, validation=split.test) for split in halves]
-    rows, told, found = [], None, [("x", 0.0, None)]
+    rows, of_x, found = [], None, [("x", 0.0, None)]
     step("training")
     found += list(candidates(x, who, task, parts, budget, heads, seed))
     for method, strength, blinder in found:
         step(f"{method} λ={strength:g}")
         z = x if blinder is None else blinder.transform(x)
         row, hits = _point(Representation.of(method, z, strength), task, who, splits, parts, pairs)
-        told = hits if told is None else told
-        less = mean_recall(hits[0], told[1] - hits[1], hits[2])
+        of_x = hits if of_x is None else of_x
+        less = mean_recall(hits[0], of_x[1] - hits[1], hits[2])
         row["hidden"], row["hidden_hw"] = less if blinder is not None else (0.0, float("nan"))
         rows.append({"method": method, "strength": strength, **row})
     points = pd.DataFrame(rows)
     for cost, value in (("cost", "id"), ("choose_cost", "choose_id")):
         points[cost] = [diff(points[value].iloc[0], after, 50.0) for after in points[value]]
-    best = recommend(points, budget)
+    best = recommend(points, budget, heads)
     points["recommended"] = points.index == best
     return Hidden(points.drop(columns="choose_id"), None if best is None else found[best][2], parts)
 
 
 def _point(z: Representation, task: Task, who: np.ndarray, splits: dict[str, list[Split]], parts, pairs):
     """One row of `frontier`, and the truth, hits and people of part `report`, by which points are compared."""
-    told = {}
+    scored = {}
     for name, own in splits.items():
         rows, found = guesses(z, task, own, who, ATTACKERS)
         guess = next(value for (attacker, _), value in found.items() if attacker == STRONGEST)
-        told[name] = task.codes[rows], (guess == task.codes[rows]).astype(float), who[rows]
-    value, half = mean_recall(*told["report"])
+        scored[name] = task.codes[rows], (guess == task.codes[rows]).astype(float), who[rows]
+    value, half = mean_recall(*scored["report"])
     sure = verification(z.name, z.rows(0, parts["report"]), pairs["report"])
     row = {"value": value, "low": max(value - half, 0.0), "high": min(value + half, 100.0)}
     row |= {"chance": 100 / len(task.classes), "id": sure["accuracy"], "id_hw": sure["accuracy_hw"]}
-    row |= {"auc": sure["auc"], "eer": sure["eer"], "choose_value": mean_recall(*told["choose"])[0]}
-    return row | {"choose_id": quick_accuracy(z.rows(0, parts["choose"]), pairs["choose"])}, told["report"]
+    row |= {"auc": sure["auc"], "eer": sure["eer"], "choose_value": mean_recall(*scored["choose"])[0]}
+    return row | {"choose_id": quick_accuracy(z.rows(0, parts["choose"]), pairs["choose"])}, scored["report"]
 
 
-def recommend(points: pd.DataFrame, budget: float) -> int | None:
+def recommend(points: pd.DataFrame, budget: float, heads: tuple[HeadBlinder, ...] = HEADS) -> int | None:
     """The number of the point that attackers read least of people of part `choose`, of those within the budget there.
 
-    x and heads without penalty are no answer; None where no other is within the budget.
+    x and `heads` without penalty are no answer; None where no other is within the budget.
     """
-    trained = points["method"].isin([head.name for head in HEADS])
+    trained = points["method"].isin([head.name for head in heads])
     able = (points["method"] != "x") & ~(trained & (points["strength"] == 0)) & (points["choose_cost"] <= budget)
     return int(points.loc[able, "choose_value"].idxmin()) if able.any() else None

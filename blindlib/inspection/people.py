@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 
 FOLDS = 5  # of pairs
-_EACH = 20  # pictures of a person, at most: nobody dominates
+EACH = 20  # pictures of a person, at most: nobody dominates
 _PAIRS = 4_000  # of each kind in a fold, at most
 _FEWEST = 2  # people with several pictures in a fold, at least
 
 
-def sample(wanted: np.ndarray, who: np.ndarray, limit: int, rng: np.random.Generator, each: int = _EACH) -> np.ndarray:
+def sample(wanted: np.ndarray, who: np.ndarray, limit: int, rng: np.random.Generator, each: int = EACH) -> np.ndarray:
     """Rows of whole people, drawn until so many rows are reached: sorted, int64.
 
     `wanted` (N,) bool are the rows that may be taken, `who` (N,) is who is shown; a person brings `each` rows at most.

@@ -61,14 +61,14 @@ def read(path: Path | str, table: Path | str | None = None, *, identity: str = "
         raise
     except Exception as error:  # of a damaged file the libraries raise many types
         raise InputError(path, f"does not read: {reason(error)}", "write it again, whole") from None
+    x = columns.pop("x")
     if table is not None:
-        rows = len(columns["x"]) if columns["x"].ndim else 0
+        rows = len(x) if x.ndim else 0
         frame = read_labels(table, "a table of labels", "check the name", rows)
         if len(frame) != rows:
             remedy = "give every row of x one line, in the same order, and a header"
             raise InputError(table, f"{len(frame)} rows of labels for {rows} of x", remedy)
         columns |= {name: frame[name].to_numpy(object) for name in frame}
-    x = columns.pop("x")
     there = ", ".join(str(name) for name in columns if name != identity) or "none"
     if identity not in columns:
         remedy = f"say by --identity which column tells who is shown (there are: {there}), or give a CSV by --labels"
@@ -168,23 +168,22 @@ def check(x: np.ndarray, identity, labels: dict) -> tuple[np.ndarray, dict[str, 
     shape, kind = np.shape(x), getattr(x, "dtype", None)
     if len(shape) != 2 or shape[1] < 2 or kind is None or kind.kind not in "fiu":
         raise InputError("x", f"has shape {shape} and type {kind}", "give a numeric array (N, D), D at least 2")
-    known = {}
-    for name, values in {"identity": identity, **labels}.items():
-        if np.shape(values) != shape[:1]:
-            remedy = "give one value a row, or leave it out"
-            raise InputError(f"label {name!r}", f"has shape {np.shape(values)} for {shape[0]} rows of x", remedy)
-        values = np.asarray(values, dtype=object)
-        known[name] = np.where([isinstance(v, str) and not v.strip() for v in values], None, values)
-    who = encode(known.pop("identity"))[0]
+    who = encode(_values("identity", identity, shape[0]))[0]
     if (who < 0).any():
-        problem, remedy = (
-            f"is not known of {(who < 0).sum()} rows",
-            "leave these rows out: nobody may stand on both sides",
-        )
-        raise InputError("label 'identity'", problem, remedy)
+        remedy = "leave these rows out: nobody may stand on both sides"
+        raise InputError("label 'identity'", f"is not known of {(who < 0).sum()} rows", remedy)
     if len(who) and who.max() == 0:
         raise InputError("label 'identity'", "names one person", f"{PEOPLE} people a class are needed: give them all")
-    return who, known
+    return who, {name: _values(name, values, shape[0]) for name, values in labels.items()}
+
+
+def _values(name: str, values, rows: int) -> np.ndarray:
+    """A label as objects (N,), None where it is not known. Raises InputError for another shape."""
+    if np.shape(values) != (rows,):
+        remedy = "give one value a row, or leave it out"
+        raise InputError(f"label {name!r}", f"has shape {np.shape(values)} for {rows} rows of x", remedy)
+    values = np.asarray(values, dtype=object)
+    return np.where([isinstance(v, str) and not v.strip() for v in values], None, values)
 
 
 def scan(x: np.ndarray) -> int:

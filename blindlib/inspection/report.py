@@ -71,19 +71,19 @@ class Report:
 
     def sentences(self) -> list[str]:
         """What the tables say, a sentence each."""
-        told = [self._leak(row) for row in strongest(self.readings).itertuples()] if len(self.readings) else []
+        sentences = [self._leak(row) for row in strongest(self.readings).itertuples()] if len(self.readings) else []
         for row in self.verification.itertuples():
-            told.append(
+            sentences.append(
                 f"{row.representation} tells people apart: {row.accuracy:.1f} ± {row.accuracy_hw:.1f} % of pairs, "
                 f"AUC {row.auc:.1f}, EER {row.eer:.1f} %."
             )
-        told += [
+        sentences += [
             f"{row.representation} has collapsed (effective rank {row.effective_rank:.1f}): nothing follows from what "
             "is not read of it."
             for row in self.health.itertuples()
             if row.collapsed
         ]
-        return told + (self._advice() if len(self.points) else [])
+        return sentences + (self._advice() if len(self.points) else [])
 
     def _leak(self, row) -> str:
         few = self.readings[
@@ -93,58 +93,60 @@ class Report:
             & (self.readings["train_people"] < row.train_people)
         ]
         also = f"; with {few['train_people'].iloc[0]} people {few['value'].iloc[0]:.1f} %" if len(few) else ""
-        told = (
+        reading = (
             f"the strongest attacker, with {row.train_people} people, reads {row.value:.1f} % [{row.low:.1f}, "
             f"{row.high:.1f}], chance {row.chance:.1f}{also}"
         )
         if row.leak:
-            return f"{row.representation} gives away {row.label}: {told}."
+            return f"{row.representation} gives away {row.label}: {reading}."
         above = max(row.high - row.chance, 0.0)
         return (
-            f"No leak of {row.label} was found in {row.representation}: {told}. That is not above chance beyond its "
+            f"No leak of {row.label} was found in {row.representation}: {reading}. That is not above chance beyond its "
             f"interval; a leak of up to {above:.1f} points, or one that only other attackers read, is not ruled out."
         )
 
     def _advice(self) -> list[str]:
         x, chosen = self.points.iloc[0], self.points[self.points["recommended"]]
-        told = []
+        sentences = []
         if x["low"] <= x["chance"]:
-            told.append(f"No leak of {self.hide} was found in x, so whether a method hides it cannot be seen here.")
+            sentences.append(
+                f"No leak of {self.hide} was found in x, so whether a method hides it cannot be seen here."
+            )
         if chosen.empty:
-            return [*told, f"No method kept identity within {self.budget:g} %: none is recommended."]
+            return [*sentences, f"No method kept identity within {self.budget:g} %: none is recommended."]
         best = chosen.iloc[0]
         name = best["method"] if best["strength"] == 0 else f"{best['method']} (λ = {best['strength']:g})"
-        told.append(
+        sentences.append(
             f"To hide {self.hide}, use {name}: the strongest attacker reads {best['value']:.1f} % [{best['low']:.1f}, "
             f"{best['high']:.1f}] (x {x['value']:.1f}, chance {x['chance']:.1f}), at {best['cost']:.1f} % of "
             f"verification ({x['id']:.1f} → {best['id']:.1f} %)."
         )
         if best["hidden"] <= best["hidden_hw"]:
-            told.append(
+            sentences.append(
                 f"It was not found to hide anything: {best['hidden']:.1f} ± {best['hidden_hw']:.1f} points less than "
                 "of x are read, and that interval does not lie above 0."
             )
         left = self.others[(self.others["representation"] == "φ") & (self.others["label"] == self.hide)]
         if best["low"] > best["chance"] or left["leak"].any():
-            told.append(f"It does not hide all: what is left of {self.hide} can be read.")
+            sentences.append(f"It does not hide all: what is left of {self.hide} can be read.")
         near = self.points["cost"].le(self.budget) & self.points["low"].le(best["value"]) & ~self.points["recommended"]
         near &= ~self.points["method"].isin(["x", best["method"]])
         if near.any():
-            told.append(f"Not to be told from it: {', '.join(dict.fromkeys(self.points.loc[near, 'method']))}.")
-        told += [
+            sentences.append(f"Not to be told from it: {', '.join(dict.fromkeys(self.points.loc[near, 'method']))}.")
+        sentences += [
             f"{label} after hiding: x {rows['value'].iloc[0]:.1f}, φ {rows['value'].iloc[-1]:.1f} %."
             for label, rows in self.others.groupby("label", sort=False)
             if label != self.hide
         ]
         if best["cost"] > self.budget:
-            told.append(f"On people of part report it costs more than the {self.budget:g} % that were allowed.")
-        return told
+            sentences.append(f"On people of part report it costs more than the {self.budget:g} % that were allowed.")
+        return sentences
 
     def _head_notes(self) -> list[str]:
         """What the recommended head's card says of this audit."""
         dealt = [note for note in self.notes if note.startswith(f"hiding {self.hide}: ")]
         left = self.others[self.others["label"] == self.hide] if len(self.others) else self.others
-        told = [
+        sentences = [
             f"The strongest of all kinds of attackers, with {row.train_people} people, reads {row.value:.1f} % "
             f"[{row.low:.1f}, {row.high:.1f}] of {row.representation}."
             for row in left.itertuples()
@@ -152,7 +154,7 @@ class Report:
         measured = (
             "An audit measured the following on people who trained no head and chose nothing; intervals are of 95 %."
         )
-        return [measured, self._opening(), *dealt, *self._advice(), *told]
+        return [measured, self._opening(), *dealt, *self._advice(), *sentences]
 
     def _parts(self) -> list[tuple[str, str, pd.DataFrame]]:
         return [(name, title, getattr(self, name)) for name, title in _TABLES.items() if len(getattr(self, name))]

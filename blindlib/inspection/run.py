@@ -14,13 +14,14 @@ from blindlib.evaluate.ladder import RUNGS
 from blindlib.evaluate.probes import Task
 from blindlib.inspection import attack
 from blindlib.inspection import hide as hiding
-from blindlib.inspection.people import draw_pairs, sample
-from blindlib.inspection.reading import check, make_task, scan
+from blindlib.inspection.people import EACH, draw_pairs, sample
+from blindlib.inspection.reading import PEOPLE, check, make_task, scan
 from blindlib.inspection.report import Report
 
 ROWS = 6_000  # that attackers train and are tested on, at most: more tell little, and an SVM's time grows as its square
 _VERIFIED = 10_000  # rows that stand in pairs, at most
 _TESTED = 3  # folds of people
+_FEWEST = 15  # people of part `report` who show a class that is read after hiding; our choice
 
 
 @door.takes(
@@ -86,6 +87,9 @@ def audit(
         raise InputError("hide", f"there is no label {hide!r}", f"use one of {', '.join(known) or 'none: give labels'}")
     if hide is not None and head is not None:
         raise InputError("head", "a frozen head is audited and nothing is fitted", "leave out either hide or head")
+    other = [each.name for each in heads if each.task != "identity"]
+    if other:
+        raise InputError("heads", f"hold {other[0]}, which asks for labels that an audit has not", "leave it out")
     unknown = sorted(set(attackers) - set(RUNGS))
     if unknown:
         raise InputError("attackers", f"there is no attacker {unknown[0]!r}", f"use {', '.join(RUNGS)}")
@@ -145,7 +149,7 @@ def _tasks(known: dict[str, np.ndarray], who: np.ndarray, hide: str | None) -> t
     made, notes, errors = {}, [], []
     for name, values in known.items():
         try:
-            made[name] = make_task(name, values, who, hiding.PEOPLE if name == hide else 20)
+            made[name] = make_task(name, values, who, hiding.PEOPLE if name == hide else PEOPLE)
         except InputError as error:
             if name == hide:
                 raise
@@ -165,7 +169,7 @@ def _notes(made: dict[str, tuple[Task, int]]) -> list[str]:
 
 
 def _points(heads: tuple) -> int:
-    return 5 + sum(len(head.settings.strengths) for head in heads)
+    return 5 + sum(len(head.used_settings.strengths) for head in heads)
 
 
 class _Auditor:
@@ -178,7 +182,7 @@ class _Auditor:
     def _rng(self, *key: str) -> np.random.Generator:
         return np.random.default_rng(derive_seed(self.seed, "audit", *key))
 
-    def _some(self, wanted: np.ndarray, limit: int, *key: str, each: int = 20) -> np.ndarray:
+    def _some(self, wanted: np.ndarray, limit: int, *key: str, each: int = EACH) -> np.ndarray:
         return sample(wanted, self.who, limit, self._rng(*key), each)
 
     def _shown(self, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -246,9 +250,8 @@ class _Auditor:
         for label, own in tasks.items() if found.head is not None else ():
             self.step(f"{label} after hiding")
             report = found.parts["report"]
-            shown = len(np.unique(own.codes[report][own.codes[report] >= 0]))
             fewest = min(len(np.unique(who[report][own.codes[report] == c])) for c in range(len(own.classes)))
-            if shown < 2 or fewest < 15:
+            if fewest < _FEWEST:
                 self.notes.append(f"{label} after hiding {name} is not read: a class is shown by {fewest} people")
                 continue
             splits = attack.make_splits(own, who, report, _TESTED, self.seed, found.parts["choose"])

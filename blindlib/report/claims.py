@@ -134,8 +134,8 @@ def judge_claims(results: pd.DataFrame, fairness: pd.DataFrame, bias: float) -> 
     for claim in CLAIMS:
         row = {"id": claim.id, "claim": claim.words, "rule": claim.rule, **_judge(claim, measured[claim.id], dead)}
         if claim.attacked:
-            told = _judge(claim, attacked[claim.id], dead)
-            row |= {f"strongest_{name}": told.get(name) for name in _TOLD}
+            by_strongest = _judge(claim, attacked[claim.id], dead)
+            row |= {f"strongest_{name}": by_strongest.get(name) for name in _TOLD}
         rows.append(row)
     columns = ["id", "claim", *_TOLD, "rule", "by_estimate", "splits", *(f"strongest_{name}" for name in _TOLD)]
     return pd.DataFrame(rows, columns=columns)
@@ -146,14 +146,14 @@ def _judge(claim: Claim, parts: list[Evidence], dead: set[str]) -> dict:
         return {"verdict": "not testable", "splits": 0, "evidence": "no data for it"}
     kinds = [claim.decided_by(part.bounds()) for part in parts]
     kind = next(kind for kind in ("not replicated", UNDECIDED, "replicated") if kind in kinds)
-    told = [part for part, own in zip(parts, kinds, strict=True) if own == kind]
-    decides = (max if claim.compare is le else min)(told, key=lambda part: part.estimate)
+    deciding = [part for part, own in zip(parts, kinds, strict=True) if own == kind]
+    decides = (max if claim.compare is le else min)(deciding, key=lambda part: part.estimate)
     low, high = decides.bounds()
     row = {"estimate": decides.estimate, "low": low, "high": high, "splits": len(decides.values)}
     row["by_estimate"] = all(claim.compare(part.estimate, claim.limit) for part in parts)
     dead, more, evidence = dead & set(claim.blind), np.nan, decides.cell
     if kind == UNDECIDED and not np.isnan(low):
-        more = max(((p.bounds()[1] - p.estimate) / max(abs(p.estimate - claim.limit), 1e-9)) ** 2 for p in told)
+        more = max(((p.bounds()[1] - p.estimate) / max(abs(p.estimate - claim.limit), 1e-9)) ** 2 for p in deciding)
     if kind != "not replicated" and dead:
         kind = "not replicated"
         evidence += f"; but {', '.join(sorted(dead))} has collapsed, and that is no blindness"
@@ -174,9 +174,9 @@ def margins(verdicts: pd.DataFrame) -> pd.DataFrame:
                 continue
             sign = -1 if claim.compare is le else 1
             ends = sorted(sign * (row[f"{column}{name}"] - claim.limit) for name in ("low", "high"))
-            told = {"attacker": attacker, "verdict": row[f"{column}verdict"], "low": ends[0], "high": ends[1]}
+            named = {"attacker": attacker, "verdict": row[f"{column}verdict"], "low": ends[0], "high": ends[1]}
             margin = sign * (row[f"{column}estimate"] - claim.limit)
-            rows.append({"id": claim.id, "claim": claim.words, **told, "margin": margin})
+            rows.append({"id": claim.id, "claim": claim.words, **named, "margin": margin})
     return pd.DataFrame(rows, columns=["id", "claim", "attacker", "verdict", "margin", "low", "high"])
 
 

@@ -41,8 +41,11 @@ def compare_figures(committed: Path, fresh: Path) -> tuple[list[str], bool]:
                 for key in both[beyond.to_numpy()]
             ]
     old, new = _read(committed / "claims.csv"), _read(fresh / "claims.csv")
-    was, now = old["verdict"].align(new["verdict"])
-    lines += [f"claims.csv: {key} is {now[key]}, was {was[key]}" for key in was.index[was != now]]
+    for column in ("verdict", "strongest_verdict"):
+        if column in old and column in new:  # figures of an earlier code have the first alone
+            was, now = old[column].fillna("").align(new[column].fillna(""))
+            moved = was.index[was != now]
+            lines += [f"claims.csv: {column} of {key} is {now[key]}, was {was[key]}" for key in moved]
     files = sorted(path.name for path in committed.glob("*.csv"))
     same = [name for name in files if (fresh / name).exists() and sha256(committed / name) == sha256(fresh / name)]
     summary = f"{len(same)} of {len(files)} tables are the same bytes; {len(lines)} differences beyond the tolerance"
@@ -83,5 +86,5 @@ def _read(path: Path) -> pd.DataFrame:
             raise ValueError("it has two rows of one name")
         return frame
     except (ValueError, KeyError, TypeError) as error:
-        told = " ".join(str(error).split())[:90]
-        raise InputError(path, f"does not read as a table ({told})", remedy) from None
+        message = " ".join(str(error).split())[:90]
+        raise InputError(path, f"does not read as a table ({message})", remedy) from None

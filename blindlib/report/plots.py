@@ -1,7 +1,7 @@
 """DataFrame -> Figure: one style, one colour and shape a representation, intervals drawn, published values hollow.
 
-Here is what all figures share, and those of any embedding; `plots_tables`, `plots_training`, `plots_probes`,
-`plots_faces` and `plots_framework` have the others. A plot function that is given no rows returns None.
+Here is what all figures share, and those of any embedding; the modules `plots_…` beside it have the
+others. A plot function that is given no rows returns None.
 """
 
 from collections.abc import Callable

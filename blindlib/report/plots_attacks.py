@@ -9,7 +9,7 @@ from blindlib.report.plots import GUIDE, POINTS, colour, new_figure, none_withou
 
 
 @none_without_data
-def tar_by_expression(cells: pd.DataFrame) -> Figure | None:
+def tar_by_expression(cells: pd.DataFrame) -> Figure:
     """TAR by expression of the probe image, and what is gained over x: columns of `expressions.expression_table`."""
     figure, (left, right) = new_figure(2, height=0.5 * cells["expression"].nunique() + 1.3, sharey=True)
     expressions, names = list(cells["expression"].unique()), list(cells["representation"].unique())
@@ -39,7 +39,7 @@ def tar_by_expression(cells: pd.DataFrame) -> Figure | None:
 
 
 @none_without_data
-def transfer_matrix(table: pd.DataFrame) -> Figure | None:
+def transfer_matrix(table: pd.DataFrame) -> Figure:
     """Diff of each blinder by where it was fitted and where it is attacked: columns of `transfer.transfer`."""
     blinded = table[table["method"] != "x"]
     methods, attackers = list(blinded["method"].unique()), list(blinded["attacker"].unique())

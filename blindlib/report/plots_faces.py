@@ -66,7 +66,7 @@ def pair_boxes(count: int, side: int = SIZE) -> list[tuple[int, int, int, int]]:
 
 
 @none_without_data
-def example_pairs(pairs: pd.DataFrame, faces: np.ndarray) -> Figure | None:
+def example_pairs(pairs: pd.DataFrame, faces: np.ndarray) -> Figure:
     """Pairs of faces, a pair a row, and how far apart x and both φ put them, in units of their thresholds.
 
     `pairs` are the columns of `evaluate.example_pairs`, `faces` (2 * pairs, S, S, 3) their pictures, the two of a pair

@@ -44,7 +44,7 @@ def seen_by(backbone: Backbone, frames: np.ndarray) -> np.ndarray:
 def numbers_of(study) -> pd.DataFrame:
     """The numbers of `framework` in a study: one row; people are those of its first split, attackers' of emotion."""
     split, settings, labels = study.splits[0], study.preset.sensitivenets, study.faces.frame
-    told = labels["identity"].where(labels["emotion"].notna()) if study.faces.has("emotion") else labels["identity"]
+    labelled = labels["identity"].where(labels["emotion"].notna()) if study.faces.has("emotion") else labels["identity"]
     row = {
         "backbone": study.preset.backbone,
         "dim": study.embedded[0].x.shape[1],
@@ -53,8 +53,8 @@ def numbers_of(study) -> pd.DataFrame:
         "classes": len(study.preset.blinded),
         "images": len(study.faces),
         "head": labels["identity"].iloc[split.head].nunique(),
-        "probe": told.iloc[split.probe].nunique(),
-        "test": told.iloc[split.test].nunique(),
+        "probe": labelled.iloc[split.probe].nunique(),
+        "test": labelled.iloc[split.test].nunique(),
     }
     return pd.DataFrame([row])
 

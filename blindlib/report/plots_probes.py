@@ -53,8 +53,8 @@ def attack_curves(cells: pd.DataFrame) -> Figure:
     right.set_yticks(range(len(best)), [shown(name) for name in best.index])
     right.set(xlabel="balanced accuracy, %", ylim=(len(best) - 0.5, -0.5))
     right.grid(axis="y", visible=False)
-    told = {"title": f"attackers with {most} people", "title_fontsize": 8, "ncols": len(rungs), "handletextpad": 0.2}
-    figure.legend(*right.get_legend_handles_labels(), loc="outside upper right", **told)
+    legend = {"title": f"attackers with {most} people", "title_fontsize": 8, "ncols": len(rungs), "handletextpad": 0.2}
+    figure.legend(*right.get_legend_handles_labels(), loc="outside upper right", **legend)
     chance_line(left, cells["chance"].iloc[0])
     chance_line(right, cells["chance"].iloc[0], vertical=True)
     return figure

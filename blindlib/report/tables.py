@@ -61,9 +61,9 @@ def by_domain(results: pd.DataFrame) -> pd.DataFrame:
     `Emotion (strongest)` has the rows of the attacker that reads most of a representation, by `results.strongest`.
     `top_share` is the share of its answers that are the most frequent one, in percent; empty for verification.
     """
-    told = results[results["protocol"] != "ladder"]
-    share = told[told["metric"] == "top_share"].set_index(_KEYS)["value"].rename("top_share")
-    kept = told[told["metric"] == "balanced_accuracy"].join(share, on=_KEYS)
+    tabled = results[results["protocol"] != "ladder"]
+    share = tabled[tabled["metric"] == "top_share"].set_index(_KEYS)["value"].rename("top_share")
+    kept = tabled[tabled["metric"] == "balanced_accuracy"].join(share, on=_KEYS)
     names = {"ID": "ID", "gender": "Gender", "ethnicity": "Ethnicity"}
     probes = zip(kept["task"], kept["probe"], strict=True)
     kept = kept.assign(domain=[names.get(task, f"Emotion ({probe})") for task, probe in probes])
@@ -164,7 +164,7 @@ def readable(table: pd.DataFrame, protocol: str = "B") -> pd.DataFrame:
 def _collapse(shown: pd.DataFrame, like: dict) -> list[dict]:
     """The lines of `readable` that tell a collapse, with the columns of `like`; none where nothing was measured."""
     emotion = shown["domain"].str.startswith("Emotion")
-    told = {
+    collapse = {
         "Effective rank": shown.groupby("representation")["effective_rank"].first(),
         "Most frequent emotion answer": shown[emotion].groupby("representation")["top_share"].max(),
     }
@@ -172,7 +172,7 @@ def _collapse(shown: pd.DataFrame, like: dict) -> list[dict]:
         dict.fromkeys(like, "")
         | {"Domain": domain}
         | {printed_name(name): f"{value:.1f}" for name, value in values.dropna().items()}
-        for domain, values in told.items()
+        for domain, values in collapse.items()
         if values.notna().any()
     ]
 
@@ -266,11 +266,11 @@ def _note(laid_out: pd.DataFrame) -> str:
     """The columns of counts as a sentence: which rows have which."""
     columns = [name for name in COUNTS if name in laid_out]
     groups = laid_out.groupby(columns, sort=False) if columns else ()
-    told = []
+    parts = []
     for counts, rows in groups:
         who = "All rows" if len(rows) == len(laid_out) else ", ".join(dict.fromkeys(rows.iloc[:, 0]))
-        told.append(f"{who}: " + ", ".join(f"{n.lower()} {c}" for n, c in zip(columns, counts, strict=True)))
-    return "; ".join(told) + "." * bool(told)
+        parts.append(f"{who}: " + ", ".join(f"{n.lower()} {c}" for n, c in zip(columns, counts, strict=True)))
+    return "; ".join(parts) + "." * bool(parts)
 
 
 def _pages(laid_out: pd.DataFrame) -> list[pd.DataFrame]:
