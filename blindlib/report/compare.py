@@ -43,7 +43,8 @@ def compare_figures(committed: Path, fresh: Path) -> tuple[list[str], bool]:
     old, new = _read(committed / "claims.csv"), _read(fresh / "claims.csv")
     for column in ("verdict", "strongest_verdict"):
         if column in old and column in new:  # figures of an earlier code have the first alone
-            was, now = old[column].fillna("").align(new[column].fillna(""))
+            was, now = (each[column].astype(object).fillna("") for each in (old, new))
+            was, now = was.align(now, fill_value="")
             moved = was.index[was != now]
             lines += [f"claims.csv: {column} of {key} is {now[key]}, was {was[key]}" for key in moved]
     files = sorted(path.name for path in committed.glob("*.csv"))
