@@ -53,7 +53,8 @@ def stage(figures: Path, build: Path, source: Path) -> None:
     (source / "names.txt").write_text(names, encoding="utf-8")
     for page in PAGES:
         text = with_numbers((ROOT / page).read_text(encoding="utf-8").replace("@PRESET@", figures.name), figures.name)
-        _write(source / _place(ROOT / page), with_files(_BADGES.sub("", text), (ROOT / page).parent, source))
+        text = with_terms(text) if page == "docs/glossary.md" else _BADGES.sub("", text)
+        _write(source / _place(ROOT / page), with_files(text, (ROOT / page).parent, source))
     for notebook in sorted((ROOT / "notebooks").glob("0*.ipynb")):
         executed = build / notebook.name
         problem = damage(executed)
@@ -64,6 +65,15 @@ def stage(figures: Path, build: Path, source: Path) -> None:
     _cut_pairs(figures / "example_pairs.png", source / "_static")
     bundle = vl_convert.javascript_bundle()
     _write(source / "_static" / "vega.js", f"(() => {{{bundle}}})();")  # its one-letter names must not be the page's
+
+
+def with_terms(text: str) -> str:
+    """The glossary's list, as a forge shows it (`* **term**, **other name**:`), as Sphinx's: pages link its terms."""
+    head, _, terms = text.partition("\n* **")
+    terms = re.sub(
+        r"^\* (\*\*.+\*\*):$", lambda m: re.sub(r"\*\*(?:, \*\*)?", "\n", m[1]).strip(), f"* **{terms}", flags=re.M
+    )
+    return f"{head}\n```{{glossary}}\n{terms.strip()}\n```\n"
 
 
 def _cut_pairs(file: Path, folder: Path) -> None:

@@ -60,13 +60,14 @@ def finding(preset: str, figures: Path) -> str:
 
     gap = {name: one(f"{name}, biased", "eq_opp ± eq_opp_hw", "table2") for name in ("x", "SN", "LNTL")}
     return (
-        f"* A network reads {one('Emotion (NN), x, B')} % of six emotions from x (by guessing "
-        f"{one('Emotion (NN), x, B', 'chance')}), {one('Emotion (NN), SN, B')} % from φ_SN, by SensitiveNets; our "
-        f"strongest attacker {one('Emotion (strongest), SN, B')} %.\n"
-        f"* Whether two pictures show one person is decided rightly for {one('ID, x')} % of pairs from x, "
+        f"* A network names one of six emotions rightly for {one('Emotion (NN), x, B')} % of pictures from x (by "
+        f"guessing {one('Emotion (NN), x, B', 'chance')}), for {one('Emotion (NN), SN, B')} % from φ_SN, by "
+        f"SensitiveNets; our strongest attacker for {one('Emotion (strongest), SN, B')} % (from x "
+        f"{one('Emotion (strongest), x, B', 'mean')}; with more people more).\n"
+        f"* Whether two pictures show one person is told rightly for {one('ID, x')} % of pairs from x, "
         f"{one('ID, SN')} % from φ_SN, {one('ID, LNTL')} % from φ_LNTL, by Learning Not to Learn.\n"
-        "* A classifier of attractiveness, trained on faces of which the attractive smile more often, accepts "
-        "attractive people who smile and attractive people who do not at rates that differ by "
+        "* A classifier of attractiveness, trained where the attractive smile more, accepts the attractive who smile "
+        "and those who do not at rates that differ by "
         f"{gap['x']} points on x, {gap['SN']} on φ_SN, {gap['LNTL']} on φ_LNTL."
     )
 

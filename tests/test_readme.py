@@ -15,6 +15,7 @@ from blindlib.common.files import ROOT
 pytest.importorskip("docutils", reason="the site's packages are not installed: pip install '.[site]'")
 
 import readme
+from make_site import with_terms
 
 from blindlib.report.names import printed_name
 
@@ -166,8 +167,9 @@ TERMS = (
 
 def test_every_term_of_the_scorecard_and_the_tables_is_in_the_glossary_and_the_paper_has_one_name():
     text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
-    entries = re.findall(r"^(?! |```|#)(.+)\n", text, re.M)
+    entries = re.findall(r"\*\*(.+?)\*\*", text)
     assert set(TERMS) <= set(entries) and len(entries) == len(set(entries))
+    assert re.findall(r"^(?! |```|#)(.+)\n", with_terms(text), re.M) == entries, "the site's list has the same"
     known = " ".join(entries)
     table = pd.read_csv(ROOT / "figures" / "demo" / "table1.csv")
     for name in {printed_name(n).partition(",")[0] for n in table["representation"]}:
