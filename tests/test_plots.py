@@ -16,6 +16,7 @@ from blindlib.backbones.alignment import Alignment, Steps
 from blindlib.backbones.registry import get_backbone
 from blindlib.common.files import ROOT
 from blindlib.data.facetable import make_facetable
+from blindlib.evaluate.ladder import RUNGS
 from blindlib.report import (
     plots,
     plots_attacks,
@@ -179,6 +180,18 @@ def test_attackers_are_told_by_shape_and_the_names_stand_at_the_curves_ends():
     cells = pd.DataFrame(cells, columns=["representation", "probe", "people", "mean"]).assign(half_width=1, chance=20)
     words = texts(plots_probes.attack_curves(cells))
     assert words.count("$x$") == 2 and words.count("chance") == 2 and {"linear", "SVM"} <= set(words)
+
+
+def test_every_rung_of_the_whole_ladder_stands_in_its_representation_s_row_and_colour():
+    kinds, names = [*RUNGS, "ensemble", "strongest"], ["x", "SN", "LNTL"]
+    cells = [(name, probe, 16, 60.0 - 5 * k) for k, name in enumerate(names) for probe in kinds]
+    cells = pd.DataFrame(cells, columns=["representation", "probe", "people", "mean"]).assign(half_width=1, chance=20)
+    right = plots_probes.attack_curves(cells).axes[1]
+    points = [line for line in right.lines if len(line.get_xdata()) == 1]
+    assert len(points) == (len(kinds) - 1) * len(names)
+    for line in points:
+        row = names[round((60.0 - line.get_xdata()[0]) / 5)]
+        assert abs(line.get_ydata()[0] - names.index(row)) < 0.5 and line.get_color() == plots.colour(row)
 
 
 def test_names_at_the_curves_ends_and_their_lines_cross_no_name():

@@ -1,6 +1,5 @@
 """Figures of attackers: by the number of their people, by planted answers, and a probe that has given up."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -45,10 +44,10 @@ def attack_curves(cells: pd.DataFrame) -> Figure:
     for n, (rung, marker) in enumerate(zip(rungs, RUNG_SHAPES, strict=False)):
         last = cells[(cells["people"] == most) & (cells["probe"] == rung)].set_index("representation")
         last = last.reindex(best.index)
-        y = np.arange(len(best)) + (n - (len(rungs) - 1) / 2) * 0.2
-        for each, value, half in zip(y, last["mean"], last["half_width"], strict=True):
-            shade = colour(best.index[round(each)])
-            right.errorbar(value, each, xerr=half, **POINTS | {"fmt": marker, "color": shade, "lw": 0.8})
+        apart = (n - (len(rungs) - 1) / 2) * min(0.2, 0.8 / len(rungs))
+        for row, (name, value, half) in enumerate(zip(best.index, last["mean"], last["half_width"], strict=True)):
+            shade = colour(name)
+            right.errorbar(value, row + apart, xerr=half, **POINTS | {"fmt": marker, "color": shade, "lw": 0.8})
         right.plot([], [], marker, color=GREY, label=rung)
     right.set_yticks(range(len(best)), [shown(name) for name in best.index])
     right.set(xlabel="balanced accuracy, %", ylim=(len(best) - 0.5, -0.5))
