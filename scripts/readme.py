@@ -165,7 +165,7 @@ def attackers(preset: str, figures: Path) -> str:
     words = {(row.representation, row.domain): f"{row.mean:.1f} → {row.twice:.1f}" for row in cells.itertuples()}
     lines = [
         [printed_name(name), *(words[name, f"Emotion ({probe})"] for probe in names)]
-        for name in cells["representation"].unique()
+        for name in cells[cells["domain"] == "Emotion (strongest)"].sort_values("twice")["representation"]
     ]
     files, verdicts = (figures / preset / "claims.csv", path.with_stem("attackers_claims")), []
     before, after = (pd.read_csv(file).set_index("id") for file in files)
