@@ -1,6 +1,7 @@
 """`python -m blindlib` and the command `blindlib`: ready for Ctrl-C before anything that takes time is imported."""
 
 import os
+import sys
 
 from blindlib.common.processes import end_with_parent, one_line_when_interrupted
 
@@ -10,8 +11,10 @@ def main() -> None:
     with one_line_when_interrupted():
         if {"MAKELEVEL", "TORCHELASTIC_RUN_ID"} & set(os.environ):
             end_with_parent()
-        from blindlib.cli import main
-
+        try:
+            from blindlib.cli import main
+        except ModuleNotFoundError as error:
+            sys.exit(f"error: the command blindlib needs {error.name} → pip install '.[notebooks]' in its repository")
         main()
 
 

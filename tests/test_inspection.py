@@ -283,6 +283,14 @@ def test_a_folder_in_which_an_audit_was_killed_says_so_and_takes_the_next(hidden
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == whole
 
 
+def test_labels_in_another_order_than_x_are_suspected_first_of_all():
+    x, mood = world(2.5, False)
+    order = np.random.default_rng(0).permutation(len(x))
+    options = {"labels": {"mood": mood[order]}, "attackers": ("linear",), "progress": False}
+    assert audit(x, identity=WHO[order], **options).sentences()[0].startswith("Warning: in x two pictures of one")
+    assert "Warning" not in str(audit(x, identity=WHO, **options))
+
+
 def test_where_no_leak_is_found_it_is_said_what_was_read_and_what_is_not_ruled_out():
     x, mood = world(0.0, False)
     report = audit(x, identity=WHO, labels={"mood": mood}, attackers=("linear",), progress=False)

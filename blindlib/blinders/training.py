@@ -42,7 +42,8 @@ def encode(labels, classes: tuple[str, ...] | None = None) -> tuple[np.ndarray, 
     """
     words = pd.Series(labels, dtype=object).map(str, na_action="ignore")
     classes = list(classes) if classes is not None else sorted(words.dropna().unique())
-    return pd.Categorical(words, categories=classes).codes.astype(np.int64), classes
+    known = words.where(words.isin(classes), None)
+    return pd.Categorical(known, categories=classes).codes.astype(np.int64), classes
 
 
 @dataclass(frozen=True)

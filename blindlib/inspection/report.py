@@ -43,6 +43,10 @@ _LEGENDS = {
     "others": "The strongest attacker, of all kinds, on people of part *report*: of x, and of the recommended φ.",
 }
 _TITLE = "# What these embeddings give away"  # of report.md
+_MIXED_UP = (
+    "Warning: in x two pictures of one person are no closer than two of different people. Probably the labels stand in "
+    "another order than x, or identity is not who is shown; then nothing below can be trusted."
+)
 _LIMITS = (
     "This shows what these attackers read with so many labelled people. More people, other attackers or other labels "
     "may read more; what is not read here is not proved to be gone."
@@ -73,6 +77,8 @@ class Report:
         """What the tables say, a sentence each."""
         sentences = [self._leak(row) for row in strongest(self.readings).itertuples()] if len(self.readings) else []
         for row in self.verification.itertuples():
+            if row.representation == "x" and row.accuracy - row.accuracy_hw <= 50:
+                sentences.insert(0, _MIXED_UP)
             sentences.append(
                 f"{row.representation} tells people apart: {row.accuracy:.1f} ± {row.accuracy_hw:.1f} % of pairs, "
                 f"AUC {row.auc:.1f}, EER {row.eer:.1f} %."
