@@ -113,6 +113,7 @@ def test_two_processes_give_the_bytes_of_one(world, tmp_path, backbone):
     assert sets(tmp_path / "two") == sets(tmp_path / "one")
 
 
+@pytest.mark.long
 def test_a_killed_extraction_is_finished_by_two_processes(world, tmp_path, monkeypatch):
     process = start(world, tmp_path / "killed", "dlib")
     while not (kept := list((tmp_path / "killed" / "embeddings").glob("*.partial/0*.npy"))):

@@ -95,6 +95,12 @@ def starting_workers() -> Iterator[None]:
     """
     before, warned = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}), os.environ.get("PYTHONWARNINGS")
     os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (warned, "ignore:resource_tracker")))
+    for name in ("multiprocessing", "joblib.externals.loky.backend"):
+        if tracker := sys.modules.get(f"{name}.resource_tracker"):
+            tracker.ensure_running()
+    signal.pthread_sigmask(
+        signal.SIG_BLOCK, {signal.SIGINT}
+    )  # once more: where a tracker starts, it lets Ctrl-C through
     try:
         yield
     finally:
