@@ -275,7 +275,7 @@ def attackers(preset: PresetName = "demo", changes: Changes = ()) -> None:
 
     from blindlib.blinders.banks import load_banks, representations
     from blindlib.common.files import write_csv
-    from blindlib.evaluate.more_people import attack_emotion, with_more_people
+    from blindlib.evaluate.more_people import attack_again, with_more_people
     from blindlib.evaluate.results import load_results
     from blindlib.report.claims import judge_claims, scorecard
     from blindlib.report.compare import compare_budget
@@ -285,7 +285,7 @@ def attackers(preset: PresetName = "demo", changes: Changes = ()) -> None:
     study = Study(preset, "; ".join(changes))
     results, banks = load_results(study.build / "results.csv"), load_banks(study)
     more = with_more_people(study)
-    rows = attack_emotion([more.x, *representations(more, banks)], more)
+    rows = attack_again([more.x, *representations(more, banks)], more)
     again = (results["task"] == "emotion") & results["representation"].isin(rows["representation"])
     results = pd.concat([results[~again], rows], ignore_index=True)
     table = compare_budget(study.figures, table1(results), "twice")

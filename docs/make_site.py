@@ -153,9 +153,8 @@ def readied(notebook: dict, source: Path) -> dict:
 def _first_sentences():
     for path in sorted((ROOT / "blindlib" / "report").glob("plots*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef) and ast.unparse(node.returns or ast.Constant(None)).startswith(
-                "Figure"
-            ):
+            gives = ast.unparse(node.returns) if isinstance(node, ast.FunctionDef) and node.returns else ""
+            if gives.startswith("Figure"):
                 words = " ".join(ast.get_docstring(node).split("\n\n")[0].split()).replace("`", "")
                 yield node.name, re.split(r": columns| \(the columns|: rows of|\.(?: |$)", words)[0]
 

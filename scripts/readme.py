@@ -213,10 +213,7 @@ def grid(head: list[str], lines: list[list[str]]) -> str:
     return "\n".join(f"|{'|'.join(row)}|" for row in [head, ["---"] * len(head), *lines])
 
 
-MAKERS = (
-    *(num, finding, minutes, faces, times, curve, scorecard, advice, published),
-    *(settled, attackers, earlier, badges),
-)
+MAKERS = (num, finding, minutes, faces, times, curve, scorecard, advice, published, settled, attackers, badges, earlier)
 MADE = {make.__name__: make for make in MAKERS}
 
 

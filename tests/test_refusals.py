@@ -16,7 +16,7 @@ from conftest import environment, many_faces
 from matplotlib.figure import Figure
 from papermill.exceptions import PapermillExecutionError
 
-from blindlib import cli, stages
+from blindlib import __main__, cli, stages
 from blindlib.backbones import store
 from blindlib.backbones.registry import get_backbone
 from blindlib.blinders import LEACE
@@ -168,6 +168,13 @@ def test_scripts_tell_what_was_foreseen_in_one_line_and_a_traceback_with_debug(c
     monkeypatch.setattr(sys, "argv", ["script.py", "--debug"])
     with pytest.raises(type(error)), foreseen_in_one_line():
         raise error
+
+
+def test_without_the_command_line_s_packages_the_command_says_in_one_line_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "typer", None)
+    monkeypatch.delitem(sys.modules, "blindlib.cli")
+    with pytest.raises(SystemExit, match="needs typer → pip install"):
+        __main__.main()
 
 
 @pytest.fixture

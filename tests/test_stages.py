@@ -25,7 +25,7 @@ from blindlib.cli import app
 from blindlib.common.errors import InputError
 from blindlib.common.files import ROOT
 from blindlib.evaluate import transfer as transfer_module
-from blindlib.evaluate.more_people import attack_emotion, with_more_people
+from blindlib.evaluate.more_people import attack_again, with_more_people
 from blindlib.evaluate.results import load_results
 from blindlib.evaluate.transfer import study_sources
 from blindlib.presets import get_preset
@@ -95,7 +95,7 @@ def test_twice_the_people_train_the_attackers_and_the_same_are_tested(own_copy, 
     assert done.exit_code == 0 and {"x", "SN", "LNTL", "LEACE"} <= set(told["representation"])
     assert list(pd.read_csv(study.figures / "attackers_claims.csv")["id"]) == ["C3", "C4"]
     before = load_results(study.build / "results.csv").query("representation == 'x' and probe == 'SVM'")
-    after = attack_emotion([more.x], more).query("probe == 'SVM' and protocol == 'B'")
+    after = attack_again([more.x], more).query("probe == 'SVM' and protocol == 'B'")
     pairs = before.query("protocol == 'B'").merge(after, on=["rotation", "seed", "metric"])
     added = pairs["n_train_subjects_y"] - pairs["n_train_subjects_x"]
     assert len(pairs) and added.nunique() == 1 and added.iloc[0] == pairs["n_train_subjects_x"].max()

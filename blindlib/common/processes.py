@@ -98,9 +98,8 @@ def starting_workers() -> Iterator[None]:
     for name in ("multiprocessing", "joblib.externals.loky.backend"):
         if tracker := sys.modules.get(f"{name}.resource_tracker"):
             tracker.ensure_running()
-    signal.pthread_sigmask(
-        signal.SIG_BLOCK, {signal.SIGINT}
-    )  # once more: where a tracker starts, it lets Ctrl-C through
+    # Once more, for where a tracker starts it lets Ctrl-C through.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:

@@ -16,7 +16,7 @@ from blindlib.data.splits import Split
 from blindlib.evaluate.bootstrap import hits_of
 from blindlib.evaluate.expressions import MEASURES, tar_by_expression
 from blindlib.evaluate.ladder import climb
-from blindlib.evaluate.probes import PROBES, Task, run_probes
+from blindlib.evaluate.probes import Task, run_probes
 from blindlib.evaluate.results import COLUMNS, tidy
 from blindlib.evaluate.similarity import attack_by_similarity
 from blindlib.evaluate.verification import equal_error_rate, fold_thresholds, pair_distances, roc, tar_at_far
@@ -115,6 +115,26 @@ def collapse(z: np.ndarray) -> dict[str, float]:
     }
 
 
+def of_run(representation: Representation, study, attribute: str) -> dict:
+    """What stands in every result row of a representation: run, data, method, and what labels of an attribute are."""
+    return {
+        "preset": study.preset.name,
+        "dataset": study.faces.name,
+        "representation": representation.name,
+        "method": representation.method,
+        "strength": representation.strength,
+        "provenance": study.faces.provenance_of(attribute, trained=representation.trained),
+    }
+
+
+def attack_emotion(representation: Representation, task: Task, study, protocols: str, settings) -> list[dict]:
+    """What every attacker of Table 1 reads of emotion: rows of the probes, the ladder and similarity."""
+    identity = study.faces.frame["identity"].to_numpy()
+    rows = run_probes(representation, task, study.splits, study.preset.probes, protocols=protocols, identity=identity)
+    rows += climb(representation, task, study.splits, settings, identity)
+    return rows + attack_by_similarity(representation, task, study.splits, identity)
+
+
 def measure(
     representation: Representation, study, *, quick: bool = False, protocols: str = "AB", hits: list | None = None
 ) -> pd.DataFrame:
@@ -125,31 +145,25 @@ def measure(
     its people, on emotion: for points of a frontier. To the list `hits` it adds `bootstrap.hits_of` the emotion's
     attackers. Raises ValueError if the representation has another number of heads than there are splits.
     """
-    faces, preset, trained = study.faces, study.preset, representation.trained
-    identity = faces.frame["identity"].to_numpy()
-    constant = {"preset": preset.name, "dataset": faces.name, "representation": representation.name}
-    constant |= {"method": representation.method, "strength": representation.strength}
-    tables = []
-    for task in make_tasks(faces, preset):
+    probes, identity, tables = study.preset.probes, study.faces.frame["identity"].to_numpy(), []
+    for task in make_tasks(study.faces, study.preset):
         if quick and task.name != "emotion":
             continue
-        kinds, by = (PROBES, protocols) if task.name == "emotion" and not quick else (("NN",), "B")
-        ladder = replace(preset.probes, ladder_people=ALL_PEOPLE) if quick else preset.probes
-        rows = run_probes(
-            representation, task, study.splits, preset.probes, kinds=kinds, protocols=by, identity=identity
-        )
-        here = constant | {"provenance": faces.provenance_of(task.name, trained=trained)}
-        if task.name == "emotion":
-            rows += climb(representation, task, study.splits, ladder, identity)
-        if task.name == "emotion" and not quick:
-            rows += attack_by_similarity(representation, task, study.splits, identity)
+        here = of_run(representation, study, task.name)
+        if task.name != "emotion" or quick:
+            rows = run_probes(
+                representation, task, study.splits, probes, kinds=("NN",), protocols="B", identity=identity
+            )
+        if task.name == "emotion" and quick:
+            rows += climb(representation, task, study.splits, replace(probes, ladder_people=ALL_PEOPLE), identity)
+        elif task.name == "emotion":
+            rows = attack_emotion(representation, task, study, protocols, probes)
             emotion = study.hidden.astype(object)
             compared = tar_by_expression(representation, study.splits, emotion, identity)
             tables += [tidy(compared, MEASURES, **here)] if compared else []
             if hits is not None:
                 hits.append(hits_of(representation.name, rows, task.codes, identity))
         tables.append(tidy(rows, PROBE_METRICS, **here))
-    constant["provenance"] = faces.provenance_of("identity", trained=trained)
     rows = measure_verification(representation, study) + measure_collapse(representation, study.splits)
-    tables.append(pd.DataFrame(rows).assign(**constant).reindex(columns=list(COLUMNS)))
+    tables.append(pd.DataFrame(rows).assign(**of_run(representation, study, "identity")).reindex(columns=list(COLUMNS)))
     return pd.concat(tables, ignore_index=True)
