@@ -22,6 +22,8 @@ $(foreach set,DATA LFW DIVEFACE CFEE CELEBA FAIRFACE CREMAD MANIFEST,$(if $(filt
 export PYTHONHASHSEED := 0
 export CUBLAS_WORKSPACE_CONFIG := :4096:8
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
+# Of tqdm, which misses a widget that nothing here needs.
+export PYTHONWARNINGS := ignore:IProgress not found
 export OMP_WAIT_POLICY := PASSIVE
 
 .PHONY: help setup paper run lab data lint test unit pythons long notebooks expected check settle attackers ladder backbone bench readme site clean

@@ -143,7 +143,8 @@ def audit(
     options = {"attackers": tuple(attacker) or ATTACKERS, "budget": budget, "seed": seed}
     report = audit(**given, hide=hide, head=head, **options)
     typer.echo(report)
-    typer.echo(f"wrote {report.save(folder) / 'report.html'}")
+    verb = "replaced" if (folder / "report.html").is_file() else "wrote"
+    typer.echo(f"{verb} {report.save(folder) / 'report.html'}")
     if report.head is not None:
         typer.echo(f"the recommended head: blindlib.inspection.load_head({str(folder / 'head')!r}).transform(x)")
 

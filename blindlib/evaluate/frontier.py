@@ -74,14 +74,14 @@ def advice(points: pd.DataFrame, budget: float) -> str:
     points = points.assign(cost=100 * (x["id"] - points["id"]) / (x["id"] - 50))
     within = points[(points["cost"] <= budget) & (points["method"] != "x")].sort_values("emotion")
     if within.empty:
-        return f"No method keeps the identity within {budget:g} %."
+        return f"No method keeps identity within {budget:g} %."
     best = within.iloc[0]
     without = points.loc[points["method"] == best["method"], "strength"].max() == 0  # an eraser: it has no λ
     name = best["method"] if without else f"{best['method']} (λ = {best['strength']:g})"
     text = (
-        f"Within {budget:g} % of the identity, {name} leaves the strongest "
-        f"attacker least: {best['emotion']:.1f} ± {best['emotion_hw']:.1f} % of the emotion (x {x['emotion']:.1f}, "
-        f"chance {x['chance']:.1f}), at {best['cost']:.1f} % of the identity"
+        f"Of what costs at most {budget:g} % of identity (verification above chance), {name} leaves the strongest "
+        f"attacker least: it reads emotion at {best['emotion']:.1f} ± {best['emotion_hw']:.1f} % balanced accuracy "
+        f"(x {x['emotion']:.1f}, chance {x['chance']:.1f}), and identity falls by {best['cost']:.1f} %"
     )
     others = within[within["method"] != best["method"]].groupby("method", sort=False).first()
     close = others[others["emotion"] - others["emotion_hw"] <= best["emotion"]]

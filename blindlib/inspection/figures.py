@@ -16,7 +16,7 @@ def draw(report) -> dict[str, bytes]:
     with mpl.rc_context(STYLE):
         figures = {"read": leaks(report.readings)} if len(report.readings) else {}
         if len(report.points):
-            figures["frontier"] = frontier(report.points, report.hide)
+            figures["frontier"] = frontier(report.points, report.hide, report.budget)
         return {name: _png(figure) for name, figure in figures.items()}
 
 
@@ -44,8 +44,11 @@ def leaks(readings: pd.DataFrame) -> Figure:
     return figure
 
 
-def frontier(points: pd.DataFrame, label: str) -> Figure:
-    """Verification against what is read of the label, for each method and strength; rows of `hide.frontier`."""
+def frontier(points: pd.DataFrame, label: str, budget: float) -> Figure:
+    """Verification against what is read of the label, for each method and strength; rows of `hide.frontier`.
+
+    Left of the upright line a method costs more of verification's way from chance to x than the budget, in percent.
+    """
     figure, (axis,) = new_figure(height=3.4)
     for method, rows in points.groupby("method", sort=False):
         error = [rows["value"] - rows["low"], rows["high"] - rows["value"]]
@@ -60,6 +63,8 @@ def frontier(points: pd.DataFrame, label: str) -> Figure:
     best = points[points["recommended"]]
     axis.plot(best["id"], best["value"], "o", ms=12, mfc="none", mec="#333333", ls="", label="recommended")
     axis.axhline(points["chance"].iloc[0], label="chance", **GUIDE)
+    id_x = points["id"].iloc[0]
+    axis.axvline(id_x - budget / 100 * (id_x - 50), label=f"budget: {budget:g} %", **GUIDE | {"ls": "--"})
     axis.set(xlabel="verification accuracy, %", ylabel=f"{label} read by the strongest attacker, %")
     axis.legend(title="numbers: λ", loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -67,11 +67,18 @@ def read(path: Path | str, table: Path | str | None = None, *, identity: str = "
         frame = read_labels(table, "a table of labels", "check the name", rows)
         if len(frame) != rows:
             remedy = "give every row of x one line, in the same order, and a header"
+            remedy = "x lies the other way round: save its transpose, x.T" if x.shape[1:] == (len(frame),) else remedy
             raise InputError(table, f"{len(frame)} rows of labels for {rows} of x", remedy)
         columns |= {name: frame[name].to_numpy(object) for name in frame}
     there = ", ".join(str(name) for name in columns if name != identity) or "none"
     if identity not in columns:
-        remedy = f"say by --identity which column tells who is shown (there are: {there}), or give a CSV by --labels"
+        remedy = f"say by --identity which column tells who is shown (there are: {there})"
+        alike = [name for name in columns if name.lower() == identity.lower()]
+        remedy = f"say --identity {alike[0]}" if alike else remedy
+        if len(columns) == 1 and set(there) & set(";\t"):
+            remedy = "its cells are parted by semicolons or tabs: save it with commas"
+        if not columns:
+            remedy = "give a CSV by --labels: a line for each row of x, with who is shown and what is known of it"
         raise InputError(table or path, f"no {identity!r}", remedy)
     missing = [name for name in only if name not in columns]
     if missing:
@@ -194,15 +201,16 @@ def scan(x: np.ndarray) -> int:
     InputError
         If a value is not finite.
     """
-    seen, bad = set(), 0
+    seen, bad = set(), []
     for start in range(0, len(x), BLOCK):
         block = np.ascontiguousarray(x[start : start + BLOCK])
         with np.errstate(over="ignore"):  # what is finite in double precision need not be in single
-            bad += int((~np.isfinite(block.astype(np.float32))).any(axis=1).sum())
+            bad += (start + np.flatnonzero(~np.isfinite(block.astype(np.float32)).all(axis=1))).tolist()
         seen.update(hashlib.blake2b(row, digest_size=16).digest() for row in block)
     if bad:
+        rows = f"row {bad[0]}, counted from 0," + (f" and {len(bad) - 1:,} more" if len(bad) > 1 else "")
         raise InputError(
-            "x", f"{bad} rows hold NaN or infinity in single precision", "leave these rows out, labels and all"
+            "x", f"{rows} hold NaN or infinity in single precision", "leave these rows out, labels and all"
         )
     return len(x) - len(seen)
 

@@ -181,11 +181,11 @@ def margins(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def scorecard(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """The verdicts to read, a line each: claim, rule, as the paper measures, by which cell, and by the strongest."""
+    """The verdicts to read, a line each: claim, rule, by the paper's attackers, by which cell, and by the strongest."""
     lines = []
     for row in verdicts.to_dict("records"):
         line = {"": row["id"], "The paper claims": row["claim"], "Holds when": row["rule"]}
-        line["As the paper measures [95 % interval]"] = _words(row, "")
+        line["By the paper's attackers [95 % interval]"] = _words(row, "")
         line["Decided by"] = row["evidence"].partition(";")[0]
         attacked = isinstance(row["strongest_verdict"], str)
         line["Against the strongest attacker"] = _words(row, "strongest_") if attacked else ""

@@ -253,7 +253,8 @@ def caption(table: str, preset: str, provenance: str) -> str:
     faces = words[provenance]
     texts = {
         "table1": f"Table 1, preset {preset}: balanced accuracy in % ± 95 % interval [published]; protocol B. {faces}.",
-        "table2": f"Table 2, preset {preset}: attractiveness, in % ± 95 % interval [published]. {faces}.",
+        "table2": f"Table 2, preset {preset}: attractiveness, in % ± 95 % interval [published]. {faces}. Eq. Opp. is how "
+        "far the two TPRs are apart, without sign; its ± is that of the gap with its sign.",
         "claims": f"The paper's claims, preset {preset} ({provenance} data).",
     }
     return texts[table] + (" A minute's run: its numbers mean nothing." if "smoke" in preset else "")
@@ -283,6 +284,16 @@ def _pages(laid_out: pd.DataFrame) -> list[pd.DataFrame]:
     return [rest[first], *(rest[["Domain", *others[k : k + 4]]] for k in range(0, len(others), 4))]
 
 
+def _screens(laid_out: pd.DataFrame) -> list[pd.DataFrame]:
+    """A laid-out table as one reads it on a screen: Table 1 in two, the paper's columns, then all others as lines."""
+    if "Domain" not in laid_out:
+        return [laid_out]
+    paper_s = _pages(laid_out)[0].join(laid_out[[name for name in COUNTS if name in laid_out]])
+    ours = [name for name in laid_out if name == "Chance" or name not in paper_s]
+    others = laid_out.set_index("Domain")[ours].T.rename_axis("Representation").reset_index()
+    return [paper_s, others] if len(others) > 1 else [paper_s]
+
+
 def save_table(table: pd.DataFrame, laid_out: pd.DataFrame, folder: Path, name: str, caption: str) -> None:
     """Write `name`.csv (tidy), `name`.md and `name`.tex (laid out; see `latex`), each atomically.
 
@@ -291,6 +302,6 @@ def save_table(table: pd.DataFrame, laid_out: pd.DataFrame, folder: Path, name: 
     file = {suffix: below(folder, f"{name}.{suffix}", "table") for suffix in ("csv", "md", "tex")}
     write_csv(file["csv"], table, float_format="%.1f")
     key = "\n".join(f"* {shown}: {words}." for shown, words in meanings(table.get("representation", ())).items())
-    parts = [caption, laid_out.to_markdown(index=False, disable_numparse=True), key]
+    parts = [caption, *(part.to_markdown(index=False, disable_numparse=True) for part in _screens(laid_out)), key]
     write_text(file["md"], "\n\n".join(filter(None, parts)) + "\n")
     write_text(file["tex"], as_latex(_pages(laid_out), caption, name, _note(laid_out)))
