@@ -346,7 +346,7 @@ def test_a_memory_map_is_read_in_parts_and_its_people_are_sampled(tmp_path, monk
     monkeypatch.setattr("blindlib.inspection.run._VERIFIED", 1_000)
     monkeypatch.setattr("blindlib.inspection.reading.BLOCK", 1_000)
     monkeypatch.setattr("blindlib.inspection.people._PAIRS", 500)
-    monkeypatch.setattr("blindlib.common.work.cores", lambda: 2)  # attackers that train at once have copies of their own
+    monkeypatch.setattr("blindlib.common.work.cores", lambda: 2)  # who train at once have copies of their own
     tracemalloc.start()
     report = audit(**given, rows=800, attackers=("linear",), progress=False)
     peak = tracemalloc.get_traced_memory()[1]

@@ -27,24 +27,23 @@ _TABLES = {  # attribute -> what stands above it
 }
 _LEGENDS = {
     "readings": "Balanced accuracy, %: in turn each part of the people is tested by attackers whom others train; `low` "
-    "and `high` are its 95 % interval over people. `linear` is a discriminant analysis, `SVM` has an RBF kernel, `MLP` is "
-    "a network of two layers, `kNN` asks the nearest neighbours, `RF` and `boosting` are trees. `strongest` is the one "
-    "of them, or the mean of all their answers, that reads most of validation people, "
-    "chosen anew for each part; a leak is what it reads above chance, by the lower end of its interval. Of labels that "
-    "leak nothing about 2.5 in 100 are so called by chance. `top_share` is the share of the most guessed class: 100 is "
-    "an attacker that has collapsed.",
+    "and `high` are its 95 % interval over people. `linear` is a discriminant analysis, `SVM` has an RBF kernel, `MLP` "
+    "is a network of two layers, `kNN` asks the nearest neighbours, `RF` and `boosting` are trees. `strongest` is the "
+    "one of them, or the mean of all, that reads most of validation people, chosen anew for each part; a leak is what "
+    "it reads above chance, by the lower end of its interval. Of labels that leak nothing about 2.5 in 100 are so "
+    "called by chance. `top_share` is the share of the most guessed class: 100 is an attacker that has collapsed.",
     "verification": "By cosine, %; the threshold of each fifth of the people is set by the others; `_hw` are "
-    "half-widths of 95 % intervals over the five. `auc` is the area under the ROC curve, `eer` the rate at which as many "
-    "are wrongly accepted as rejected, `tar` the share of true pairs accepted at one false accept in 1,000.",
+    "half-widths of 95 % intervals over the five. `auc` is the area under the ROC curve, `eer` the rate at which as "
+    "many are wrongly accepted as rejected, `tar` the share of true pairs accepted at one false accept in 1,000.",
     "health": "`collapsed`: an effective rank below 2, or over 90 % of the variance in one direction (`top_share`, %). "
     "What is not read of such a representation is dead, not hidden. `duplicates` are rows equal to an earlier one.",
     "points": "`value`, `id` and `cost` are of people of part *report*, who trained no head and chose nothing; "
     "`hidden` is how many points less than of x are read of the same people. `cost` is the share of verification above "
     "chance that is lost, %. By `choose_value` and `choose_cost`, of people of part *choose*, one point is "
-    "recommended. `strength` is λ, the weight of a head's penalty: λ = 0 is a head without it and is never recommended; – "
-    "is a method without λ. SN is SensitiveNets, LNTL Learning Not to Learn; `pull` draws every picture to the mean of "
-    "its person's; LEACE, SPLINCE, INLP and NAP take directions out, Obliviator what a kernel sees. The folds of people "
-    "are others than above: the same quantity may differ by a point.",
+    "recommended. `strength` is λ, the weight of a head's penalty: λ = 0 is a head without it and is never "
+    "recommended; – is a method without λ. SN is SensitiveNets, LNTL Learning Not to Learn; `pull` draws every picture "
+    "to the mean of its person's; LEACE, SPLINCE, INLP and NAP take directions out, Obliviator what a kernel sees. The "
+    "folds of people are others than above: the same quantity may differ by a point.",
     "others": "The strongest attacker, of all kinds, on people of part *report*: of x, and of the recommended φ.",
 }
 _TITLE = "# What these embeddings give away"  # of report.md

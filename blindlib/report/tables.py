@@ -253,8 +253,8 @@ def caption(table: str, preset: str, provenance: str) -> str:
     faces = words[provenance]
     texts = {
         "table1": f"Table 1, preset {preset}: balanced accuracy in % ± 95 % interval [published]; protocol B. {faces}.",
-        "table2": f"Table 2, preset {preset}: attractiveness, in % ± 95 % interval [published]. {faces}. Eq. Opp. is how "
-        "far the two TPRs are apart, without sign; its ± is that of the gap with its sign.",
+        "table2": f"Table 2, preset {preset}: attractiveness, in % ± 95 % interval [published]. {faces}. Eq. Opp. is "
+        "how far the two TPRs are apart, without sign; its ± is that of the gap with its sign.",
         "claims": f"The paper's claims, preset {preset} ({provenance} data).",
     }
     return texts[table] + (" A minute's run: its numbers mean nothing." if "smoke" in preset else "")
