@@ -18,7 +18,8 @@ def _kept(results: pd.DataFrame) -> pd.DataFrame:
 def frontier_points(results: pd.DataFrame, chosen: dict[str, list[float]] | None = None) -> pd.DataFrame:
     """What every λ costs and hides: `method`, `strength`, `id`, `emotion`, `chance` and half-widths, in %.
 
-    `chosen` has the λ that validation people chose in each split, by method; the column of that name counts them.
+    `chosen` has the λ that validation people chose in each split, by method; the column of that name counts them,
+    0 of a method that has one.
     """
     kept, columns = _kept(results), ["id", "id_hw", "emotion", "emotion_hw", "chance"]
     if not {"ID", "emotion"} <= set(kept["task"]):
@@ -26,7 +27,8 @@ def frontier_points(results: pd.DataFrame, chosen: dict[str, list[float]] | None
     points = summarise(kept, ["method", "strength", "task"]).pivot(index=["method", "strength"], columns="task")
     shown = [(number, task) for task in ("ID", "emotion") for number in ("mean", "half_width")]
     points = points[[*shown, ("chance", "emotion")]].set_axis(columns, axis=1).reset_index()
-    own = [(chosen or {}).get(method, ()) for method in points["method"]]
+    several = points["method"].duplicated(keep=False)  # of one λ nothing was chosen
+    own = [(chosen or {}).get(m, ()) if many else () for m, many in zip(points["method"], several, strict=True)]
     picks = zip(own, points["strength"], strict=True)
     return points.assign(chosen=[int(np.isclose(splits, strength).sum()) for splits, strength in picks])
 

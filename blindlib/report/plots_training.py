@@ -155,7 +155,7 @@ def place_labels(axis: Axes, points: np.ndarray, words: list[str], colours: list
 def frontier(points: pd.DataFrame) -> Figure:
     """λ against ID and emotion on test people: the columns of `frontier_points`.
 
-    What validation people chose of several strengths has a ring; a method of one stands by its name alone.
+    What validation people chose has a ring; a method that has one strength stands by its name alone.
     """
     figure, (axis,) = new_figure(height=3.9)
     for method, rows in points.groupby("method", sort=False):
@@ -163,7 +163,7 @@ def frontier(points: pd.DataFrame) -> Figure:
         columns = (rows[name] for name in ("id", "emotion", "emotion_hw", "id_hw"))
         bars = {"fmt": shape(method), "ms": 6, "elinewidth": 0.6, "alpha": 0.9}
         axis.errorbar(*columns, color=colour(method), **bars)
-    chosen = points[(points["chosen"] > 0) & points["method"].duplicated(keep=False)]
+    chosen = points[points["chosen"] > 0]
     axis.plot(chosen["id"], chosen["emotion"], "o", ms=12, mfc="none", mec=GREY, mew=1.2)
     reach = points["id_hw"].fillna(0)
     _accuracy_axis(axis, (points["id"] - reach).min() - 1.0, min(100.0, (points["id"] + reach).max() + 0.25))
