@@ -256,12 +256,18 @@ def test_the_hypervolume_is_the_plane_that_a_method_s_points_dominate():
 
 def test_the_advice_is_the_blindest_within_the_budget_and_names_what_cannot_be_told_from_it():
     text = advice(frontier_points(frontier_rows(FRONTIER)), 3.0)
-    assert text.startswith("Within 3 % of the identity, SN (λ = 1) leaves the strongest attacker least: 50.0 ± 2.0 %")
-    assert text.endswith("at 0.0 % of the identity."), "LEACE's 70 is another number"
+    assert text.startswith("Of what costs at most 3 % of identity (verification above chance), SN (λ = 1) leaves the")
+    assert "it reads emotion at 50.0 ± 2.0 % balanced accuracy (x 80.0, chance 20.0)" in text
+    assert text.endswith("for 0.0 % of identity."), "LEACE's 70 is another number"
     close = frontier_points(frontier_rows(FRONTIER | {("LEACE", 0.0): (89, 51)}))
     assert advice(close, 3.0).endswith("; LEACE cannot be told from it.")
-    assert advice(close, 60.0).startswith("Within 60 % of the identity, SN (λ = 9)")
-    assert advice(close[close["method"] == "x"], 3.0) == "No method keeps the identity within 3 %."
+    assert advice(close, 60.0).startswith(
+        "Of what costs at most 60 % of identity (verification above chance), SN (λ = 9)"
+    )
+    assert advice(close[close["method"] == "x"], 3.0) == "No method keeps identity within 3 %."
+    picks = {"SN": [1.0, 1.0, 9.0], "LEACE": [0.0, 0.0, 0.0]}
+    counted = frontier_points(frontier_rows(FRONTIER), picks).set_index(["method", "strength"])["chosen"]
+    assert counted.to_dict() == {("LEACE", 0.0): 0, ("SN", 1.0): 2, ("SN", 9.0): 1, ("x", 0.0): 0}, "one λ is no choice"
 
 
 def test_summaries_average_seeds_before_rotations():

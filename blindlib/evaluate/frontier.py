@@ -83,7 +83,7 @@ def advice(points: pd.DataFrame, budget: float) -> str:
     text = (
         f"Of what costs at most {budget:g} % of identity (verification above chance), {name} leaves the strongest "
         f"attacker least: it reads emotion at {best['emotion']:.1f} ± {best['emotion_hw']:.1f} % balanced accuracy "
-        f"(x {x['emotion']:.1f}, chance {x['chance']:.1f}), and identity falls by {best['cost']:.1f} %"
+        f"(x {x['emotion']:.1f}, chance {x['chance']:.1f}), for {max(best['cost'], 0.0):.1f} % of identity"
     )
     others = within[within["method"] != best["method"]].groupby("method", sort=False).first()
     close = others[others["emotion"] - others["emotion_hw"] <= best["emotion"]]
