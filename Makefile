@@ -43,13 +43,13 @@ setup:  ## make the environment in .venv (the other targets do it when it is mis
 
 paper: setup  ## run every notebook that is out of date; tables and figures go to figures/PRESET
 	@"$$PY" -m blindlib inputs $(P)
-	@build=$$("$$PY" -m blindlib name --build $(P)) && if [ -d "$$build" ]; then \
-	BLINDLIB_CHECKOUT="$$PWD" $(MAKE) --no-print-directory -C "$$build" -f "$$PWD/Makefile" run; fi
+	@build=$$("$$PY" -m blindlib name --build $(P)) && { [ ! -d "$$build" ] || \
+	BLINDLIB_CHECKOUT="$$PWD" exec $(MAKE) --no-print-directory -C "$$build" -f "$$PWD/Makefile" run; }
 
 # The graph, made inside the run's folder in build/, whose path thus stands in no rule. `blindlib inputs` writes the
-# .inputs files: what each stage depends on, by content. It stops there without data.
+# .inputs files: what each stage depends on, by content. It stops there without data. `exec`: who ends make ends the run.
 %.ipynb: %.inputs
-	@cd "$$BLINDLIB_CHECKOUT" && "$$PY" -m blindlib run notebooks/$@ $(P)
+	@cd "$$BLINDLIB_CHECKOUT" && exec "$$PY" -m blindlib run notebooks/$@ $(P)
 02_baseline.ipynb: 01_data_prep.ipynb
 03_sensitivenets.ipynb 04_lntl.ipynb: 02_baseline.ipynb
 05_probes.ipynb: 03_sensitivenets.ipynb 04_lntl.ipynb
@@ -85,7 +85,7 @@ pythons:  ## the unit tests on every Python of 3.11, 3.12, 3.13 that is here; ea
 test: lint  ## lint and all tests: units, whole smoke runs, kills, nbval on every notebook
 	@$(TESTS) --durations=15 tests
 
-long: setup  ## the tests that `make test` leaves out: lost products, full disks, Ctrl-C, JupyterLab
+long: setup  ## the tests that `make test` leaves out: more kills, lost products, full disks, Ctrl-C, JupyterLab
 	@BLINDLIB_LONG=1 $(TESTS) -m long tests
 
 override STRIP = --keep-output --keep-count --extra-keys "metadata.language_info cell.metadata.execution"

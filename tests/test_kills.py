@@ -1,7 +1,8 @@
-"""A run that is killed at three moments ends with the bytes of one that was not; at random ones: `scripts/kills.py`."""
+"""A run that is killed ends with the bytes of one that was not; at random moments: `scripts/kills.py`."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -34,6 +35,35 @@ def cell_is_running(folder: Path, name: str, tag: str) -> bool:
     )
 
 
+def test_killed_in_a_stage_it_loses_that_stage_alone(undisturbed, tmp_path):
+    for name in ("build", "figures"):
+        shutil.copytree(undisturbed / name, tmp_path / name)
+    for lost in ("build/smoke/05_probes.ipynb", "figures/smoke/run.json"):
+        (tmp_path / lost).unlink()
+    own = kills.environment(tmp_path)
+    kill_at(lambda: cell_is_running(tmp_path, "05_probes", "measure"), own, tmp_path)
+    assert finish(own, tmp_path) == ["05_probes", "06_celeba_fairness"]
+    assert kills.products(tmp_path) == kills.products(undisturbed), "not the same bytes"
+
+
+def kill_at(moment, own: dict[str, str], folder: Path) -> None:
+    """Start a run, kill -9 its group at a moment, and see that nothing of it lives on and that it left no record."""
+    process = kills.start(own, folder / "log")
+    wait_for(moment, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert kills.left_after(own) == [], "a process that outlives its parent"
+    assert not (folder / "figures" / "smoke" / "run.json").exists()
+
+
+def finish(own: dict[str, str], folder: Path) -> list[str]:
+    """The stages that a run which is left alone still runs; nothing of it is left."""
+    assert kills.start(own, folder / "log").wait() == 0
+    assert kills.left_after(own) == [] and kills.litter(own) == []
+    return [name for name in NAMES if f"{name} (smoke)" in (folder / "log").read_text()]
+
+
+@pytest.mark.long
 def test_killed_in_extraction_and_in_training_it_ends_with_the_same_tables(undisturbed, tmp_path):
     moments = [
         lambda: list((tmp_path / "build" / "embeddings").glob("*.partial")),
@@ -42,18 +72,7 @@ def test_killed_in_extraction_and_in_training_it_ends_with_the_same_tables(undis
     ]
     own = kills.environment(tmp_path)
     for moment in moments:
-        process = kills.start(own, tmp_path / "log")
-        wait_for(moment, process)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        assert kills.left_after(own) == [], "a process that outlives its parent"
-        assert not (tmp_path / "figures" / "smoke" / "run.json").exists()
-    process = kills.start(own, tmp_path / "log")
-    assert process.wait() == 0
-    assert [name for name in NAMES if f"{name} (smoke)" in (tmp_path / "log").read_text()] == [
-        "05_probes",
-        "06_celeba_fairness",
-    ], "only the stage that was running is lost"
+        kill_at(moment, own, tmp_path)
+    assert finish(own, tmp_path) == ["05_probes", "06_celeba_fairness"], "only the stage that was running is lost"
     assert kills.products(tmp_path) == kills.products(undisturbed), "not the same bytes"
-    assert kills.left_after(own) == [] and kills.litter(own) == []
     assert not list((tmp_path / "build").rglob("*.partial"))

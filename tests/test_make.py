@@ -2,8 +2,10 @@
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from blindlib.common.files import ROOT
@@ -21,7 +23,8 @@ case "$3 $4" in
     mkdir -p "$HERE/build #1/the run"
     for n in 01_data_prep 02_baseline 03_sensitivenets 04_lntl 05_probes 06_celeba_fairness; do
       [ -e "$HERE/build #1/the run/$n.inputs" ] || touch "$HERE/build #1/the run/$n.inputs"; done;;
-  "run "*) touch "$HERE/build #1/the run/$(basename "$4")";;
+  "run "*) [ -z "$SLOW" ] || { echo $$ > "$HERE/pid"; exec sleep 60; }
+    touch "$HERE/build #1/the run/$(basename "$4")";;
   "record "*) touch "$HERE/fig ures/run.json";;
 esac
 """
@@ -56,8 +59,26 @@ def make(tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
         return log.read_text().splitlines()
 
-    run.home = home
+    run.home, run.python = home, python
     return run
+
+
+def test_who_ends_make_ends_the_run(make, tmp_path):
+    own = {"PATH": os.environ["PATH"], "LOG": str(tmp_path / "log"), "HERE": str(tmp_path), "PY": str(make.python)}
+    running = subprocess.Popen(["make", "paper"], cwd=make.home, env=own | {"SLOW": "1"}, stderr=subprocess.DEVNULL)
+    pid = tmp_path / "pid"
+    until(lambda: pid.is_file() and pid.read_text().strip(), 20)
+    running.terminate()  # make alone, as a service manager or `kill` does, not its group
+    running.wait(20)
+    until(lambda: not psutil.pid_exists(int(pid.read_text())), 5)
+
+
+def until(true, seconds: float) -> None:
+    """Wait for a condition; AssertionError if it has not come after so many seconds."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
