@@ -9,11 +9,22 @@ fi
 fits='import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'
 candidates=(python3.11 python3.12 python3.13 python3)
 [ -z "${PYTHON:-}" ] || candidates=("$PYTHON")
+all=$(grep -c == requirements.lock)
+show_progress() {  # pip's lines -> one that counts the packages
+    local count=0
+    while read -r what name _; do
+        case $what in
+            Collecting) printf '\r%3d of at most %d: %-50.50s' "$((++count))" "$all" "$name" ;;
+            Installing) printf '\r%-75s\n' "installing them" ;;
+        esac
+    done
+}
 for python in "${candidates[@]}"; do
     if "$python" -c "$fits" >/dev/null 2>&1; then
         echo "Setting up $venv with $("$python" --version) and requirements.lock (PyTorch is large: some minutes)"
         "$python" -m venv --clear "$venv"
-        "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar on -q -r requirements.lock
+        "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar off -r requirements.lock |
+            show_progress
         "$venv/bin/python" -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
         exit 0
     fi
