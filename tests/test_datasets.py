@@ -18,7 +18,7 @@ from blindlib.data import source
 from blindlib.data.catalogue import CATALOGUE, SYNTHETIC, no_data, status
 from blindlib.data.facetable import for_faces, load_facetable
 from blindlib.data.miniatures import WRITERS, write_clip, write_miniatures
-from blindlib.data.readers import celeba
+from blindlib.data.readers import celeba, cremad
 from blindlib.data.readers.celeba import load_celeba
 from blindlib.data.readers.cfee import emotion_of, load_cfee
 from blindlib.data.readers.cremad import apex_index, load_cremad, read_apex
@@ -157,6 +157,14 @@ def test_the_apex_is_where_the_face_has_moved_most(tmp_path):
     write_clip(tmp_path / "clip.flv", moving)
     apex = np.asarray(read_apex(tmp_path / "clip.flv"))
     assert apex.shape == (360, 480, 3) and abs(int(apex[170, 220].mean()) - 210) < 12
+
+
+def test_a_clip_of_huge_frames_or_without_end_is_not_decoded(tmp_path, monkeypatch):
+    write_clip(tmp_path / "clip.flv", np.full((20, 64, 64, 3), 90, np.uint8))
+    monkeypatch.setattr("blindlib.data.readers.cremad._FRAMES", 7)
+    assert sum(1 for _ in cremad._frames(tmp_path / "clip.flv")) == 7
+    monkeypatch.setattr("blindlib.data.readers.cremad._PIXELS", 480 * 360 - 1)
+    assert read_apex(tmp_path / "clip.flv") is None
 
 
 def test_the_lfw_miniature_has_all_that_lfw_has(miniatures):

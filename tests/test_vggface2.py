@@ -292,3 +292,27 @@ def test_the_backbone_finds_its_weights_and_keys_the_store_by_their_bytes(
     np.testing.assert_array_equal(fast.encode(frames), embed_frames(deepcopy(folded).to(torch.bfloat16), frames))
     left, right = np.array(backbone.alignment.points)[[2, 0]]  # the eyes' outer corners
     assert left[0] + right[0] == pytest.approx(224, abs=1) and right[0] > left[0], "upright, in the middle"
+
+
+@pytest.mark.parametrize("kind", ["layer", "weight", "soft", "raw", "virtual"])
+def test_an_hdf5_file_opens_no_other_file(tmp_path, kind):
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["conv/kernel:0"] = other["kernel:0"] = np.zeros((7, 7, 3, 64), np.float32)
+    with h5py.File(tmp_path / "links.h5", "w") as file:
+        file.attrs["layer_names"] = np.array([b"conv"])
+        layer = file if kind == "layer" else file.create_group("conv")
+        if kind == "layer":
+            file["conv"] = h5py.ExternalLink("other.h5", "/conv")
+        elif kind == "weight":
+            layer["kernel:0"] = h5py.ExternalLink("other.h5", "/kernel:0")
+        elif kind == "soft":
+            layer["kernel:0"] = h5py.SoftLink("/conv/kernel:0")
+        elif kind == "raw":
+            layer.create_dataset("kernel:0", (4,), "f4", external=[(str(tmp_path / "other.h5"), 0, 16)])
+        else:
+            layout = h5py.VirtualLayout((7, 7, 3, 64), "f4")
+            layout[:] = h5py.VirtualSource(tmp_path / "other.h5", "kernel:0", (7, 7, 3, 64))
+            layer.create_virtual_dataset("kernel:0", layout)
+        if kind != "layer":
+            layer.attrs["weight_names"] = np.array([b"kernel:0"])
+    assert re.search("is a link|lies in another file", refused(tmp_path / "links.h5"))

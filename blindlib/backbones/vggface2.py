@@ -87,16 +87,32 @@ def _published(ours: str, is_kernel: bool) -> tuple[str, str, str]:
     return f"{name}/bn/{_KERAS_PARTS[tensor]}", f"{flat}_bn.{tensor}", ours
 
 
+def _own(group, name: str):
+    """What an HDF5 group holds of that name. ValueError for a link, or a part, that would open another file."""
+    from h5py import Dataset, HardLink
+
+    for part in name.split("/"):
+        link = group.get(part, getlink=True)
+        if link is not None and not isinstance(link, HardLink):
+            raise ValueError(f"{name} is a link")
+        group = group[part]
+    if isinstance(group, Dataset) and (group.external or group.is_virtual):
+        raise ValueError(f"{name} lies in another file")
+    return group
+
+
 def _read_keras(path: Path) -> dict[str, torch.Tensor]:
     import h5py
 
     found, size = {}, 0
     with h5py.File(path) as file:
         for layer in np.asarray(file.attrs["layer_names"]).astype(str):
+            _own(file, layer)
             for weight in np.asarray(file[layer].attrs["weight_names"]).astype(str):
-                size += file[layer][weight].nbytes
+                stored = _own(file[layer], weight)
+                size += stored.nbytes
                 require_room(size)
-                value = torch.from_numpy(file[layer][weight][()])
+                value = torch.from_numpy(stored[()])
                 if value.ndim == 4:  # a kernel: (height, width, in, out) -> (out, in, height, width)
                     value = value.permute(3, 2, 0, 1)
                 found[f"{layer}/{weight.rsplit('/', 1)[-1].removesuffix(':0')}"] = value

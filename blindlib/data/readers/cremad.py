@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from blindlib.data.facetable import FaceTable, make_facetable
 PEOPLE, SENTENCES = "VideoDemographics.csv", "SentenceFilenames.csv"
 EMOTIONS = {"ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happiness", "NEU": "neutral", "SAD": "sadness"}
 _CLIP = re.compile(rf"^(?P<actor>\d{{4}})_[A-Z]{{3}}_(?P<emotion>{'|'.join(EMOTIONS)})_(LO|MD|HI|XX)\.flv$")
+_PIXELS, _FRAMES = 1 << 22, 10_000  # of a frame, and of a clip, at most: CREMA-D's have 480 x 360, and 150
 _REMEDY = "see CREMA-D in DATA.md: `blindlib data fetch cremad` prints where its files are"
 
 
@@ -113,6 +115,7 @@ def _frames(clip: Path) -> Iterator:
     try:
         with av.open(str(clip), format="flv") as container:
             if container.streams.video:
-                yield from container.decode(container.streams.video[0])
+                container.streams.video[0].codec_context.options = {"max_pixels": str(_PIXELS)}
+                yield from islice(container.decode(container.streams.video[0]), _FRAMES)
     except (av.FFmpegError, OSError):
         return  # what came before the damage counts
