@@ -131,20 +131,26 @@ def audit(
     budget: Annotated[float, typer.Option(help="Percent of verification that hiding may cost.")] = 3.0,
     attacker: Annotated[list[str], typer.Option(help="Default: linear, SVM, MLP; also kNN, RF, boosting.")] = (),
     seed: Annotated[int, typer.Option(help="Another seed draws other people into other parts.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="A folder; by default audit_NAME here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A folder; by default audit_NAME here, or audit_NAME_without_LABEL.")
+    ] = None,
 ) -> None:
     """Audit embeddings of one's own: what they give away, what hiding it costs, and which method to use."""
+    from blindlib.common.files import below
     from blindlib.inspection import audit, read
     from blindlib.inspection.attack import ATTACKERS
     from blindlib.inspection.report import check_folder
 
-    folder = check_folder(out or Path(f"audit_{embeddings.stem}"))
+    name = f"audit_{embeddings.stem}" + (f"_without_{hide}" if hide else "")
+    folder = check_folder(out or below(Path(), name, "--hide"))
     given = read(embeddings, labels, identity=identity, only=tuple(label))
     options = {"attackers": tuple(attacker) or ATTACKERS, "budget": budget, "seed": seed}
     report = audit(**given, hide=hide, head=head, **options)
     typer.echo(report)
-    verb = "replaced" if (folder / "report.html").is_file() else "wrote"
-    typer.echo(f"{verb} {report.save(folder) / 'report.html'}")
+    earlier, head_too = (folder / "report.html").is_file(), (folder / "head.safetensors").is_file()
+    typer.echo(f"{'replaced' if earlier else 'wrote'} {report.save(folder) / 'report.html'}")
+    if head_too and report.head is None:
+        typer.echo("removed the head that the earlier audit had recommended")
     if report.head is not None:
         typer.echo(f"the recommended head: blindlib.inspection.load_head({str(folder / 'head')!r}).transform(x)")
 

@@ -109,9 +109,7 @@ def scorecard(preset: str, figures: Path) -> str:
     verdicts, lines = pd.read_csv(figures / preset / "claims.csv"), []
     cards = claims.scorecard(verdicts)
     for row, card in zip(verdicts.to_dict("records"), cards.to_dict("records"), strict=True):
-        unit = " %" if re.search("Diff [≤≥]", row["rule"]) else " points"
-        both = [text.partition(";")[0] for text in list(card.values())[3::2]]
-        both = [f"{text}{unit}" if "]" in text else text for text in both]
+        both = [text.partition(";")[0] or "–" for text in list(card.values())[3::2]]
         lines.append([f"[{row['id']}](figures/{preset}/claims.md)", row["claim"], row["rule"], *both])
     return grid(["", "claim", "holds when", "by the paper's attackers", "by our strongest"], lines)
 

@@ -297,7 +297,7 @@ def test_where_no_leak_is_found_it_is_said_what_was_read_and_what_is_not_ruled_o
     report = audit(x, identity=WHO, labels={"mood": mood}, attackers=("linear",), progress=False)
     row = strongest(report)
     assert not row["leak"] and "certain" not in str(report)
-    assert f"No leak of mood was found in x: the strongest attacker, with {row['train_people']} people" in str(report)
+    assert f"found strongest, with {row['train_people']} people" in str(report)
     assert f"a leak of up to {row['high'] - row['chance']:.1f} points" in str(report)
 
 
@@ -452,11 +452,17 @@ def test_the_command_writes_the_report_and_says_one_line_of_what_is_wrong(tmp_pa
     np.savez(tmp_path / "e.npz", x=X, identity=WHO, mood=MOOD)
     monkeypatch.chdir(tmp_path)
     command = ["blindlib", "audit", "e.npz", "--attacker", "linear"]
-    for more, code in (([], 0), (["--hide", "age"], 1)):
+    for more, code in (([], 0), (["--hide", "age"], 1), (["--hide", "a/../../b"], 1), (["--hide", "mood"], 0)):
         monkeypatch.setattr(sys, "argv", [*command, *more])
         with pytest.raises(SystemExit) as ended:
             main()
         assert ended.value.code == code
     said = capsys.readouterr()
     assert "240 people" in said.out and (tmp_path / "audit_e" / "report.html").exists()
-    assert "error: hide: there is no label 'age'" in said.err
+    assert "error: hide: there is no label 'age'" in said.err and not (tmp_path / "audit_e_without_age").exists()
+    assert (tmp_path / "audit_e" / "report.html").exists(), "what was hidden has a folder of its own"
+    assert load_head(tmp_path / "audit_e_without_mood" / "head") and "removed the head" not in said.out
+    monkeypatch.setattr(sys, "argv", [*command, "--out", "audit_e_without_mood"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "replaced audit_e_without_mood/report.html\nremoved the head" in capsys.readouterr().out

@@ -45,12 +45,11 @@ def test_the_scorecard_has_every_claim_s_verdict_and_interval_as_the_csv_has_the
     assert list(lines) == list(rows["id"]) and len(lines) >= 7
     for row in rows.itertuples():
         cells = [cell.strip() for cell in lines[row.id].split("|")[1:-1]]
-        assert (
-            cells[2] == row.rule and f" {row.verdict}: {row.estimate:.1f} [{row.low:.1f}, {row.high:.1f}]" in cells[3]
-        )
+        estimate, low, high = (f"{round(value, 1) + 0.0:.1f}" for value in (row.estimate, row.low, row.high))
+        assert cells[2] == row.rule and f" {row.verdict}: {estimate} [{low}, {high}]" in cells[3]
         assert cells[3].endswith(" %" if row.id in ("C1", "C2", "C3") else " points")
         attacked = isinstance(row.strongest_verdict, str)
-        assert (f"{row.strongest_verdict}: {row.strongest_estimate:.1f} [" in cells[4]) if attacked else not cells[4]
+        assert (f"{row.strongest_verdict}: {row.strongest_estimate:.1f} [" in cells[4]) if attacked else cells[4] == "–"
 
 
 def test_a_changed_csv_changes_the_texts_and_a_number_that_is_no_row_s_is_refused(tmp_path):

@@ -20,7 +20,7 @@ from blindlib.blinders.training import Training, TrainingSet, encode, pick_devic
 from blindlib.blinders.validation import ValidationProbes, choose
 from blindlib.common import door
 from blindlib.common.errors import InputError, reason
-from blindlib.common.files import check, write_bytes, write_json
+from blindlib.common.files import check, sha256, write_bytes, write_json
 from blindlib.common.reading import read_json
 from blindlib.common.tensors import read_safetensors, require_weights
 from blindlib.common.work import derive_seed, track
@@ -108,6 +108,7 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         write_card(file.with_suffix(".md"), self, notes)
         write_bytes(file, save(self._arrays()))
         meta = {"class": type(self).__name__, "parameters": to_jsonable_python(self.get_params())}
+        meta["weights_sha256"] = sha256(file)
         described = {name: getattr(self, f"{name}_") for name in self._described}
         write_json(file.with_suffix(".json"), {**meta, "features": self.n_features_in_, **described})
         return file
@@ -136,6 +137,8 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             raise InputError(described, problem, remedy) from None
         if blinder is None:
             raise InputError(file, f"holds {kind!s:.40}, not {cls.__name__}", "load it by the class that saved it")
+        if meta.get("weights_sha256") not in (None, sha256(file)):
+            raise InputError(file, f"holds other weights than {described.name} describes", remedy)
         require_weights(file, arrays, remedy)
         wrong = [f"{name} holds {str(v.dtype)[6:]}" for name, v in arrays.items() if v.dtype != torch.float32]
         if wrong:

@@ -156,13 +156,13 @@ def quick_accuracy(z: np.ndarray, pairs: pd.DataFrame) -> float:
 
 
 def health(name: str, z: np.ndarray, duplicates: int | None) -> dict:
-    """Whether a representation is alive: effective rank and others of `measure.collapse`, `top_share`, `duplicates`.
+    """Whether a representation is alive: effective rank and others of `measure.collapse`, `top_variance`, `duplicates`.
 
-    `top_share` is the share of the variance that lies in one direction, in percent.
+    `top_variance` is the share of the variance that lies in one direction, in percent.
 
     `collapsed` where the rank is below 2 or one direction holds over 90 % of the variance: then what is not read of it
     may be dead, and not hidden. The limits are our choice.
     """
     values, top = collapse(z), 100 * float(spectrum(z).max(initial=0.0))
     dead = values["effective_rank"] < 2 or top > 90 or not top
-    return {"representation": name, **values, "top_share": top, "duplicates": duplicates, "collapsed": dead}
+    return {"representation": name, **values, "top_variance": top, "duplicates": duplicates, "collapsed": dead}

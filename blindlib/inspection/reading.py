@@ -228,8 +228,10 @@ def make_task(name: str, values: np.ndarray, who: np.ndarray, people: int = PEOP
     enough = [code for code, count in enumerate(shown) if count >= people]
     if len(enough) < 2:
         most = ", ".join(map(str, sorted(shown, reverse=True)[:2])) or "nobody"
+        many = len(classes) > max(20, len(np.unique(who)) // 4)
         problem = f"has {len(classes)} classes, shown by {most} people at most"
         remedy = f"two classes with {people} people each are needed: label more people, merge classes, or leave it out"
+        remedy = f"is it a number, an age say? Cut it into classes that {people} people show" if many else remedy
         raise InputError(f"label {name!r}", problem, remedy)
     renamed = np.full(len(classes) + 1, -1)
     renamed[enough] = np.arange(len(enough))

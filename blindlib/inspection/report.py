@@ -35,16 +35,18 @@ _LEGENDS = {
     "verification": "By cosine, %; the threshold of each fifth of the people is set by the others; `_hw` are "
     "half-widths of 95 % intervals over the five. `auc` is the area under the ROC curve, `eer` the rate at which as "
     "many are wrongly accepted as rejected, `tar` the share of true pairs accepted at one false accept in 1,000.",
-    "health": "`collapsed`: an effective rank below 2, or over 90 % of the variance in one direction (`top_share`, %). "
-    "What is not read of such a representation is dead, not hidden. `duplicates` are rows equal to an earlier one.",
+    "health": "`collapsed`: an effective rank below 2, or over 90 % of the variance in one direction (`top_variance`, "
+    "%). What is not read of such a representation is dead, not hidden. `duplicates` are rows equal to an earlier one. "
+    "φ is the recommended one.",
     "points": "`value`, `id` and `cost` are of people of part *report*, who trained no head and chose nothing; "
     "`hidden` is how many points less than of x are read of the same people. `cost` is the share of verification above "
     "chance that is lost, %. By `choose_value` and `choose_cost`, of people of part *choose*, one point is "
     "recommended. `strength` is λ, the weight of a head's penalty: λ = 0 is a head without it and is never "
     "recommended; – is a method without λ. SN is SensitiveNets, LNTL Learning Not to Learn; `pull` draws every picture "
-    "to the mean of its person's; LEACE, SPLINCE, INLP and NAP take directions out, Obliviator what a kernel sees. The "
-    "folds of people are others than above: the same quantity may differ by a point.",
-    "others": "The strongest attacker, of all kinds, on people of part *report*: of x, and of the recommended φ.",
+    "to the mean of its person's; LEACE, SPLINCE, INLP and NAP take directions out, Obliviator what a kernel sees. "
+    "Fewer people train the attackers than above, and others are tested: of the same x they read something else.",
+    "others": "The strongest attacker of all that were asked for, as people of part *choose* say, on people of part "
+    "*report*, of whom `train_people` train: of x, and of the recommended φ.",
 }
 _TITLE = "# What these embeddings give away"  # of report.md
 _MIXED_UP = (
@@ -104,8 +106,8 @@ class Report:
         ]
         also = f"; with {few['train_people'].iloc[0]} people {few['value'].iloc[0]:.1f} %" if len(few) else ""
         reading = (
-            f"the strongest attacker, with {row.train_people} people, reads {row.value:.1f} % [{row.low:.1f}, "
-            f"{row.high:.1f}], chance {row.chance:.1f}{also}"
+            f"the attacker that validation people found strongest, with {row.train_people} people, reads "
+            f"{row.value:.1f} % [{row.low:.1f}, {row.high:.1f}], chance {row.chance:.1f}{also}"
         )
         if row.leak:
             return f"{row.representation} gives away {row.label}: {reading}."
@@ -130,7 +132,7 @@ class Report:
         sentences.append(
             f"To hide {self.hide}, use {name}: the strongest attacker reads {best['value']:.1f} % [{best['low']:.1f}, "
             f"{best['high']:.1f}] (x {x['value']:.1f}, chance {x['chance']:.1f}), {cost} ({x['id']:.1f} → "
-            f"{best['id']:.1f} %). Of the methods that may cost {self.budget:g} % it hides most of validation people."
+            f"{best['id']:.1f} %). Other people chose it, of the methods that cost {self.budget:g} % at most."
         )
         if best["hidden"] <= best["hidden_hw"]:
             sentences.append(
@@ -143,7 +145,8 @@ class Report:
         near = self.points["cost"].le(self.budget) & self.points["low"].le(best["value"]) & ~self.points["recommended"]
         near &= ~self.points["method"].isin(["x", best["method"]])
         if near.any():
-            sentences.append(f"Not to be told from it: {', '.join(dict.fromkeys(self.points.loc[near, 'method']))}.")
+            others = ", ".join(dict.fromkeys(self.points.loc[near, "method"]))
+            sentences.append(f"As good, within the intervals: {others}.")
         sentences += [
             f"{label} after hiding: x {rows['value'].iloc[0]:.1f}, φ {rows['value'].iloc[-1]:.1f} %."
             for label, rows in self.others.groupby("label", sort=False)

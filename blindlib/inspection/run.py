@@ -92,7 +92,7 @@ def audit(
         raise InputError("heads", f"hold {other[0]}, which asks for labels that an audit has not", "leave it out")
     unknown = sorted(set(attackers) - set(RUNGS))
     if unknown:
-        raise InputError("attackers", f"there is no attacker {unknown[0]!r}", f"use {', '.join(RUNGS)}")
+        raise InputError("attackers", f"there is no attacker {unknown[0]!r}", f"use one or more of {', '.join(RUNGS)}")
     made, notes = _tasks(known, who, hide)
     tasks = {name: task for name, (task, _) in made.items()}
     notes += _notes(made)
@@ -118,6 +118,7 @@ def audit(
         bar.update(steps - bar.n)  # what there was no point for, or too few people
     return Report(
         **tables,
+        health=pd.DataFrame(auditor.alive),
         shape=(len(x), x.shape[1], int(who.max()) + 1),
         notes=notes + auditor.notes,
         hide=hide,
@@ -177,7 +178,7 @@ class _Auditor:
 
     def __init__(self, x, who, tasks, blinder, seed, rows, attackers, step):
         self.x, self.who, self.tasks, self.blinder, self.seed = x, who, tasks, blinder, seed
-        self.rows, self.attackers, self.step, self.notes = rows, attackers, step, []
+        self.rows, self.attackers, self.step, self.notes, self.alive = rows, attackers, step, [], []
 
     def _rng(self, *key: str) -> np.random.Generator:
         return np.random.default_rng(derive_seed(self.seed, "audit", *key))
@@ -211,7 +212,7 @@ class _Auditor:
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
     def identity(self, duplicates: int) -> dict[str, pd.DataFrame]:
-        """Verification, and whether x and φ are alive."""
+        """Verification; whether x and φ are alive goes to `self.alive`."""
         several = np.bincount(self.who)[self.who] > 1
         rows = self._some(several, _VERIFIED, "pairs", each=10) if several.any() else np.empty(0, int)
         pairs, every = draw_pairs(self.who[rows], self._rng("drawn")) if len(rows) else (pd.DataFrame(), True)
@@ -222,15 +223,15 @@ class _Auditor:
             )
         elif not every or len(rows) < len(self.x):
             self.notes.append(f"verification: a sample of the pairs of {len(np.unique(self.who[rows])):,} people")
-        sure, alive = [], []
+        sure = []
         of_all = self._some(np.ones(len(self.x), bool), _VERIFIED, "health")
         shown = self._shown(rows)
         for number, (name, z) in enumerate(self._shown(of_all).items()):
             self.step(f"identity, {name}")
-            alive.append(attack.health(name, z, None if number else duplicates))
+            self.alive.append(attack.health(name, z, None if number else duplicates))
             if len(pairs):
                 sure.append(attack.verification(name, shown[name], pairs))
-        return {"verification": pd.DataFrame(sure), "health": pd.DataFrame(alive)}
+        return {"verification": pd.DataFrame(sure)}
 
     def hide(self, name: str, budget: float, heads: tuple) -> dict:
         """The frontier of a label, the recommended head, and what it leaves of this label and the others."""
@@ -258,6 +259,8 @@ class _Auditor:
             for shown_as, z in {"x": x, "φ": found.head.transform(x)}.items():
                 table = attack.readings(Representation.of(shown_as, z), own, splits, who, attackers=self.attackers)
                 others.append(attack.strongest(table))
+        if found.head is not None:
+            self.alive.append(attack.health("φ", found.head.transform(x), None))
         return {
             "points": found.points,
             "head": found.head,

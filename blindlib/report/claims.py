@@ -76,11 +76,11 @@ CLAIMS = (
     Claim("C1", "φ_SN keeps identity", "Diff ≤ 5", le, 5),
     Claim("C2", "φ_SN keeps gender and ethnicity", "both Diff ≤ 5", le, 5),
     Claim("C3", "φ_SN removes emotion", "Diff ≥ 30 for NN, SVM and RF", ge, 30, ("SN",), True),
-    Claim("C4", _MORE, "each difference of Diff > 0", gt, 0, ("LNTL",), True),
+    Claim("C4", _MORE, "Diff φ_LNTL − φ_SN > 0 for NN, RF, ID", gt, 0, ("LNTL",), True),
     Claim("C5", "biased training opens a gap", "Eq. Opp. biased − 2 · unbiased ≥ 0", ge, 0),
     Claim("C5b", "the same, signed (ours)", "gap biased − unbiased > 0", gt, 0),
     Claim("C6", "both blinded representations narrow it", "Eq. Opp. of x − of φ > 0", gt, 0, ("SN", "LNTL")),
-    Claim("C7", "at little cost in accuracy", "Acc of x − of φ ≤ 3, for both", le, 3),
+    Claim("C7", "at little cost in accuracy", "Acc of x − φ ≤ 3 (below 0: φ gains)", le, 3),
 )
 
 
@@ -197,7 +197,9 @@ def _words(row: dict, column: str) -> str:
     verdict, estimate, low, high, more, evidence = (row[f"{column}{name}"] for name in _TOLD)
     words = f"{_MARKS[verdict]} {verdict}"
     if pd.notna(estimate):
-        words += f": {estimate:.1f} [no interval]" if pd.isna(low) else f": {estimate:.1f} [{low:.1f}, {high:.1f}]"
+        estimate, low, high = (round(value, 1) + 0.0 for value in (estimate, low, high))  # no "-0.0"
+        unit = "%" if row["rule"].startswith(("Diff ≤", "Diff ≥", "both Diff")) else "points"
+        words += f": {estimate:.1f} {'[no interval]' if pd.isna(low) else f'[{low:.1f}, {high:.1f}]'} {unit}"
     if "collapsed" in evidence:
         words += evidence.partition(";")[2]
     if pd.isna(more):
