@@ -1,6 +1,7 @@
 """The blinders' face: emotion readable before, less after, identity kept; saved, loaded, refused."""
 
 import dataclasses
+import json
 import warnings
 
 import numpy as np
@@ -165,6 +166,19 @@ def test_lntl_serves_demographics_where_they_are_given(world):
     assert blinder.name == "LNTL demographic"
     with pytest.raises(ValueError, match="needs fit"):
         blinder.fit(x, emotion, identity=who)
+
+
+def test_weights_that_are_not_those_that_were_saved_are_refused(fitted, tmp_path):
+    path, other = (fitted["LEACE"].save(tmp_path / name) for name in ("head", "other"))
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1  # a bit of the last number
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"head\.safetensors: holds other weights than head\.json describes"):
+        LEACE.load(path)
+    described = json.loads(other.with_suffix(".json").read_text())
+    del described["weights_sha256"]  # as heads were described before
+    other.with_suffix(".json").write_text(json.dumps(described))
+    assert LEACE.load(other).n_features_in_ == fitted["LEACE"].n_features_in_
 
 
 def test_weights_of_the_wrong_shape_are_refused_with_the_file_s_name(fitted, tmp_path):

@@ -137,8 +137,6 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             raise InputError(described, problem, remedy) from None
         if blinder is None:
             raise InputError(file, f"holds {kind!s:.40}, not {cls.__name__}", "load it by the class that saved it")
-        if meta.get("weights_sha256") not in (None, sha256(file)):
-            raise InputError(file, f"holds other weights than {described.name} describes", remedy)
         require_weights(file, arrays, remedy)
         wrong = [f"{name} holds {str(v.dtype)[6:]}" for name, v in arrays.items() if v.dtype != torch.float32]
         if wrong:
@@ -149,6 +147,8 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             remedy = "use the file that this version saved, or train it again"
             problem = f"weights of the wrong shape, or not to be divided by: {reason(error, 200)}"
             raise InputError(file, problem, remedy) from None
+        if meta.get("weights_sha256") not in (None, sha256(file)):
+            raise InputError(file, f"holds other weights than {described.name} describes", remedy)
         return blinder
 
     @classmethod
