@@ -29,7 +29,7 @@ export OMP_WAIT_POLICY := PASSIVE
 .PHONY: help setup paper run lab data lint test unit pythons long notebooks expected check settle attackers ladder backbone bench readme site clean
 
 help:  ## show this list
-	@echo "make TARGET [PRESET=demo|smoke|open|paper|paper+dlib|…] [DATA=/path] [LFW=/path/to/lfw] [-j2]"
+	@echo "make TARGET [PRESET=demo|smoke|open|paper|paper+dlib|…] [DATA=/path] [LFW=/path] [MANIFEST=/path]"
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 # macOS may have no sha256sum; both print the same.
@@ -82,7 +82,7 @@ pythons:  ## the unit tests on every Python of 3.11, 3.12, 3.13 that is here; ea
 	  else echo "python$$version: skipped: no such interpreter with the module venv is on the PATH"; fi; \
 	done
 
-test: lint  ## lint and all tests: units, whole smoke runs, kills, nbval on every notebook
+test: lint  ## what CI does: lint, units, whole smoke runs, a kill, nbval on every notebook
 	@$(TESTS) --durations=15 tests
 
 long: setup  ## the tests that `make test` leaves out: more kills, lost products, full disks, Ctrl-C, JupyterLab

@@ -62,8 +62,8 @@ def finding(preset: str, figures: Path) -> str:
     return (
         f"* A network names one of six emotions rightly for {one('Emotion (NN), x, B')} % of pictures from x (by "
         f"guessing {one('Emotion (NN), x, B', 'chance')}), for {one('Emotion (NN), SN, B')} % from φ_SN, by "
-        f"SensitiveNets; our strongest attacker for {one('Emotion (strongest), SN, B')} % (from x "
-        f"{one('Emotion (strongest), x, B', 'mean')}; with more people more).\n"
+        f"SensitiveNets; our strongest attacker for {one('Emotion (strongest), SN, B')} % (from x for "
+        f"{one('Emotion (strongest), x, B', 'mean')}), and for more when more people train it.\n"
         f"* Whether two pictures show one person is told rightly for {one('ID, x')} % of pairs from x, "
         f"{one('ID, SN')} % from φ_SN, {one('ID, LNTL')} % from φ_LNTL, by Learning Not to Learn.\n"
         "* A classifier of attractiveness, trained where the attractive smile more, accepts the attractive who smile "
@@ -105,12 +105,20 @@ def times(preset: str, figures: Path) -> str:
 
 
 def scorecard(preset: str, figures: Path) -> str:
-    """A line a claim: rule, verdict and interval by the paper's attackers and by the strongest."""
-    verdicts, lines = pd.read_csv(figures / preset / "claims.csv"), []
-    cards = claims.scorecard(verdicts)
-    for row, card in zip(verdicts.to_dict("records"), cards.to_dict("records"), strict=True):
+    """A line a claim: rule, verdict and interval by the paper's attackers and by the strongest; linked for README."""
+    return _scorecard(preset, figures, f"[{{}}](figures/{preset}/claims.md)")
+
+
+def verdicts(preset: str, figures: Path) -> str:
+    """As `scorecard`, for a page that lies elsewhere: without links."""
+    return _scorecard(preset, figures, "{}")
+
+
+def _scorecard(preset: str, figures: Path, first: str) -> str:
+    rows, lines = pd.read_csv(figures / preset / "claims.csv"), []
+    for row, card in zip(rows.to_dict("records"), claims.scorecard(rows).to_dict("records"), strict=True):
         both = [text.partition(";")[0] or "–" for text in list(card.values())[3::2]]
-        lines.append([f"[{row['id']}](figures/{preset}/claims.md)", row["claim"], row["rule"], *both])
+        lines.append([first.format(row["id"]), row["claim"], row["rule"], *both])
     return grid(["", "claim", "holds when", "by the paper's attackers", "by our strongest"], lines)
 
 
@@ -176,16 +184,6 @@ def attackers(preset: str, figures: Path) -> str:
     return f"{grid(['read, %', *names], lines)}\n\n{'; '.join(verdicts)}."
 
 
-def earlier(preset: str, figures: Path) -> str:
-    """Whether a run's verdicts are of the code before there were verdicts by the strongest attacker."""
-    if "strongest_verdict" in pd.read_csv(figures / preset / "claims.csv"):
-        return "These figures and verdicts are of the present code."
-    return (
-        "**These figures and verdicts are of an earlier code** (heads that stopped early, verdicts of two kinds); "
-        f"`make paper PRESET={preset}` gives others."
-    )
-
-
 def badges(name: str, figures: Path) -> str:
     """Badges that lead to the address of the repository in pyproject.toml, or within it where none is stated."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -211,7 +209,8 @@ def grid(head: list[str], lines: list[list[str]]) -> str:
     return "\n".join(f"|{'|'.join(row)}|" for row in [head, ["---"] * len(head), *lines])
 
 
-MAKERS = (num, finding, minutes, faces, times, curve, scorecard, advice, published, settled, attackers, badges, earlier)
+NUMBERS = (num, curve, minutes, faces, times)
+MAKERS = (*NUMBERS, finding, scorecard, verdicts, advice, published, settled, attackers, badges)
 MADE = {make.__name__: make for make in MAKERS}
 
 
