@@ -22,8 +22,6 @@ $(foreach set,DATA LFW DIVEFACE CFEE CELEBA FAIRFACE CREMAD MANIFEST,$(if $(filt
 export PYTHONHASHSEED := 0
 export CUBLAS_WORKSPACE_CONFIG := :4096:8
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
-# Of tqdm, which misses a widget that nothing here needs.
-export PYTHONWARNINGS := ignore:IProgress not found
 export OMP_WAIT_POLICY := PASSIVE
 
 .PHONY: help setup paper run lab data lint test unit pythons long notebooks expected check settle attackers ladder backbone bench readme site clean
@@ -47,7 +45,7 @@ paper: setup  ## run every notebook that is out of date; tables and figures go t
 	BLINDLIB_CHECKOUT="$$PWD" exec $(MAKE) --no-print-directory -C "$$build" -f "$$PWD/Makefile" run; }
 
 # The graph, made inside the run's folder in build/, whose path thus stands in no rule. `blindlib inputs` writes the
-# .inputs files: what each stage depends on, by content. It stops there without data. `exec`: who ends make ends the run.
+# .inputs files: what each stage depends on, by content. It stops there without data. `exec`: SIGTERM to make ends the run.
 %.ipynb: %.inputs
 	@cd "$$BLINDLIB_CHECKOUT" && exec "$$PY" -m blindlib run notebooks/$@ $(P)
 02_baseline.ipynb: 01_data_prep.ipynb

@@ -14,7 +14,8 @@ def main() -> None:
         try:
             from blindlib.cli import main
         except ModuleNotFoundError as error:
-            sys.exit(f"error: the command blindlib needs {error.name} → pip install '.[notebooks]' in its repository")
+            remedy = "pip install '.[audit]', or '.[notebooks]' for all of it, in its repository"
+            sys.exit(f"error: the command blindlib needs {error.name} → {remedy}")
         main()
 
 

@@ -132,17 +132,17 @@ def audit(
     attacker: Annotated[list[str], typer.Option(help="Default: linear, SVM, MLP; also kNN, RF, boosting.")] = (),
     seed: Annotated[int, typer.Option(help="Another seed draws other people into other parts.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(help="A folder; by default audit_NAME here, or audit_NAME_without_LABEL.")
+        Path | None, typer.Option(help="A folder; by default audit_NAME here, with --hide audit_NAME_without_LABEL.")
     ] = None,
 ) -> None:
     """Audit embeddings of one's own: what they give away, what hiding it costs, and which method to use."""
-    from blindlib.common.files import below
     from blindlib.inspection import audit, read
     from blindlib.inspection.attack import ATTACKERS
     from blindlib.inspection.report import check_folder
 
-    name = f"audit_{embeddings.stem}" + (f"_without_{hide}" if hide else "")
-    folder = check_folder(out or below(Path(), name, "--hide"))
+    hidden = "".join(letter if letter.isalnum() else "_" for letter in hide or "")
+    what = f"_without_{hidden}" if hide else "_head" if head else ""
+    folder = check_folder(out or Path(f"audit_{embeddings.stem}{what}"))
     given = read(embeddings, labels, identity=identity, only=tuple(label))
     options = {"attackers": tuple(attacker) or ATTACKERS, "budget": budget, "seed": seed}
     report = audit(**given, hide=hide, head=head, **options)

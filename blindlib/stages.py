@@ -44,6 +44,7 @@ from blindlib.common.processes import in_a_thread, kernel_arguments
 from blindlib.presets import Preset
 
 _KERNEL_ENVIRONMENT = {
+    "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm misses a widget that no notebook of these needs
     "OMP_WAIT_POLICY": "PASSIVE",  # two kernels whose threads spin on two cores stop each other
     # glibc: keep large buffers; to give them back and ask for them again took a third of the training time
     "MALLOC_MMAP_THRESHOLD_": str(2**32),

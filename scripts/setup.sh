@@ -11,11 +11,12 @@ candidates=(python3.11 python3.12 python3.13 python3)
 [ -z "${PYTHON:-}" ] || candidates=("$PYTHON")
 all=$(grep -c == requirements.lock)
 show_progress() {  # pip's lines -> one that counts the packages
-    local count=0
-    while read -r what name _; do
-        case $what in
-            Collecting) printf '\r%3d of at most %d: %-50.50s' "$((++count))" "$all" "$name" ;;
-            Installing) printf '\r%-75s\n' "installing them" ;;
+    local count=0 line one='\r%3d of at most %d: %-50.50s'
+    [ -t 1 ] || one='%3d of at most %d: %s\n'
+    while IFS= read -r line; do
+        case $line in
+            Collecting*) printf "$one" "$((++count))" "$all" "${line#Collecting }" ;;
+            'Installing collected'*) printf '\n%s\n' "installing them" ;;
         esac
     done
 }

@@ -89,4 +89,4 @@ def test_the_core_names_ranges_and_no_single_version():
     lists = (project["dependencies"], *project["optional-dependencies"].values())
     for text in (text for texts in lists for text in texts):
         assert not any(part.operator == "==" for part in Requirement(text).specifier), text
-    assert {"notebooks", "photos", "dev"} <= set(project["optional-dependencies"])
+    assert {"audit", "notebooks", "photos", "dev"} <= set(project["optional-dependencies"])

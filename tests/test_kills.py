@@ -42,23 +42,27 @@ def test_killed_in_a_stage_it_loses_that_stage_alone(undisturbed, tmp_path):
         (tmp_path / lost).unlink()
     own = kills.environment(tmp_path)
     kill_at(lambda: cell_is_running(tmp_path, "05_probes", "measure"), own, tmp_path)
-    assert finish(own, tmp_path) == ["05_probes", "06_celeba_fairness"]
+    assert finish(own, tmp_path) == ["05_probes"], "06 reads the same bytes as before"
     assert kills.products(tmp_path) == kills.products(undisturbed), "not the same bytes"
 
 
 def kill_at(moment, own: dict[str, str], folder: Path) -> None:
     """Start a run, kill -9 its group at a moment, and see that nothing of it lives on and that it left no record."""
     process = kills.start(own, folder / "log")
-    wait_for(moment, process)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    try:
+        wait_for(moment, process)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    except AssertionError:
+        kills.end(own)
+        raise
     assert kills.left_after(own) == [], "a process that outlives its parent"
     assert not (folder / "figures" / "smoke" / "run.json").exists()
 
 
 def finish(own: dict[str, str], folder: Path) -> list[str]:
     """The stages that a run which is left alone still runs; nothing of it is left."""
-    assert kills.start(own, folder / "log").wait() == 0
+    assert kills.wait_for(own, folder / "log") == 0
     assert kills.left_after(own) == [] and kills.litter(own) == []
     return [name for name in NAMES if f"{name} (smoke)" in (folder / "log").read_text()]
 

@@ -1,8 +1,10 @@
 """What is given to make is data: no value is expanded or run, and folders may bear any name. Python is a stand-in."""
 
 import os
+import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -63,14 +65,18 @@ def make(tmp_path):
     return run
 
 
-def test_who_ends_make_ends_the_run(make, tmp_path):
+def test_sigterm_to_make_ends_the_run(make, tmp_path):
     own = {"PATH": os.environ["PATH"], "LOG": str(tmp_path / "log"), "HERE": str(tmp_path), "PY": str(make.python)}
-    running = subprocess.Popen(["make", "paper"], cwd=make.home, env=own | {"SLOW": "1"}, stderr=subprocess.DEVNULL)
-    pid = tmp_path / "pid"
-    until(lambda: pid.is_file() and pid.read_text().strip(), 20)
-    running.terminate()  # make alone, as a service manager or `kill` does, not its group
-    running.wait(20)
-    until(lambda: not psutil.pid_exists(int(pid.read_text())), 5)
+    options = {"cwd": make.home, "env": own | {"SLOW": "1"}, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    running, pid = subprocess.Popen(["make", "paper"], **options), tmp_path / "pid"
+    try:
+        until(lambda: pid.is_file() and pid.read_text().strip(), 20)
+        running.terminate()  # make alone, as a service manager or `kill` does, not its group
+        running.wait(20)
+        until(lambda: not psutil.pid_exists(int(pid.read_text())), 5)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
 
 
 def until(true, seconds: float) -> None:

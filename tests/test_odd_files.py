@@ -157,7 +157,7 @@ def test_big_endian_and_half_precision_read_as_the_others_do(tmp_path):
 def test_what_is_finite_in_double_precision_alone_is_refused():
     x = X.astype(np.float64)
     x[3, 2] = 1e300
-    with pytest.raises(InputError, match="row 3, counted from 0, hold NaN or infinity in single precision"):
+    with pytest.raises(InputError, match="row 3, counted from 0, holds NaN or infinity in single precision"):
         scan(x)
     assert scan(X) == 0
 

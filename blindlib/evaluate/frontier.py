@@ -19,7 +19,7 @@ def frontier_points(results: pd.DataFrame, chosen: dict[str, list[float]] | None
     """What every λ costs and hides: `method`, `strength`, `id`, `emotion`, `chance` and half-widths, in %.
 
     `chosen` has the λ that validation people chose in each split, by method; the column of that name counts them,
-    0 of a method that has one.
+    0 for a method with a single λ.
     """
     kept, columns = _kept(results), ["id", "id_hw", "emotion", "emotion_hw", "chance"]
     if not {"ID", "emotion"} <= set(kept["task"]):

@@ -64,7 +64,11 @@ def frontier(points: pd.DataFrame, label: str, budget: float) -> Figure:
     axis.plot(best["id"], best["value"], "o", ms=12, mfc="none", mec="#333333", ls="", label="recommended")
     axis.axhline(points["chance"].iloc[0], label="chance", **GUIDE)
     id_x = points["id"].iloc[0]
-    axis.axvline(id_x - budget / 100 * (id_x - 50), label=f"budget: {budget:g} %", **GUIDE | {"ls": "--"})
+    axis.axvline(
+        id_x - budget / 100 * (id_x - 50),
+        label=f"budget: {budget:g} %\nof verification\nabove chance",
+        **GUIDE | {"ls": "--"},
+    )
     axis.set(xlabel="verification accuracy, %", ylabel=f"{label} read by the strongest attacker, %")
     axis.legend(title="numbers: λ", loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -29,7 +29,7 @@ from blindlib.common.work import derive_seed, on_all_cores
 from blindlib.data.splits import Split
 from blindlib.evaluate.ladder import STRONGEST
 from blindlib.evaluate.probes import Task
-from blindlib.inspection.attack import guesses, make_splits, mean_recall, quick_accuracy, verification
+from blindlib.inspection.attack import guesses, health, make_splits, mean_recall, quick_accuracy, verification
 from blindlib.inspection.people import deal, draw_pairs
 from blindlib.metrics import diff
 from blindlib.settings import LNTLSettings, PullSettings, SensitiveNetsSettings
@@ -155,8 +155,8 @@ def frontier(
     Hidden
         `points` has `method`, `strength`, what the strongest attacker reads of people of part `report` (`value`, `low`,
         `high`, `chance`), `hidden` and `hidden_hw` (points less than of x, paired), `id`, `id_hw`, `auc`, `eer` (all in
-        percent), `cost` (Diff of `id`); `choose_value` and `choose_cost`, by which it was chosen; and `recommended`.
-        Heads without penalty (λ = 0) stand beside the others and are not recommended.
+        percent), `cost` (Diff of `id`); `choose_value` and `choose_cost`, by which it was chosen; `collapsed`, on
+        people of part `choose`; and `recommended`. What has collapsed and heads without penalty (λ = 0) never are.
 
     Raises
     ------
@@ -187,11 +187,12 @@ def frontier(
         of_x = hits if of_x is None else of_x
         less = mean_recall(hits[0], of_x[1] - hits[1], hits[2])
         row["hidden"], row["hidden_hw"] = less if blinder is not None else (0.0, float("nan"))
+        row["collapsed"] = health(method, z[parts["choose"]], None)["collapsed"]
         rows.append({"method": method, "strength": strength, **row})
     points = pd.DataFrame(rows)
     for cost, value in (("cost", "id"), ("choose_cost", "choose_id")):
         points[cost] = [diff(points[value].iloc[0], after, 50.0) for after in points[value]]
-    best = recommend(points, budget, heads)
+    best = recommend(points[~points["collapsed"]], budget, heads)
     points["recommended"] = points.index == best
     return Hidden(points.drop(columns="choose_id"), None if best is None else found[best][2], parts)
 

@@ -72,19 +72,25 @@ def read(path: Path | str, table: Path | str | None = None, *, identity: str = "
         columns |= {name: frame[name].to_numpy(object) for name in frame}
     there = ", ".join(str(name) for name in columns if name != identity) or "none"
     if identity not in columns:
-        remedy = f"say by --identity which column tells who is shown (there are: {there})"
-        alike = [name for name in columns if name.lower() == identity.lower()]
-        remedy = f"say --identity {alike[0]}" if alike else remedy
-        if len(columns) == 1 and set(there) & set(";\t"):
-            remedy = "its cells are parted by semicolons or tabs: save it with commas"
-        if not columns:
-            remedy = "give a CSV by --labels: a line for each row of x, with who is shown and what is known of it"
-        raise InputError(table or path, f"no {identity!r}", remedy)
+        raise InputError(table or path, f"no {identity!r}", _who(list(columns), identity, there))
     missing = [name for name in only if name not in columns]
     if missing:
         raise InputError(table or path, f"no label {missing[0]!r}", f"use one of: {there}")
     who = columns.pop(identity)
     return {"x": x, "identity": who, "labels": {n: v for n, v in columns.items() if not only or n in only}}
+
+
+def _who(columns: list[str], identity: str, there: str) -> str:
+    """What to do where no column is called as the one that says who is shown."""
+    alike = [name for name in columns if name.lower() == identity.lower()]
+    parted = [name for name in columns if ";" in name or "\t" in name]
+    if alike:
+        return f"say --identity {alike[0]}"
+    if parted:
+        return f"the cells of {parted[0]!r:.40} are parted by semicolons or tabs: save them with commas"
+    if columns:
+        return f"say by --identity which column tells who is shown (there are: {there}), or give a CSV by --labels"
+    return "give a CSV by --labels: a line for each row of x, with who is shown and what is known of it"
 
 
 def _npz(path: Path) -> dict[str, np.ndarray]:
@@ -175,6 +181,8 @@ def check(x: np.ndarray, identity, labels: dict) -> tuple[np.ndarray, dict[str, 
     shape, kind = np.shape(x), getattr(x, "dtype", None)
     if len(shape) != 2 or shape[1] < 2 or kind is None or kind.kind not in "fiu":
         raise InputError("x", f"has shape {shape} and type {kind}", "give a numeric array (N, D), D at least 2")
+    if np.shape(identity) == shape[1:] != shape[:1]:
+        raise InputError("x", f"has shape {shape} for {shape[1]} of identity", "turn it round: give its transpose, x.T")
     who = encode(_values("identity", identity, shape[0]))[0]
     if (who < 0).any():
         remedy = "leave these rows out: nobody may stand on both sides"
@@ -201,17 +209,16 @@ def scan(x: np.ndarray) -> int:
     InputError
         If a value is not finite.
     """
-    seen, bad = set(), []
+    seen, first, bad = set(), None, 0
     for start in range(0, len(x), BLOCK):
         block = np.ascontiguousarray(x[start : start + BLOCK])
         with np.errstate(over="ignore"):  # what is finite in double precision need not be in single
-            bad += (start + np.flatnonzero(~np.isfinite(block.astype(np.float32)).all(axis=1))).tolist()
+            wrong = np.flatnonzero(~np.isfinite(block.astype(np.float32)).all(axis=1))
+        first, bad = start + wrong[0] if first is None and len(wrong) else first, bad + len(wrong)
         seen.update(hashlib.blake2b(row, digest_size=16).digest() for row in block)
     if bad:
-        rows = f"row {bad[0]}, counted from 0," + (f" and {len(bad) - 1:,} more" if len(bad) > 1 else "")
-        raise InputError(
-            "x", f"{rows} hold NaN or infinity in single precision", "leave these rows out, labels and all"
-        )
+        rows = f"row {first}, counted from 0, holds" if bad == 1 else f"{bad:,} rows, the first {first} from 0, hold"
+        raise InputError("x", f"{rows} NaN or infinity in single precision", "leave them out, labels and all")
     return len(x) - len(seen)
 
 
@@ -231,7 +238,7 @@ def make_task(name: str, values: np.ndarray, who: np.ndarray, people: int = PEOP
         many = len(classes) > max(20, len(np.unique(who)) // 4)
         problem = f"has {len(classes)} classes, shown by {most} people at most"
         remedy = f"two classes with {people} people each are needed: label more people, merge classes, or leave it out"
-        remedy = f"is it a number, an age say? Cut it into classes that {people} people show" if many else remedy
+        remedy = f"merge classes, or cut a number, an age say, into some that {people} people show" if many else remedy
         raise InputError(f"label {name!r}", problem, remedy)
     renamed = np.full(len(classes) + 1, -1)
     renamed[enough] = np.arange(len(enough))

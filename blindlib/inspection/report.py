@@ -37,14 +37,15 @@ _LEGENDS = {
     "many are wrongly accepted as rejected, `tar` the share of true pairs accepted at one false accept in 1,000.",
     "health": "`collapsed`: an effective rank below 2, or over 90 % of the variance in one direction (`top_variance`, "
     "%). What is not read of such a representation is dead, not hidden. `duplicates` are rows equal to an earlier one. "
-    "φ is the recommended one.",
+    "φ is the recommended head, or the one that was audited.",
     "points": "`value`, `id` and `cost` are of people of part *report*, who trained no head and chose nothing; "
-    "`hidden` is how many points less than of x are read of the same people. `cost` is the share of verification above "
-    "chance that is lost, %. By `choose_value` and `choose_cost`, of people of part *choose*, one point is "
+    "`hidden` is how many points less than of x are read of the same people. `cost` is the share of verification "
+    "above chance that is lost, %. By `choose_value` and `choose_cost`, of people of part *choose*, one point is "
     "recommended. `strength` is λ, the weight of a head's penalty: λ = 0 is a head without it and is never "
-    "recommended; – is a method without λ. SN is SensitiveNets, LNTL Learning Not to Learn; `pull` draws every picture "
-    "to the mean of its person's; LEACE, SPLINCE, INLP and NAP take directions out, Obliviator what a kernel sees. "
-    "Fewer people train the attackers than above, and others are tested: of the same x they read something else.",
+    "recommended; – is a method without λ. SN is SensitiveNets, LNTL Learning Not to Learn; `pull` draws every "
+    "picture to the mean of its person's; LEACE, INLP and NAP take directions out, Obliviator what a kernel sees. "
+    "Linear and SVM attack, fewer people train them than above, and others are tested: of the same x they read "
+    "something else.",
     "others": "The strongest attacker of all that were asked for, as people of part *choose* say, on people of part "
     "*report*, of whom `train_people` train: of x, and of the recommended φ.",
 }
@@ -125,14 +126,17 @@ class Report:
                 f"No leak of {self.hide} was found in x, so whether a method hides it cannot be seen here."
             )
         if chosen.empty:
-            return [*sentences, f"No method kept identity within {self.budget:g} %: none is recommended."]
+            return [
+                *sentences,
+                f"No method kept identity within {self.budget:g} % and did not collapse: none is recommended.",
+            ]
         best = chosen.iloc[0]
         name = best["method"] if best["strength"] == 0 else f"{best['method']} (λ = {best['strength']:g})"
         cost = f"at {best['cost']:.1f} % of verification" if best["cost"] > 0 else "at no cost of verification"
         sentences.append(
             f"To hide {self.hide}, use {name}: the strongest attacker reads {best['value']:.1f} % [{best['low']:.1f}, "
             f"{best['high']:.1f}] (x {x['value']:.1f}, chance {x['chance']:.1f}), {cost} ({x['id']:.1f} → "
-            f"{best['id']:.1f} %). Other people chose it, of the methods that cost {self.budget:g} % at most."
+            f"{best['id']:.1f} %). People of part choose chose it, of what costs them {self.budget:g} % at most."
         )
         if best["hidden"] <= best["hidden_hw"]:
             sentences.append(
@@ -146,7 +150,7 @@ class Report:
         near &= ~self.points["method"].isin(["x", best["method"]])
         if near.any():
             others = ", ".join(dict.fromkeys(self.points.loc[near, "method"]))
-            sentences.append(f"As good, within the intervals: {others}.")
+            sentences.append(f"Cannot be told from it: {others}.")
         sentences += [
             f"{label} after hiding: x {rows['value'].iloc[0]:.1f}, φ {rows['value'].iloc[-1]:.1f} %."
             for label, rows in self.others.groupby("label", sort=False)
@@ -161,8 +165,8 @@ class Report:
         dealt = [note for note in self.notes if note.startswith(f"hiding {self.hide}: ")]
         left = self.others[self.others["label"] == self.hide] if len(self.others) else self.others
         sentences = [
-            f"The strongest of all kinds of attackers, with {row.train_people} people, reads {row.value:.1f} % "
-            f"[{row.low:.1f}, {row.high:.1f}] of {row.representation}."
+            f"The strongest attacker of all that were asked for, with {row.train_people} people, reads "
+            f"{row.value:.1f} % [{row.low:.1f}, {row.high:.1f}] of {row.representation}."
             for row in left.itertuples()
         ]
         measured = (
@@ -180,7 +184,7 @@ class Report:
             table = table.assign(strength=table["strength"].mask(without))
             first = ["method", "strength", "recommended"]
             table = table[[*first, *table.columns.drop(first)]]
-        return table.map(_cell)
+        return table.astype(object).map(_cell)
 
     def _opening(self) -> str:
         rows, dim, people = self.shape
@@ -283,9 +287,11 @@ def _remove_earlier(folder: Path) -> None:
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, float):
-        return "–" if pd.isna(value) else f"{value:.3g}" if abs(value) < 1 else f"{value:.1f}"
-    return "–" if value is None else value
+    if pd.isna(value):
+        return "–"
+    if not isinstance(value, float):
+        return value
+    return f"{value:.3g}" if abs(value) < 1 else f"{value:.1f}"
 
 
 def _list(sentences: list[str]) -> str:

@@ -118,7 +118,7 @@ def audit(
         bar.update(steps - bar.n)  # what there was no point for, or too few people
     return Report(
         **tables,
-        health=pd.DataFrame(auditor.alive),
+        health=pd.DataFrame(auditor.alive).astype({"duplicates": "Int64"}),
         shape=(len(x), x.shape[1], int(who.max()) + 1),
         notes=notes + auditor.notes,
         hide=hide,
@@ -248,7 +248,10 @@ class _Auditor:
             + ", nobody twice"
         )
         others = []
-        for label, own in tasks.items() if found.head is not None else ():
+        shown_as = {} if found.head is None else {"x": x, "φ": found.head.transform(x)}
+        if shown_as:
+            self.alive.append(attack.health("φ", shown_as["φ"], None))
+        for label, own in tasks.items() if shown_as else ():
             self.step(f"{label} after hiding")
             report = found.parts["report"]
             fewest = min(len(np.unique(who[report][own.codes[report] == c])) for c in range(len(own.classes)))
@@ -256,11 +259,9 @@ class _Auditor:
                 self.notes.append(f"{label} after hiding {name} is not read: a class is shown by {fewest} people")
                 continue
             splits = attack.make_splits(own, who, report, _TESTED, self.seed, found.parts["choose"])
-            for shown_as, z in {"x": x, "φ": found.head.transform(x)}.items():
-                table = attack.readings(Representation.of(shown_as, z), own, splits, who, attackers=self.attackers)
+            for name_of, z in shown_as.items():
+                table = attack.readings(Representation.of(name_of, z), own, splits, who, attackers=self.attackers)
                 others.append(attack.strongest(table))
-        if found.head is not None:
-            self.alive.append(attack.health("φ", found.head.transform(x), None))
         return {
             "points": found.points,
             "head": found.head,

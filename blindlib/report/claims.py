@@ -62,6 +62,7 @@ class Claim:
     limit: float
     blind: tuple[str, ...] = ()
     attacked: bool = False  # whether it speaks of what probes read, so that a stronger attacker may overturn it
+    unit: str = "%"  # of its estimate
 
     def decided_by(self, bounds: tuple[float, float]) -> str:
         """`replicated` where it holds in a whole interval, `not replicated` where in none of it, else undecided."""
@@ -76,11 +77,13 @@ CLAIMS = (
     Claim("C1", "φ_SN keeps identity", "Diff ≤ 5", le, 5),
     Claim("C2", "φ_SN keeps gender and ethnicity", "both Diff ≤ 5", le, 5),
     Claim("C3", "φ_SN removes emotion", "Diff ≥ 30 for NN, SVM and RF", ge, 30, ("SN",), True),
-    Claim("C4", _MORE, "Diff φ_LNTL − φ_SN > 0 for NN, RF, ID", gt, 0, ("LNTL",), True),
-    Claim("C5", "biased training opens a gap", "Eq. Opp. biased − 2 · unbiased ≥ 0", ge, 0),
-    Claim("C5b", "the same, signed (ours)", "gap biased − unbiased > 0", gt, 0),
-    Claim("C6", "both blinded representations narrow it", "Eq. Opp. of x − of φ > 0", gt, 0, ("SN", "LNTL")),
-    Claim("C7", "at little cost in accuracy", "Acc of x − φ ≤ 3 (below 0: φ gains)", le, 3),
+    Claim("C4", _MORE, "Diff φ_LNTL − φ_SN > 0 for NN, RF, ID", gt, 0, ("LNTL",), True, "points"),
+    Claim("C5", "biased training opens a gap", "Eq. Opp. biased − 2 · unbiased ≥ 0", ge, 0, unit="points"),
+    Claim("C5b", "the same, signed (ours)", "gap biased − unbiased > 0", gt, 0, unit="points"),
+    Claim(
+        "C6", "both blinded representations narrow it", "Eq. Opp. of x − of φ > 0", gt, 0, ("SN", "LNTL"), unit="points"
+    ),
+    Claim("C7", "at little cost in accuracy", "Acc of x − of φ ≤ 3, for both", le, 3, unit="points"),
 )
 
 
@@ -181,11 +184,11 @@ def margins(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def scorecard(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """The verdicts to read, a line each: claim, rule, by the paper's attackers, by which cell, and by the strongest."""
+    """The verdicts to read, a line each: claim, rule, by the paper's measures, by which cell, and by the strongest."""
     lines = []
     for row in verdicts.to_dict("records"):
         line = {"": row["id"], "The paper claims": row["claim"], "Holds when": row["rule"]}
-        line["By the paper's attackers [95 % interval]"] = _words(row, "")
+        line["By the paper's measures [95 % interval]"] = _words(row, "")
         line["Decided by"] = row["evidence"].partition(";")[0]
         attacked = isinstance(row["strongest_verdict"], str)
         line["Against the strongest attacker"] = _words(row, "strongest_") if attacked else ""
@@ -198,7 +201,7 @@ def _words(row: dict, column: str) -> str:
     words = f"{_MARKS[verdict]} {verdict}"
     if pd.notna(estimate):
         estimate, low, high = (round(value, 1) + 0.0 for value in (estimate, low, high))  # no "-0.0"
-        unit = "%" if row["rule"].startswith(("Diff ≤", "Diff ≥", "both Diff")) else "points"
+        unit = next(claim.unit for claim in CLAIMS if claim.id == row["id"])
         words += f": {estimate:.1f} {'[no interval]' if pd.isna(low) else f'[{low:.1f}, {high:.1f}]'} {unit}"
     if "collapsed" in evidence:
         words += evidence.partition(";")[2]

@@ -32,7 +32,7 @@ def table1_figure(table: pd.DataFrame) -> Figure | None:
     """Table 1 (protocol B) by Diff: what share of x's accuracy above chance each φ loses, published values hollow.
 
     Panels: the paper's two methods, those without an adversary, and the controls (heads without penalty, LNTL by its
-    other task, directions dropped for no reason), with 95 % intervals, in a window around 0 to 100 that a tiny run may
+    other task, other directions dropped), with 95 % intervals, in a window around 0 to 100 that a tiny run may
     leave. What x itself reads stands under each domain's name. A ceiling is no φ and is left out.
     """
     rows = table[(table["protocol"] == "B") & table["diff"].notna() & ~table["representation"].isin(CEILINGS)]

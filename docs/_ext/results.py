@@ -141,7 +141,7 @@ class Scorecard(SphinxDirective, Pages):
         return [grid(head, lines, "scorecard")]
 
 
-_MEASURED, _STRONGEST = "By the paper's attackers [95 % interval]", "Against the strongest attacker"
+_MEASURED, _STRONGEST = "By the paper's measures [95 % interval]", "Against the strongest attacker"
 
 
 def tables_of_claims(verdicts: pd.DataFrame) -> pd.DataFrame:
