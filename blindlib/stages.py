@@ -46,8 +46,7 @@ from blindlib.presets import Preset
 _KERNEL_ENVIRONMENT = {
     "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm misses a widget that no notebook of these needs
     "OMP_WAIT_POLICY": "PASSIVE",  # two kernels whose threads spin on two cores stop each other
-    # glibc: keep large buffers; to give them back and ask for them again took a third of the training time
-    "MALLOC_MMAP_THRESHOLD_": str(2**32),
+    "MALLOC_MMAP_THRESHOLD_": str(2**32),  # glibc keeps large buffers; else a third of the training time was theirs
     "MALLOC_TRIM_THRESHOLD_": str(2**34),
 }
 _FOLDERS = re.compile(r"(?<![\w.:/<])/(?:[\w.+~@-]+/)+")  # the folders of an absolute path
