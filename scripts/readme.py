@@ -119,7 +119,7 @@ def _scorecard(preset: str, figures: Path, first: str) -> str:
     for row, card in zip(rows.to_dict("records"), claims.scorecard(rows).to_dict("records"), strict=True):
         both = [text.partition(";")[0] or "–" for text in list(card.values())[3::2]]
         lines.append([first.format(row["id"]), row["claim"], row["rule"], *both])
-    return grid(["", "claim", "holds when", "by the paper's measures", "by our strongest attacker"], lines)
+    return grid(["", "claim", "holds when", "by the paper's measures", "by our strongest"], lines)
 
 
 def advice(preset: str, figures: Path) -> str:
