@@ -1,8 +1,10 @@
 """VGGFace2's ResNet-50: the port against real Keras, Caffe's flavour against a slow graph, layouts, errors."""
 
+import base64
 import os
 import pickle
 import re
+import zlib
 from copy import deepcopy
 from pathlib import Path
 
@@ -316,3 +318,20 @@ def test_an_hdf5_file_opens_no_other_file(tmp_path, kind):
         if kind != "layer":
             layer.attrs["weight_names"] = np.array([b"kernel:0"])
     assert re.search("is a link|lies in another file", refused(tmp_path / "links.h5"))
+
+
+ENDLESS = (  # a small file of these weights that the fuzz had damaged: the HDF5 library reads it for ever
+    "c-rgqaB<`1lHy_j0S*oZ76t(ZWbhvfW~ia^Ve$!3nh{EOK<O1sFmYzEoCH){0BXJhGlX9O6%Pq=bp@&Zj|O1&M2JCX4u(-M5`l-S"
+    "V*ofEz|#=~oM1v#mz<whW{8v?Jt(wS5NZ>8y5@npgb~OR0jBPp#LCp7_`Jm2)MBu>BqPL)0&urLQZ6GSBT9aO(L6vrgBc;_?(FZw"
+    "h~!aZb#Q;`n^%~}7aM{2uwW3yBCj7~Wq{<R75t;gX%vitp$hc$^eaX~VHAvlQ7|&Wg7c$cFbYP&C>RB!fMgIeBwWb|hKP|f*hs_y"
+    "VF>>Lw5v~O<Sapo0creU6pS>0YvhbU3{@R$EQwkpXTg5{E}#?)OLsGbVd<IyYdRhUxXJ<SBj_unA$(#-&>0j)%Yo5y0J9w6kU~{Q"
+    "?GbeJa$tctYB_KM%6}m_8b|m5to}z2FT_j)FL)-RJT)^tqXaP(LF!Bds5pkrL@<HHSs`+aFm;d=!N|f0SA$HWn@32V8R%vZTTnrs"
+    "fdyJniE}WB*F)u5f$jy#GchqSLR=3i37HuUWYKCgD2SkOOf=XdV_faD45;fm<cTYvIaEf==h5;RvwU75Pv3T$gDh(PL{G<~fVBQv"
+    "fg*%IL7BL6AV77r92hMJ5aj?YJ#A1%RhOMwl$V-=nAwNrR|hJU10IT~=Ax(LQ9xWcD#(n62{`}&&D6UB"
+)
+
+
+def test_a_file_that_hdf5_never_ends_to_read_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "endless.h5").write_bytes(zlib.decompress(base64.b85decode(ENDLESS)))
+    monkeypatch.setattr("blindlib.backbones.keras_file.SECONDS", 3)
+    assert "it is not read in 3 s" in refused(tmp_path / "endless.h5")

@@ -9,7 +9,6 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import nn
@@ -17,9 +16,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.resnet import Bottleneck, ResNet
 from torchvision.transforms.functional import normalize
 
+from blindlib.backbones.keras_file import read_keras
 from blindlib.common.errors import InputError, reason
 from blindlib.common.reading import require_file
-from blindlib.common.tensors import LIMIT, read_safetensors, read_state, require_room, require_weights
+from blindlib.common.tensors import LIMIT, read_safetensors, read_state, require_weights
 
 SIDE = 224  # pixels
 IDENTITIES = 8631  # of VGGFace2's training set: the classes of the published classifiers
@@ -87,36 +87,9 @@ def _published(ours: str, is_kernel: bool) -> tuple[str, str, str]:
     return f"{name}/bn/{_KERAS_PARTS[tensor]}", f"{flat}_bn.{tensor}", ours
 
 
-def _own(group, name: str):
-    """What an HDF5 group holds of that name. ValueError for a link, or a part, that would open another file."""
-    from h5py import Dataset, HardLink
-
-    for part in name.split("/"):
-        link = group.get(part, getlink=True)
-        if link is not None and not isinstance(link, HardLink):
-            raise ValueError(f"{name} is a link")
-        group = group[part]
-    if isinstance(group, Dataset) and (group.external or group.is_virtual):
-        raise ValueError(f"{name} lies in another file")
-    return group
-
-
 def _read_keras(path: Path) -> dict[str, torch.Tensor]:
-    import h5py
-
-    found, size = {}, 0
-    with h5py.File(path) as file:
-        for layer in np.asarray(file.attrs["layer_names"]).astype(str):
-            _own(file, layer)
-            for weight in np.asarray(file[layer].attrs["weight_names"]).astype(str):
-                stored = _own(file[layer], weight)
-                size += stored.nbytes
-                require_room(size)
-                value = torch.from_numpy(stored[()])
-                if value.ndim == 4:  # a kernel: (height, width, in, out) -> (out, in, height, width)
-                    value = value.permute(3, 2, 0, 1)
-                found[f"{layer}/{weight.rsplit('/', 1)[-1].removesuffix(':0')}"] = value
-    return found
+    tensors = read_keras(path.resolve(), LIMIT)  # a kernel: (height, width, in, out) -> (out, in, height, width)
+    return {name: value.permute(3, 2, 0, 1) if value.ndim == 4 else value for name, value in tensors.items()}
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
