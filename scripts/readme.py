@@ -105,7 +105,7 @@ def times(preset: str, figures: Path) -> str:
 
 
 def scorecard(preset: str, figures: Path) -> str:
-    """A line a claim: rule, verdict and interval by the paper's attackers and by the strongest; linked for README."""
+    """A line a claim: rule, verdict and interval by the paper's measures and by the strongest; linked for README."""
     return _scorecard(preset, figures, f"[{{}}](figures/{preset}/claims.md)")
 
 
@@ -173,15 +173,15 @@ def attackers(preset: str, figures: Path) -> str:
         [printed_name(name), *(words[name, f"Emotion ({probe})"] for probe in names)]
         for name in cells[cells["domain"] == "Emotion (strongest)"].sort_values("twice")["representation"]
     ]
-    files, verdicts = (figures / preset / "claims.csv", path.with_stem("attackers_claims")), []
+    files, judged = (figures / preset / "claims.csv", path.with_stem("attackers_claims")), []
     before, after = (pd.read_csv(file).set_index("id") for file in files)
     for claim, row in after.iterrows():
         for column, by in (("", "by the paper's attackers"), ("strongest_", "by the strongest")):
             was, now = before.loc[claim, f"{column}verdict"], row[f"{column}verdict"]
             word = f"stays *{now}*" if was == now else f"goes from *{was}* to *{now}*"
             ends = ", ".join(f"{row[f'{column}{end}']:.1f}" for end in ("low", "high"))
-            verdicts.append(f"{claim} {word} {by} ({row[f'{column}estimate']:.1f} [{ends}])")
-    return f"{grid(['read, %', *names], lines)}\n\n{'; '.join(verdicts)}."
+            judged.append(f"{claim} {word} {by} ({row[f'{column}estimate']:.1f} [{ends}])")
+    return f"{grid(['read, %', *names], lines)}\n\n{'; '.join(judged)}."
 
 
 def badges(name: str, figures: Path) -> str:
@@ -209,8 +209,7 @@ def grid(head: list[str], lines: list[list[str]]) -> str:
     return "\n".join(f"|{'|'.join(row)}|" for row in [head, ["---"] * len(head), *lines])
 
 
-NUMBERS = (num, curve, minutes, faces, times)
-MAKERS = (*NUMBERS, finding, scorecard, verdicts, advice, published, settled, attackers, badges)
+MAKERS = num, curve, minutes, faces, times, finding, scorecard, verdicts, advice, published, settled, attackers, badges
 MADE = {make.__name__: make for make in MAKERS}
 
 

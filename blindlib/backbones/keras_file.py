@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 
 from blindlib.common.processes import end_with_parent
 
-SECONDS = 60  # of reading, at most: the published file of 94 MB takes a second
+SECONDS = 60  # of reading, at most: a file of the published size, 95 MB, takes three
 
 
 def read_keras(path: Path, limit: int) -> dict:
-    """The tensors of a file that Keras 2 wrote, float (…) by name, as it lays them out.
+    """The tensors of a file that Keras 2 wrote, by name, as it lays them out; a kernel is (height, width, in, out).
 
     Raises
     ------

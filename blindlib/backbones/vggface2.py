@@ -88,7 +88,7 @@ def _published(ours: str, is_kernel: bool) -> tuple[str, str, str]:
 
 
 def _read_keras(path: Path) -> dict[str, torch.Tensor]:
-    tensors = read_keras(path.resolve(), LIMIT)  # a kernel: (height, width, in, out) -> (out, in, height, width)
+    tensors = read_keras(path.resolve(), LIMIT)  # PyTorch has kernels as (out, in, height, width)
     return {name: value.permute(3, 2, 0, 1) if value.ndim == 4 else value for name, value in tensors.items()}
 
 

@@ -147,7 +147,7 @@ class Report:
         if best["low"] > best["chance"] or left["leak"].any():
             sentences.append(f"It does not hide all: what is left of {self.hide} can be read.")
         near = self.points["cost"].le(self.budget) & self.points["low"].le(best["value"]) & ~self.points["recommended"]
-        near &= ~self.points["method"].isin(["x", best["method"]])
+        near &= ~self.points["method"].isin(["x", best["method"]]) & ~self.points["collapsed"]
         if near.any():
             others = ", ".join(dict.fromkeys(self.points.loc[near, "method"]))
             sentences.append(f"Cannot be told from it: {others}.")

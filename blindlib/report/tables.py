@@ -257,7 +257,7 @@ def caption(table: str, preset: str, provenance: str) -> str:
         "how far the two TPRs are apart, without sign; its ± is that of the gap with its sign.",
         "claims": f"The paper's claims, preset {preset} ({provenance} data). Replicated: the whole 95 % interval keeps "
         "the rule in every cell of the claim; not replicated: in some cell none of it does; else undecided. Shown is "
-        "the worst cell; below 0, φ has more than x.",
+        "the worst cell.",
     }
     return texts[table] + (" A minute's run: its numbers mean nothing." if "smoke" in preset else "")
 
