@@ -1,6 +1,7 @@
 """Every adaptor on its data set's true layout, in miniature; which data set fills which role; archives; consent."""
 
 import hashlib
+import os
 import shutil
 import tarfile
 import zipfile
@@ -122,6 +123,20 @@ def test_cremad_keeps_one_frame_a_clip_private_and_reads_it_once(miniatures, mon
     assert (row["identity"], row["emotion"], row["gender"]) == ("1002", "happiness", "male")
     monkeypatch.setattr("blindlib.data.readers.cremad.read_apex", lambda clip: pytest.fail("decoded again"))
     pd.testing.assert_frame_equal(load_cremad(miniatures / "cremad").frame, faces.frame)
+
+
+def test_a_clip_s_frame_is_never_taken_for_another_clip_s(miniatures, data, monkeypatch):
+    """Another folder whose clips have the same names and are older, and a clip that an older one takes the place of."""
+    load_cremad(miniatures / "cremad")
+    clips = sorted((data / "cremad/VideoFlash").glob("*.flv"))
+    for time, other in ((1_400_000_000, clips[-1]), (1_300_000_000, clips[1])):
+        clips[0].write_bytes(other.read_bytes())
+        for clip in clips:
+            os.utime(clip, (time, time))
+        hashes = load_cremad(data / "cremad").frame.set_index("image")["sha256"]
+        assert hashes[f"{clips[0].stem}.png"] == hashes[f"{other.stem}.png"]
+    monkeypatch.setattr("blindlib.data.readers.cremad.read_apex", lambda clip: pytest.fail("decoded again"))
+    load_cremad(miniatures / "cremad"), load_cremad(data / "cremad")
 
 
 @pytest.mark.parametrize("name", ["diveface", "celeba", "cfee"])
