@@ -175,6 +175,13 @@ BAD_PAIRS = {
     "no number": ("1\t1\nAnn_A\tone\t2\nAnn_A\t1\tBob_B\t2\n", 2, "expected"),
     "wrong count": ("1\t2\nAnn_A\t1\t2\nAnn_A\t1\tBob_B\t2\n", 1, "promises 4 pairs, it holds 2"),
     "no header": ("Ann_A\t1\t2\n", 1, "expected 'folds<TAB>pairs'"),
+    "one person as two": ("1\t1\nAnn_A\t1\t2\nAnn_A\t1\tAnn_A\t2\n", 3, "expected 'name i other j'"),
+    "an image with itself": ("1\t1\nAnn_A\t1\t01\nAnn_A\t1\tBob_B\t2\n", 2, "pairs an image with itself"),
+    "a pair again": (
+        "1\t2\nAnn_A\t1\t2\nBob_B\t1\t2\nAnn_A\t1\tBob_B\t2\nBob_B\t2\tAnn_A\t1\n",
+        5,
+        "or again as before",
+    ),
 }
 
 

@@ -157,7 +157,7 @@ def read_pairs(path: Path, faces: FaceTable) -> pd.DataFrame:
     """Read View 2's pairs of these faces. Raises InputError for a broken line, an absent image, a wrong count.
 
     `pairs.txt` is a line `folds<TAB>n`, then for each fold n lines `name i j` (same person) and n lines
-    `name i other j` (different persons).
+    `name i other j` (different persons). As published no pair stands there twice.
 
     Returns a row a pair: `fold` (from 0), `left`, `right` (row numbers in `faces`), `same` (bool).
 
@@ -174,7 +174,8 @@ def read_pairs(path: Path, faces: FaceTable) -> pd.DataFrame:
     same = np.arange(listed) // size % 2 == 0
     rows = text.iloc[1:].str.extract(r"^(?P<left>\S+)\s+(?P<i>[0-9]+)\s+(?:(?P<right>\S+)\s+)?(?P<j>[0-9]+)$")
     listing = Listing(path, rows.assign(text=text, form=np.where(same, "name i j", "name i other j")), _FETCH)
-    listing.refuse(rows["left"].isna() | (rows["right"].isna() != same), "expected '{form}', got {text!r:.60}")
+    broken = rows["left"].isna() | (rows["right"].isna() != same) | (rows["right"] == rows["left"])
+    listing.refuse(broken, "expected '{form}', got {text!r:.60}")
     row_of = {image: row for row, image in enumerate(faces.frame["image"])}
     pairs = pd.DataFrame({"fold": np.arange(listed) // (2 * size)})
     for side, person, number in (("left", rows["left"], "i"), ("right", rows["right"].fillna(rows["left"]), "j")):
@@ -182,4 +183,7 @@ def read_pairs(path: Path, faces: FaceTable) -> pd.DataFrame:
         remedy = "fetch the images again, or take the pair (and its count) out"
         listing.refuse(~image.isin(row_of), "names {image}, which is not among the images", remedy)
         pairs[side] = image.map(row_of).to_numpy()
+    ends = pd.DataFrame(np.sort(pairs[["left", "right"]]), rows.index)
+    known = (ends[0] == ends[1]) | ends.duplicated()
+    listing.refuse(known, "pairs an image with itself, or again as before: {text!r:.60}", "take it (and its count) out")
     return pairs.assign(same=same)
