@@ -137,6 +137,27 @@ BAD = {
         "lfw_attributes.txt:7",
         "'oops', not a number",
     ),
+    "attributes: infinite": (lambda r: _score(r, Male="-inf"), "lfw_attributes.txt:7", "Male is '-inf', not a number"),
+    "attributes: half an image": (lambda r: _score(r, n="1.5"), "lfw_attributes.txt:7", "'1.5', not a whole number"),
+    "attributes: infinitely many": (lambda r: _score(r, n="inf"), "lfw_attributes.txt:7", "'inf', not a whole number"),
+    "attributes: a power": (lambda r: _score(r, n="³"), "lfw_attributes.txt:7", "'³', not a whole number"),
+    "attributes: twenty digits": (lambda r: _score(r, n="9" * 20), "lfw_attributes.txt:7", "9', not a whole number"),
+    "attributes: surplus cells": (lambda r: _score(r, more="\t9\t9"), "lfw_attributes.txt:7", "has 12 cells, not 10"),
+    "attributes: a cell too few": (
+        lambda r: _append(r, "lfw_attributes.txt", "\t".join(["Bob B", *"23456789"]) + "\n"),
+        "lfw_attributes.txt:7",
+        "has 9 cells, not 10",
+    ),
+    "attributes: other scores again": (
+        lambda r: _score(r, who="Bob_B", n="01"),
+        "lfw_attributes.txt:7",
+        "scores Bob_B/Bob_B_0001.jpg otherwise than a line before",
+    ),
+    "attributes: a name twice": (
+        lambda r: _replace(r, "lfw_attributes.txt", "Woman", "Woman\tMale"),
+        "lfw_attributes.txt:2",
+        "has two columns of one name, 'Male'",
+    ),
     "attributes: missing column": (
         lambda r: (r / "lfw_attributes.txt").write_text("#\tperson\timagenum\tMale\nAnn A\t1\t1\n"),
         "lfw_attributes.txt:1",
@@ -149,6 +170,14 @@ def _genders(root: Path, name: str, content: bytes | None) -> None:
     if not (root / "male_names.txt").exists():
         write_genders(root)
     (root / name).unlink() if content is None else (root / name).write_bytes(content)
+
+
+def _score(root: Path, *, who: str = "Bob B", n: str = "2", Male: str = "1", more: str = "") -> None:
+    _append(root, "lfw_attributes.txt", "\t".join([who, n, Male, *"2345678"]) + more + "\n")
+
+
+def _replace(root: Path, name: str, old: str, new: str) -> None:
+    (root / name).write_text((root / name).read_text().replace(old, new))
 
 
 def _append(root: Path, name: str, line: str) -> None:

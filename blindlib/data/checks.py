@@ -87,9 +87,6 @@ def read_table(path: Path, what: str, columns: list[str], remedy: str) -> Listin
     (first, names), *rest = records.items()
     require_room(path, names, text)
     require_columns(path, names, columns, first)
-    twice = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
-    if twice:
-        raise InputError(path, f"has two columns of one name, {twice[0]!r:.40}", "rename one of them", line=first)
     for line, cells in rest:
         if len(cells) > len(names):
             problem = f"has {len(cells)} cells, more than the {len(names)} names in line {first}"
@@ -100,11 +97,14 @@ def read_table(path: Path, what: str, columns: list[str], remedy: str) -> Listin
 
 
 def require_columns(path: Path, found: list[str], wanted: list[str], line: int = 1) -> None:
-    """Raise InputError unless every wanted column is among those found."""
+    """Raise InputError unless every wanted column is among those found, and none of them twice."""
     missing = [column for column in wanted if column not in found]
     if missing:
         problem = f"lacks the columns {missing}; its header has {found[:8]}"
         raise InputError(path, problem, "give it the header that DATA.md shows", line=line)
+    twice = [name for name in found if name and found.count(name) > 1]
+    if twice:
+        raise InputError(path, f"has two columns of one name, {twice[0]!r:.40}", "rename one of them", line=line)
 
 
 def inside(folder: Path, relative: str, source: Path, line: int | None = None) -> str:

@@ -107,11 +107,16 @@ def _read_attributes(path: Path, images: pd.Series) -> tuple[pd.DataFrame, dict]
     wanted = ["person", "imagenum", *_SCORES]
     require_columns(path, names, wanted, line=header[0])
     table = pd.DataFrame({name: cells.str[names.index(name)] for name in wanted})
-    listing = Listing(path, table.copy(), "fetch the file again")
+    listing = Listing(path, table.assign(cells=cells.str.len()), "fetch the file again")
+    listing.refuse(listing.rows["cells"] != len(names), f"has {{cells}} cells, not {len(names)} as line {header[0]}")
+    listing.refuse(~table["imagenum"].str.fullmatch("[0-9]{1,9}"), "imagenum is {imagenum!r:.60}, not a whole number")
     for column in wanted[1:]:
         table[column] = pd.to_numeric(table[column], errors="coerce")
-        listing.refuse(table[column].isna(), f"{column} is {{{column}!r}}, not a number")
-    table.index = pd.Index(image_paths(table["person"].str.replace(" ", "_"), table["imagenum"]), name="image")
+        listing.refuse(~np.isfinite(table[column]), f"{column} is {{{column}!r:.60}}, not a number")
+    image = listing.rows["image"] = image_paths(table["person"].str.replace(" ", "_"), table["imagenum"])
+    otherwise = image.duplicated() & ~table[_SCORES].assign(image=image).duplicated()
+    listing.refuse(otherwise, "scores {image} otherwise than a line before")
+    table.index = pd.Index(image, name="image")
     here = table[table.index.isin(images) & ~table.index.duplicated()]
     if here.empty:
         raise InputError(path, "names no image of this folder", "check that images and scores are of the same LFW")
