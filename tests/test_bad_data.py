@@ -77,6 +77,21 @@ BAD = {
     ("cfee", "no table of codes"): (lambda r: (r / "categories.csv").unlink(), "categories.csv", "not found"),
     ("cfee", "table without a header"): (lambda r: line(r / "categories.csv", 1, "1,2"), "categories.csv:1", "lacks"),
     ("cfee", "code that is none"): (lambda r: line(r / "categories.csv", 3, "x,Happy"), "categories.csv:3", "a code"),
+    ("cfee", "code without end"): (
+        lambda r: line(r / "categories.csv", 3, f"{'2' * 5000},Happy"),
+        "categories.csv:3",
+        "a code",
+    ),
+    ("cfee", "code of thirty digits"): (
+        lambda r: line(r / "categories.csv", 3, f"{'2' * 30},Happy"),
+        "categories.csv:3",
+        "a code",
+    ),
+    ("cfee", "code in other digits"): (
+        lambda r: first(r, "02_*.jpg").rename(r / "٠٢_111_1.jpg"),
+        "٠٢_111_1.jpg",
+        "is not named code_subject",
+    ),
     ("cfee", "repeated code"): (lambda r: again(r / "categories.csv", 3), "categories.csv:24", "repeats the code"),
     ("cfee", "emotion nobody knows"): (
         lambda r: line(r / "categories.csv", 3, "2,glee"),
@@ -106,6 +121,13 @@ BAD = {
     ("celeba", "no names"): (lambda r: line(r / ATTR, 2, "Young Old"), f"{ATTR}:2", "Attractive, Smiling, Male"),
     ("celeba", "broken line"): (lambda r: line(r / ATTR, 5, "000003.jpg 1"), f"{ATTR}:5", "got 2 words"),
     ("celeba", "wrong count"): (lambda r: line(r / ATTR, 1, "9"), f"{ATTR}:1", "promises 9 images"),
+    ("celeba", "count that is a power"): (lambda r: line(r / ATTR, 1, "³"), f"{ATTR}:1", "expected a count"),
+    ("celeba", "count without end"): (lambda r: line(r / ATTR, 1, "9" * 5000), f"{ATTR}:1", "expected a count"),
+    ("celeba", "identity without end"): (
+        lambda r: line(r / IDS, 2, f"000002.jpg {'9' * 5000}"),
+        f"{IDS}:2",
+        "expected a file and its",
+    ),
     ("celeba", "value that is none"): (lambda r: line(r / ATTR, 4, "000002.jpg 0 1 1 1"), f"{ATTR}:4", "not 1 or -1"),
     ("celeba", "repeated image"): (lambda r: line(r / ATTR, 4, "000001.jpg 1 1 1 1"), f"{ATTR}:4", "repeats"),
     ("celeba", "repeated identity"): (lambda r: again(r / IDS, 1), IDS, "repeats the image"),

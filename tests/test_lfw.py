@@ -204,6 +204,8 @@ BAD_PAIRS = {
     "no number": ("1\t1\nAnn_A\tone\t2\nAnn_A\t1\tBob_B\t2\n", 2, "expected"),
     "wrong count": ("1\t2\nAnn_A\t1\t2\nAnn_A\t1\tBob_B\t2\n", 1, "promises 4 pairs, it holds 2"),
     "no header": ("Ann_A\t1\t2\n", 1, "expected 'folds<TAB>pairs'"),
+    "twenty digits": (f"1\t1\nAnn_A\t{'9' * 20}\t2\nAnn_A\t1\tBob_B\t2\n", 2, "expected 'name i j'"),
+    "five thousand folds": (f"{'9' * 5000}\t1\nAnn_A\t1\t2\nAnn_A\t1\tBob_B\t2\n", 1, "expected 'folds<TAB>pairs'"),
     "one person as two": ("1\t1\nAnn_A\t1\t2\nAnn_A\t1\tAnn_A\t2\n", 3, "expected 'name i other j'"),
     "an image with itself": ("1\t1\nAnn_A\t1\t01\nAnn_A\t1\tBob_B\t2\n", 2, "pairs an image with itself"),
     "a pair again": (

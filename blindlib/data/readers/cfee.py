@@ -13,7 +13,7 @@ from blindlib.settings import BASIC_EMOTIONS, COMPOUND_EMOTIONS
 CATEGORIES = "categories.csv"
 SUBJECTS = 230  # fewer are a part of it, and no table of the paper's
 _BASIC = ("neutral", *BASIC_EMOTIONS)
-_CODED = re.compile(r"^(?P<code>\d{2})_(?P<subject>\d{3})_\d+\.jpe?g$", re.IGNORECASE)
+_CODED = re.compile(r"^(?P<code>[0-9]{2})_(?P<subject>[0-9]{3})_[0-9]+\.jpe?g$", re.IGNORECASE)
 _ADJECTIVES = ("happy", "sad", "fearful", "angry", "surprised", "disgusted")
 _WORDS = {**dict(zip(_ADJECTIVES, BASIC_EMOTIONS, strict=True)), "awe": "awed", "hate": "hatred"}
 _REMEDY = "see CFEE in DATA.md: `blindlib data fetch cfee` prints how to ask for it"
@@ -59,8 +59,8 @@ def _read_codes(root: Path) -> dict[int, str]:
     remedy = "save the sheet 'summary' of AU_annotation_all_subjects.xls there as CSV: code,emotion"
     listing = read_table(root / CATEGORIES, "the table of CFEE's category codes", ["code", "emotion"], remedy)
     code, words = listing.rows["code"].str.strip(), listing.rows["emotion"].str.strip()
-    broken = ~code.str.fullmatch("[0-9]+") | (words == "")
-    listing.refuse(broken, "expected a code and an emotion, got {code!r}, {emotion!r}", "mend it")
+    broken = ~code.str.fullmatch("[0-9]{1,9}") | (words == "")
+    listing.refuse(broken, "expected a code and an emotion, got {code!r:.60}, {emotion!r:.60}", "mend it")
     listing.refuse(code.astype(int).duplicated(), "repeats the code {code}", "keep one line of the two")
     emotion_of_code = dict(zip(code.astype(int), words.map(emotion_of), strict=True))
     missing = ", ".join(emotion for emotion in _BASIC if emotion not in emotion_of_code.values())

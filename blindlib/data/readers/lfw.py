@@ -40,7 +40,7 @@ def load_lfw(root: Path) -> FaceTable:
     if not files:
         raise InputError(folder, "holds no Name/Name_0001.jpg", _FETCH)
     for path in files:
-        if not re.fullmatch(re.escape(path.parent.name) + r"_\d{4}", path.stem):
+        if not re.fullmatch(re.escape(path.parent.name) + r"_[0-9]{4}", path.stem):
             raise InputError(path, "not named Name/Name_0001.jpg as LFW's images are", "rename or remove it")
     rows = [(path.relative_to(folder).as_posix(), path.parent.name) for path in files]
     frame, notes = pd.DataFrame(rows, columns=["image", "identity"]), {}
@@ -73,7 +73,7 @@ def _read_emotions(path: Path, images: pd.Series) -> tuple[pd.DataFrame, dict]:
     listing.refuse_unknown("emotion", EMOTIONS)
     path_of = {Path(image).name: image for image in images}
     here = legend["image"].isin(path_of)
-    of_lfw = legend["image"].str.match(r"^.+_\d{4}\.jpg$")
+    of_lfw = legend["image"].str.match(r"^.+_[0-9]{4}\.jpg$")
     absent = of_lfw & ~here
     if sha256(path) != PUBLIC_LEGEND:
         listing.refuse(absent, "labels the unknown image {image!r}", "take the row out or add the image")
@@ -141,7 +141,7 @@ def _read_gender(root: Path, images: pd.Series) -> tuple[pd.DataFrame, dict]:
     for gender, file in _GENDER.items():
         listing = read_lines(root / file, "gender list", remedy)
         name = listing.rows["text"].str.removesuffix(".jpg") + ".jpg"  # as published, one lacks it
-        listing.refuse(~name.str.fullmatch(r".+_\d{4}\.jpg"), "expected Name_0001.jpg, got {text!r:.60}")
+        listing.refuse(~name.str.fullmatch(r".+_[0-9]{4}\.jpg"), "expected Name_0001.jpg, got {text!r:.60}")
         named.append(pd.DataFrame({"name": name.unique(), "gender": gender}))
     rows = pd.concat(named)
     here = rows.assign(image=rows["name"].map({Path(image).name: image for image in images})).dropna()
@@ -169,7 +169,7 @@ def read_pairs(path: Path, faces: FaceTable) -> pd.DataFrame:
     Source: Huang et al. 2007, View 2; http://vis-www.cs.umass.edu/lfw/README.txt.
     """
     text = read_lines(path, "pairs file", _FETCH).rows["text"]
-    header = re.fullmatch(r"([0-9]+)\s+([0-9]+)", text.iloc[0])
+    header = re.fullmatch(r"([0-9]{1,9})\s+([0-9]{1,9})", text.iloc[0])
     if not header:
         raise InputError(path, f"expected 'folds<TAB>pairs', got {text.iloc[0][:60]!r}", _FETCH, line=1)
     folds, size = int(header[1]), int(header[2])
@@ -177,7 +177,7 @@ def read_pairs(path: Path, faces: FaceTable) -> pd.DataFrame:
     if promised != listed or not listed:
         raise InputError(path, f"its first line promises {promised} pairs, it holds {listed}", _FETCH, line=1)
     same = np.arange(listed) // size % 2 == 0
-    rows = text.iloc[1:].str.extract(r"^(?P<left>\S+)\s+(?P<i>[0-9]+)\s+(?:(?P<right>\S+)\s+)?(?P<j>[0-9]+)$")
+    rows = text.iloc[1:].str.extract(r"^(?P<left>\S+)\s+(?P<i>[0-9]{1,9})\s+(?:(?P<right>\S+)\s+)?(?P<j>[0-9]{1,9})$")
     listing = Listing(path, rows.assign(text=text, form=np.where(same, "name i j", "name i other j")), _FETCH)
     broken = rows["left"].isna() | (rows["right"].isna() != same) | (rows["right"] == rows["left"])
     listing.refuse(broken, "expected '{form}', got {text!r:.60}")
