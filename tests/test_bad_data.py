@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import warnings
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -350,6 +351,14 @@ def long_header(path):
     path.write_bytes(gzip.compress(info.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20)))
 
 
+def zip_of(path, *names):
+    """A zip file whose members hold their number each; a name may stand there twice."""
+    with zipfile.ZipFile(path, "w") as opened, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for n, name in enumerate(names):
+            opened.writestr(name, "" if name.endswith("/") else str(n))
+
+
 def zip_bomb(path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as opened:
         opened.writestr("train/1.jpg", bytes(30_000_000))
@@ -389,6 +398,27 @@ BAD_ARCHIVES = {
     "damaged zip": ("x.zip", damaged_zip, "does not unpack"),
     "damaged tar": ("x.tar.gz", damaged_tar, "does not unpack"),
     "encrypted zip": ("x.zip", encrypted_zip, "does not unpack"),
+    "zip with a member twice": ("x.zip", lambda p: zip_of(p, "train/1.jpg", "./train//1.jpg"), "twice"),
+    "zip with a name twice": ("x.zip", lambda p: zip_of(p, "train/1.jpg", "train/1.jpg"), "'train/1.jpg' twice"),
+    "tar with a member twice": ("x.tar", lambda p: tar(p, *[("./1.jpg", R, 3)] * 2, mode="w"), "'./1.jpg' twice"),
+    "tar with a link, then its name": (
+        "x.tar",
+        lambda p: tar(p, ("b", R, 1), ("a", tarfile.SYMTYPE, "b"), ("a", R, 3)),
+        "'a' twice",
+    ),
+    "zip of nothing": ("x.zip", lambda p: zip_of(p), "holds no file"),
+    "zip of folders": ("x.zip", lambda p: zip_of(p, "train/", "val/"), "holds no file"),
+    "tar of nothing": ("x.tar", lambda p: tar(p), "holds no file"),
+    "zip with a record of checksums": (
+        "x.zip",
+        lambda p: zip_of(p, "train/1.jpg", "checksums-seen.json"),
+        "holds checksums-seen.json, which no data set has",
+    ),
+    "tar with a record of checksums": (
+        "x.tar",
+        lambda p: tar(p, ("train/1.jpg", R, 3), ("./checksums-seen.json", R, 3)),
+        "holds checksums-seen.json, which no data set has",
+    ),
     "no archive": ("x.zip", lambda p: p.write_text("<html>quota exceeded</html>"), "neither a zip nor a tar"),
     "wrong checksum": ("img_align_celeba.zip", lambda p: evil_zip(p, "a.jpg"), "is not the published file"),
     "absent": ("x.zip", lambda p: None, "no such archive"),
