@@ -148,6 +148,13 @@ def test_a_byte_order_mark_before_a_list_is_passed_over(data, name):
     pd.testing.assert_frame_equal(LOADERS[name](data / name).frame, expected)
 
 
+def test_a_clip_may_lack_the_second_x_as_one_of_them_does(data):
+    (data / "cremad/SentenceFilenames.csv").unlink()
+    clip = data / "cremad/VideoFlash/1002_IEO_SAD_XX.flv"
+    clip.rename(clip.with_stem("1002_IEO_SAD_X"))
+    assert "1002_IEO_SAD_X.png" in set(load_cremad(data / "cremad").frame["image"])
+
+
 def test_an_actor_of_unknown_ethnicity_has_none(data):
     table = pd.read_csv(data / "cremad/VideoDemographics.csv")
     table.assign(Race="Unknown").to_csv(data / "cremad/VideoDemographics.csv", index=False)

@@ -19,7 +19,7 @@ from blindlib.data.facetable import FaceTable, make_facetable
 
 PEOPLE, SENTENCES = "VideoDemographics.csv", "SentenceFilenames.csv"
 EMOTIONS = {"ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happiness", "NEU": "neutral", "SAD": "sadness"}
-_CLIP = re.compile(rf"^(?P<actor>[0-9]{{4}})_[A-Z]{{3}}_(?P<emotion>{'|'.join(EMOTIONS)})_(LO|MD|HI|XX)\.flv$")
+_CLIP = re.compile(rf"^(?P<actor>[0-9]{{4}})_[A-Z]{{3}}_(?P<emotion>{'|'.join(EMOTIONS)})_(LO|MD|HI|XX?)\.flv$")
 _PIXELS, _FRAMES = 1 << 22, 10_000  # of a frame, and of a clip, at most: CREMA-D's have 480 x 360, and 150
 _REMEDY = "see CREMA-D in DATA.md: `blindlib data fetch cremad` prints where its files are"
 
