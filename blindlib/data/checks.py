@@ -30,7 +30,8 @@ class Listing:
         """Raise InputError at the first row that is wrong; `{image}` in `problem` stands for that row's image."""
         if wrong.any():
             line = int(wrong.idxmax())
-            raise InputError(self.path, problem.format_map(self.rows.loc[line]), remedy or self.remedy, line=line)
+            row = {name: cell[:200] if isinstance(cell, str) else cell for name, cell in self.rows.loc[line].items()}
+            raise InputError(self.path, problem.format_map(row), remedy or self.remedy, line=line)
 
     def refuse_repeats(self, column: str = "image", what: str = "image") -> None:
         """Raise InputError at the first value that stands there a second time."""
@@ -54,8 +55,8 @@ class Listing:
             raise InputError(self.path, "names no file", self.remedy)
         if absent > ABSENT * listed:
             line = int(here.idxmin())
-            problem = f"names {self.rows.loc[line, 'image']}, absent from {folder}; in all {absent:,} of {listed:,} "
-            problem += f"files are (at most {ABSENT:.0%} may be)"
+            problem = f"names {self.rows.loc[line, 'image']:.200}, absent from {folder}; in all {absent:,} of "
+            problem += f"{listed:,} files are (at most {ABSENT:.0%} may be)"
             raise InputError(self.path, problem, self.remedy, line=line)
         return self.rows[here], {"listed": listed, "absent": absent}
 
