@@ -54,6 +54,8 @@ def read_picture(file: Path | BinaryIO, name: Path | str | None = None) -> np.nd
         require_file(file, "image", "fetch the data set again, or take the row out of its list")
     try:
         with _opened(file) as image:
+            image.verify()  # the sums of PNG's chunks, which decoding does not ask for; JPEG has none
+        with _opened(file) as image:
             image.load()
             pixels, upright = _pixels(image), _UPRIGHT.get(_orientation(image))
     except Exception as error:  # of a damaged file Pillow raises many types
