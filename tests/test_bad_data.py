@@ -104,6 +104,16 @@ BAD = {
         "01-04/Images1/x.jpg",
         "is not named code_subject",
     ),
+    ("cfee", "one expression twice, as PNG too"): (
+        lambda r: shutil.copy(first(r, "02_*.jpg"), first(r, "02_*.jpg").with_suffix(".png")),
+        "02_",
+        "shows 'happiness' twice",
+    ),
+    ("cfee", "a TIFF file"): (
+        lambda r: first(r, "02_*.jpg").rename(first(r, "02_*.jpg").with_suffix(".TIF")),
+        ".TIF",
+        "is not named code_subject",
+    ),
     ("cfee", "unknown code"): (
         lambda r: first(r, "01_*.jpg").rename(r / "99_111_1.jpg"),
         "99_111_1.jpg",

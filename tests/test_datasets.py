@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import blindlib.data
 from blindlib.cli import app
@@ -82,9 +83,13 @@ def test_cfee_reads_codes_or_folders_and_leaves_compounds_out_on_request(data):
     basic = load_cfee(root)
     assert set(basic.frame["emotion"]) == {"neutral", *BASIC_EMOTIONS}
     assert basic.notes["CFEE"]["passed over"] == len(COMPOUND_EMOTIONS) == len(faces) - len(basic)
-    for image, subject, emotion in basic.frame[["image", "identity", "emotion"]].to_numpy():
-        (data / "sorted" / subject / emotion.upper()).mkdir(parents=True)
-        (root / image).rename(data / "sorted" / subject / emotion.upper() / "photo.jpg")
+    for n, (image, subject, emotion) in enumerate(basic.frame[["image", "identity", "emotion"]].to_numpy()):
+        folder = data / "sorted" / subject / emotion.upper()
+        folder.mkdir(parents=True)
+        if n % 2:
+            (root / image).rename(folder / "photo.jpg")
+        else:
+            Image.open(root / image).save(folder / "photo.png")
     again = load_cfee(data / "sorted").frame
     assert sorted(again["identity"] + again["emotion"]) == sorted(basic.frame["identity"] + basic.frame["emotion"])
     assert [emotion_of(w) for w in ("Happy", "Sadly_Angry", " AWED ")] == ["happiness", "sadly angry", "awed"]

@@ -66,6 +66,11 @@ def test_the_public_legend_may_name_images_of_a_subset(lfw, monkeypatch):
     assert load_lfw(lfw).notes["expressions"]["rows for absent images"] == 1
 
 
+def test_a_space_after_a_name_in_the_legend_loses_no_label(lfw):
+    _append(lfw, "legend.csv", "1, Di_D_0001.jpg ,fear\n")
+    assert load_lfw(lfw).frame.set_index("image").loc["Di_D/Di_D_0001.jpg", "emotion"] == "fear"
+
+
 def write_genders(root: Path) -> None:
     """People's gender labels as published: CRLF; one image in both lists, a name that is not here, one without .jpg."""
     (root / "male_names.txt").write_bytes(b"Ann_A_0001.jpg\r\nBob_B_0001.jpg\r\nZed_Z_0001.jpg\r\nDi_D_0001.jpg\r\n")
@@ -96,6 +101,11 @@ BAD = {
     "zero-byte image": (lambda r: (r / ANN).write_bytes(b""), ANN, "empty (0 bytes)"),
     "text named .jpg": (lambda r: (r / ANN).write_text("hello"), ANN, "does not decode"),
     "stray image name": (lambda r: (r / ANN).rename(r / "lfw/Ann_A/x.jpg"), "lfw/Ann_A/x.jpg", "not named"),
+    "PNG image": (lambda r: _other(r, "png"), "lfw/Ann_A/Ann_A_0001.png", "not named Name/Name_0001.jpg"),
+    "the same image as .jpeg": (lambda r: _other(r, "jpeg"), "lfw/Ann_A/Ann_A_0001.jpeg", "not named Name/Name"),
+    "TIFF image": (lambda r: _other(r, "tif"), "lfw/Ann_A/Ann_A_0001.tif", "not named Name/Name_0001.jpg"),
+    "legend: .JPG": (lambda r: _append(r, "legend.csv", "1,Di_D_0001.JPG,fear\n"), "legend.csv:8", "'Di_D_0001.JPG'"),
+    "legend: .png": (lambda r: _append(r, "legend.csv", "1,Di_D_0001.png,fear\n"), "legend.csv:8", "'Di_D_0001.png'"),
     "unknown emotion": (lambda r: _append(r, "legend.csv", "1,Ann_A_0001.jpg,meh\n"), "legend.csv:8", "'meh'"),
     "legend: unknown image": (
         lambda r: _append(r, "legend.csv", "1,Zed_Z_0001.jpg,neutral\n"),
@@ -164,6 +174,10 @@ BAD = {
         "lacks the columns",
     ),
 }
+
+
+def _other(root: Path, suffix: str) -> None:
+    shutil.copy(root / ANN, (root / ANN).with_suffix(f".{suffix}"))
 
 
 def _genders(root: Path, name: str, content: bytes | None) -> None:

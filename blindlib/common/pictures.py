@@ -12,6 +12,7 @@ from blindlib.common.errors import InputError, reason
 from blindlib.common.reading import require_file
 
 FORMATS = ("JPEG", "PNG")  # as DATA.md says; Pillow's other decoders stay shut: that of EPS starts a program
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")  # in a folder none is passed over
 _EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK")
 _SIXTEEN_BITS = ("I;16", "I;16B", "I")  # of grey PNG files, as versions of Pillow call it; colour comes with 8
 _ORIENTATION = 0x0112  # the tag of EXIF

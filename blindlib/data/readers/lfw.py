@@ -8,6 +8,7 @@ import pandas as pd
 
 from blindlib.common.errors import InputError
 from blindlib.common.files import sha256
+from blindlib.common.pictures import SUFFIXES
 from blindlib.data.checks import Listing, read_lines, read_table, require_columns
 from blindlib.data.facetable import FaceTable, make_facetable
 from blindlib.settings import EMOTIONS
@@ -36,11 +37,11 @@ def load_lfw(root: Path) -> FaceTable:
     folder = next((root / name for name in FOLDERS if (root / name).is_dir()), None)
     if folder is None:
         raise InputError(root, f"no LFW images here (looked for {', '.join(FOLDERS)})", _FETCH)
-    files = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in (".jpg", ".jpeg"))
+    files = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in SUFFIXES)
     if not files:
         raise InputError(folder, "holds no Name/Name_0001.jpg", _FETCH)
     for path in files:
-        if not re.fullmatch(re.escape(path.parent.name) + r"_[0-9]{4}", path.stem):
+        if not re.fullmatch(re.escape(path.parent.name) + r"_[0-9]{4}\.jpg", path.name):
             raise InputError(path, "not named Name/Name_0001.jpg as LFW's images are", "rename or remove it")
     rows = [(path.relative_to(folder).as_posix(), path.parent.name) for path in files]
     frame, notes = pd.DataFrame(rows, columns=["image", "identity"]), {}
@@ -69,11 +70,11 @@ def _read_emotions(path: Path, images: pd.Series) -> tuple[pd.DataFrame, dict]:
     """
     listing = read_table(path, "emotion labels", ["user.id", "image", "emotion"], "run `blindlib data fetch lfw`")
     legend = listing.rows
-    legend["emotion"] = legend["emotion"].str.strip().str.lower()
+    legend["emotion"], legend["image"] = legend["emotion"].str.strip().str.lower(), legend["image"].str.strip()
     listing.refuse_unknown("emotion", EMOTIONS)
     path_of = {Path(image).name: image for image in images}
     here = legend["image"].isin(path_of)
-    of_lfw = legend["image"].str.match(r"^.+_[0-9]{4}\.jpg$")
+    of_lfw = legend["image"].str.fullmatch(rf".+_[0-9]{{4}}({'|'.join(map(re.escape, SUFFIXES))})", case=False)
     absent = of_lfw & ~here
     if sha256(path) != PUBLIC_LEGEND:
         listing.refuse(absent, "labels the unknown image {image!r}", "take the row out or add the image")
