@@ -363,6 +363,28 @@ def test_the_state_changes_with_the_data(data):
     assert source_state(PRESETS["paper"]) != before
 
 
+@pytest.mark.parametrize(
+    "file", ["celeba/img_align_celeba/000003.jpg", "cfee/*/*/02_*.jpg", "lfw/lfw/*/*_0001.jpg", "lfw/pairs.txt"]
+)
+def test_the_state_changes_with_a_picture_overwritten_in_place(data, file):
+    path = next(data.glob(file))
+    before, told = source_state(PRESETS["paper"]), path.stat()
+    path.write_bytes(path.read_bytes() + b" ")
+    os.utime(path, ns=(told.st_atime_ns, told.st_mtime_ns))
+    assert source_state(PRESETS["paper"]) != before
+
+
+def test_the_state_is_one_of_labels_whatever_the_time(data):
+    (data / "celeba/img_align_celeba/dangling.jpg").symlink_to("nothing")
+    path = data / "cfee/categories.csv"
+    before, told = source_state(PRESETS["paper"]), path.stat()
+    path.touch()
+    assert source_state(PRESETS["paper"]) == before
+    path.write_bytes(path.read_bytes().replace(b"1,", b"9,"))
+    os.utime(path, ns=(told.st_atime_ns, told.st_mtime_ns))
+    assert source_state(PRESETS["paper"]) != before and path.stat().st_size == told.st_size
+
+
 def test_the_catalogue_counts_and_tells_what_to_do(data):
     table = status().set_index("name")
     assert table.loc["DiveFace", "images"] == 48 and table.loc["CREMA-D", "images"] == 18
