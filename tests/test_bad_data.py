@@ -181,6 +181,16 @@ BAD = {
     ("cremad", "unknown sex"): (lambda r: line(r / PEOPLE, 2, "1001,30,F,Asian,x"), f"{PEOPLE}:2", "Sex is 'F'"),
     ("cremad", "repeated actor"): (lambda r: again(r / PEOPLE, 2), f"{PEOPLE}:5", "repeats the actor '1001'"),
     ("cremad", "actor without a row"): (lambda r: line(r / PEOPLE, 2, "9,30,Male,Asian,x"), "1001_", "actor 1001"),
+    ("cremad", "clip without end in the list"): (
+        lambda r: line(r / SENT, 2, "1," + "x" * 300),
+        f"{SENT}:2",
+        "a clip's name",
+    ),
+    ("diveface", "name without end"): (
+        lambda r: line(r / G1, 2, f"a/{'x' * 300}.jpg"),
+        f"{G1}:2",
+        "expected 'identity",
+    ),
     ("cremad", "stray clip name"): (lambda r: (r / "VideoFlash/x.flv").write_bytes(b"x"), "x.flv", "is not named"),
     ("cremad", "unknown emotion"): (
         lambda r: shutil.copy(first(r, "*_ANG_XX.flv"), r / "VideoFlash/1001_IEO_JOY_XX.flv"),

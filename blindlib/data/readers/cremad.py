@@ -45,6 +45,9 @@ def load_cremad(root: Path) -> FaceTable:
     rows, notes = [], {}
     if (root / SENTENCES).exists():  # names every clip that should be here
         listing = checks.read_table(root / SENTENCES, "CREMA-D's list of clips", ["Filename"], _REMEDY)
+        listing.refuse(
+            ~listing.rows["Filename"].str.fullmatch(r"\w{1,60}"), "expected a clip's name, got {Filename!r:.60}"
+        )
         listing.rows["image"] = "VideoFlash/" + listing.rows["Filename"] + ".flv"
         _, notes = listing.keep_present(root)
     for clip in clips:
