@@ -25,7 +25,7 @@ _REMEDY = "see CREMA-D in DATA.md: `blindlib data fetch cremad` prints where its
 
 
 def load_cremad(root: Path) -> FaceTable:
-    """Load CREMA-D: the apex frame of every clip is kept, once, in `build/frames/cremad/`, private to the user.
+    """Load CREMA-D: the apex frame of every clip is kept, once, in `build/frames/cremad-…`, private to the user.
 
     `emotion`: what the actor was asked to act (no surprise among them), not what anybody saw; `gender`, `ethnicity` as
     the actors said (`Unknown` is missing). Its images are the frames. `notes` counts clips listed, absent, without a
@@ -58,7 +58,7 @@ def load_cremad(root: Path) -> FaceTable:
             raise InputError(clip, f"its actor {match['actor']} is not in {PEOPLE}", "add the actor or remove the clip")
         rows.append((f"{clip.stem}.png", match["actor"], EMOTIONS[match["emotion"]]))
     frame = pd.DataFrame(rows, columns=["image", "identity", "emotion"]).join(people, on="identity")
-    folder = frames_dir(f"cremad/{digest(str(root.resolve()))[:12]}")  # other data have clips of the same names
+    folder = frames_dir(f"cremad-{digest(str(root.resolve()))[:12]}")  # other data have clips of the same names
     frame["sha256"] = _extract_apexes(clips, folder)
     blank = frame["sha256"].isna()
     if blank.mean() > checks.ABSENT:
