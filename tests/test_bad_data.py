@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import warnings
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +78,21 @@ BAD = {
     ("cfee", "no table of codes"): (lambda r: (r / "categories.csv").unlink(), "categories.csv", "not found"),
     ("cfee", "table without a header"): (lambda r: line(r / "categories.csv", 1, "1,2"), "categories.csv:1", "lacks"),
     ("cfee", "code that is none"): (lambda r: line(r / "categories.csv", 3, "x,Happy"), "categories.csv:3", "a code"),
+    ("cfee", "code without end"): (
+        lambda r: line(r / "categories.csv", 3, f"{'2' * 5000},Happy"),
+        "categories.csv:3",
+        "a code",
+    ),
+    ("cfee", "code of thirty digits"): (
+        lambda r: line(r / "categories.csv", 3, f"{'2' * 30},Happy"),
+        "categories.csv:3",
+        "a code",
+    ),
+    ("cfee", "code in other digits"): (
+        lambda r: first(r, "02_*.jpg").rename(r / "٠٢_111_1.jpg"),
+        "٠٢_111_1.jpg",
+        "is not named code_subject",
+    ),
     ("cfee", "repeated code"): (lambda r: again(r / "categories.csv", 3), "categories.csv:24", "repeats the code"),
     ("cfee", "emotion nobody knows"): (
         lambda r: line(r / "categories.csv", 3, "2,glee"),
@@ -86,6 +102,16 @@ BAD = {
     ("cfee", "stray name"): (
         lambda r: (r / "01-04/Images1/x.jpg").write_bytes(first(r, "*.jpg").read_bytes()),
         "01-04/Images1/x.jpg",
+        "is not named code_subject",
+    ),
+    ("cfee", "one expression twice, as PNG too"): (
+        lambda r: shutil.copy(first(r, "02_*.jpg"), first(r, "02_*.jpg").with_suffix(".png")),
+        "02_",
+        "shows 'happiness' twice",
+    ),
+    ("cfee", "a TIFF file"): (
+        lambda r: first(r, "02_*.jpg").rename(first(r, "02_*.jpg").with_suffix(".TIF")),
+        ".TIF",
         "is not named code_subject",
     ),
     ("cfee", "unknown code"): (
@@ -106,6 +132,13 @@ BAD = {
     ("celeba", "no names"): (lambda r: line(r / ATTR, 2, "Young Old"), f"{ATTR}:2", "Attractive, Smiling, Male"),
     ("celeba", "broken line"): (lambda r: line(r / ATTR, 5, "000003.jpg 1"), f"{ATTR}:5", "got 2 words"),
     ("celeba", "wrong count"): (lambda r: line(r / ATTR, 1, "9"), f"{ATTR}:1", "promises 9 images"),
+    ("celeba", "count that is a power"): (lambda r: line(r / ATTR, 1, "³"), f"{ATTR}:1", "expected a count"),
+    ("celeba", "count without end"): (lambda r: line(r / ATTR, 1, "9" * 5000), f"{ATTR}:1", "expected a count"),
+    ("celeba", "identity without end"): (
+        lambda r: line(r / IDS, 2, f"000002.jpg {'9' * 5000}"),
+        f"{IDS}:2",
+        "expected a file and its",
+    ),
     ("celeba", "value that is none"): (lambda r: line(r / ATTR, 4, "000002.jpg 0 1 1 1"), f"{ATTR}:4", "not 1 or -1"),
     ("celeba", "repeated image"): (lambda r: line(r / ATTR, 4, "000001.jpg 1 1 1 1"), f"{ATTR}:4", "repeats"),
     ("celeba", "repeated identity"): (lambda r: again(r / IDS, 1), IDS, "repeats the image"),
@@ -148,6 +181,16 @@ BAD = {
     ("cremad", "unknown sex"): (lambda r: line(r / PEOPLE, 2, "1001,30,F,Asian,x"), f"{PEOPLE}:2", "Sex is 'F'"),
     ("cremad", "repeated actor"): (lambda r: again(r / PEOPLE, 2), f"{PEOPLE}:5", "repeats the actor '1001'"),
     ("cremad", "actor without a row"): (lambda r: line(r / PEOPLE, 2, "9,30,Male,Asian,x"), "1001_", "actor 1001"),
+    ("cremad", "clip without end in the list"): (
+        lambda r: line(r / SENT, 2, "1," + "x" * 300),
+        f"{SENT}:2",
+        "a clip's name",
+    ),
+    ("diveface", "name without end"): (
+        lambda r: line(r / G1, 2, f"a/{'x' * 300}.jpg"),
+        f"{G1}:2",
+        "expected 'identity",
+    ),
     ("cremad", "stray clip name"): (lambda r: (r / "VideoFlash/x.flv").write_bytes(b"x"), "x.flv", "is not named"),
     ("cremad", "unknown emotion"): (
         lambda r: shutil.copy(first(r, "*_ANG_XX.flv"), r / "VideoFlash/1001_IEO_JOY_XX.flv"),
@@ -328,6 +371,14 @@ def long_header(path):
     path.write_bytes(gzip.compress(info.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20)))
 
 
+def zip_of(path, *names):
+    """A zip file whose members hold their number each; a name may stand there twice."""
+    with zipfile.ZipFile(path, "w") as opened, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for n, name in enumerate(names):
+            opened.writestr(name, "" if name.endswith("/") else str(n))
+
+
 def zip_bomb(path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as opened:
         opened.writestr("train/1.jpg", bytes(30_000_000))
@@ -367,6 +418,27 @@ BAD_ARCHIVES = {
     "damaged zip": ("x.zip", damaged_zip, "does not unpack"),
     "damaged tar": ("x.tar.gz", damaged_tar, "does not unpack"),
     "encrypted zip": ("x.zip", encrypted_zip, "does not unpack"),
+    "zip with a member twice": ("x.zip", lambda p: zip_of(p, "train/1.jpg", "./train//1.jpg"), "twice"),
+    "zip with a name twice": ("x.zip", lambda p: zip_of(p, "train/1.jpg", "train/1.jpg"), "'train/1.jpg' twice"),
+    "tar with a member twice": ("x.tar", lambda p: tar(p, *[("./1.jpg", R, 3)] * 2, mode="w"), "'./1.jpg' twice"),
+    "tar with a link, then its name": (
+        "x.tar",
+        lambda p: tar(p, ("b", R, 1), ("a", tarfile.SYMTYPE, "b"), ("a", R, 3)),
+        "'a' twice",
+    ),
+    "zip of nothing": ("x.zip", lambda p: zip_of(p), "holds no file"),
+    "zip of folders": ("x.zip", lambda p: zip_of(p, "train/", "val/"), "holds no file"),
+    "tar of nothing": ("x.tar", lambda p: tar(p), "holds no file"),
+    "zip with a record of checksums": (
+        "x.zip",
+        lambda p: zip_of(p, "train/1.jpg", "checksums-seen.json"),
+        "holds checksums-seen.json, which no data set has",
+    ),
+    "tar with a record of checksums": (
+        "x.tar",
+        lambda p: tar(p, ("train/1.jpg", R, 3), ("./checksums-seen.json", R, 3)),
+        "holds checksums-seen.json, which no data set has",
+    ),
     "no archive": ("x.zip", lambda p: p.write_text("<html>quota exceeded</html>"), "neither a zip nor a tar"),
     "wrong checksum": ("img_align_celeba.zip", lambda p: evil_zip(p, "a.jpg"), "is not the published file"),
     "absent": ("x.zip", lambda p: None, "no such archive"),

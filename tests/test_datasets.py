@@ -1,6 +1,7 @@
 """Every adaptor on its data set's true layout, in miniature; which data set fills which role; archives; consent."""
 
 import hashlib
+import os
 import shutil
 import tarfile
 import zipfile
@@ -8,6 +9,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import blindlib.data
 from blindlib.cli import app
@@ -81,9 +83,13 @@ def test_cfee_reads_codes_or_folders_and_leaves_compounds_out_on_request(data):
     basic = load_cfee(root)
     assert set(basic.frame["emotion"]) == {"neutral", *BASIC_EMOTIONS}
     assert basic.notes["CFEE"]["passed over"] == len(COMPOUND_EMOTIONS) == len(faces) - len(basic)
-    for image, subject, emotion in basic.frame[["image", "identity", "emotion"]].to_numpy():
-        (data / "sorted" / subject / emotion.upper()).mkdir(parents=True)
-        (root / image).rename(data / "sorted" / subject / emotion.upper() / "photo.jpg")
+    for n, (image, subject, emotion) in enumerate(basic.frame[["image", "identity", "emotion"]].to_numpy()):
+        folder = data / "sorted" / subject / emotion.upper()
+        folder.mkdir(parents=True)
+        if n % 2:
+            (root / image).rename(folder / "photo.jpg")
+        else:
+            Image.open(root / image).save(folder / "photo.png")
     again = load_cfee(data / "sorted").frame
     assert sorted(again["identity"] + again["emotion"]) == sorted(basic.frame["identity"] + basic.frame["emotion"])
     assert [emotion_of(w) for w in ("Happy", "Sadly_Angry", " AWED ")] == ["happiness", "sadly angry", "awed"]
@@ -124,6 +130,20 @@ def test_cremad_keeps_one_frame_a_clip_private_and_reads_it_once(miniatures, mon
     pd.testing.assert_frame_equal(load_cremad(miniatures / "cremad").frame, faces.frame)
 
 
+def test_a_clip_s_frame_is_never_taken_for_another_clip_s(miniatures, data, monkeypatch):
+    """Another folder whose clips have the same names and are older, and a clip that an older one takes the place of."""
+    load_cremad(miniatures / "cremad")
+    clips = sorted((data / "cremad/VideoFlash").glob("*.flv"))
+    for time, other in ((1_400_000_000, clips[-1]), (1_300_000_000, clips[1])):
+        clips[0].write_bytes(other.read_bytes())
+        for clip in clips:
+            os.utime(clip, (time, time))
+        hashes = load_cremad(data / "cremad").frame.set_index("image")["sha256"]
+        assert hashes[f"{clips[0].stem}.png"] == hashes[f"{other.stem}.png"]
+    monkeypatch.setattr("blindlib.data.readers.cremad.read_apex", lambda clip: pytest.fail("decoded again"))
+    load_cremad(miniatures / "cremad"), load_cremad(data / "cremad")
+
+
 @pytest.mark.parametrize("name", ["diveface", "celeba", "cfee"])
 def test_a_byte_order_mark_before_a_list_is_passed_over(data, name):
     """Spreadsheets write one."""
@@ -131,6 +151,13 @@ def test_a_byte_order_mark_before_a_list_is_passed_over(data, name):
     for file in [*(data / name).rglob("Group*.txt"), *(data / name).glob("[ilc]*.*")]:
         file.write_text("\ufeff" + file.read_text())
     pd.testing.assert_frame_equal(LOADERS[name](data / name).frame, expected)
+
+
+def test_a_clip_may_lack_the_second_x_as_one_of_them_does(data):
+    (data / "cremad/SentenceFilenames.csv").unlink()
+    clip = data / "cremad/VideoFlash/1002_IEO_SAD_XX.flv"
+    clip.rename(clip.with_stem("1002_IEO_SAD_X"))
+    assert "1002_IEO_SAD_X.png" in set(load_cremad(data / "cremad").frame["image"])
 
 
 def test_an_actor_of_unknown_ethnicity_has_none(data):
@@ -334,6 +361,28 @@ def test_the_state_changes_with_the_data(data):
     assert source_state(PRESETS["paper"]) == before
     (data / "celeba" / "list_attr_celeba.txt").write_text("changed")
     assert source_state(PRESETS["paper"]) != before
+
+
+@pytest.mark.parametrize(
+    "file", ["celeba/img_align_celeba/000003.jpg", "cfee/*/*/02_*.jpg", "lfw/lfw/*/*_0001.jpg", "lfw/pairs.txt"]
+)
+def test_the_state_changes_with_a_picture_overwritten_in_place(data, file):
+    path = next(data.glob(file))
+    before, told = source_state(PRESETS["paper"]), path.stat()
+    path.write_bytes(path.read_bytes() + b" ")
+    os.utime(path, ns=(told.st_atime_ns, told.st_mtime_ns))
+    assert source_state(PRESETS["paper"]) != before
+
+
+def test_the_state_is_one_of_labels_whatever_the_time(data):
+    (data / "celeba/img_align_celeba/dangling.jpg").symlink_to("nothing")
+    path = data / "cfee/categories.csv"
+    before, told = source_state(PRESETS["paper"]), path.stat()
+    path.touch()
+    assert source_state(PRESETS["paper"]) == before
+    path.write_bytes(path.read_bytes().replace(b"1,", b"9,"))
+    os.utime(path, ns=(told.st_atime_ns, told.st_mtime_ns))
+    assert source_state(PRESETS["paper"]) != before and path.stat().st_size == told.st_size
 
 
 def test_the_catalogue_counts_and_tells_what_to_do(data):

@@ -66,6 +66,11 @@ def test_the_public_legend_may_name_images_of_a_subset(lfw, monkeypatch):
     assert load_lfw(lfw).notes["expressions"]["rows for absent images"] == 1
 
 
+def test_a_space_after_a_name_in_the_legend_loses_no_label(lfw):
+    _append(lfw, "legend.csv", "1, Di_D_0001.jpg ,fear\n")
+    assert load_lfw(lfw).frame.set_index("image").loc["Di_D/Di_D_0001.jpg", "emotion"] == "fear"
+
+
 def write_genders(root: Path) -> None:
     """People's gender labels as published: CRLF; one image in both lists, a name that is not here, one without .jpg."""
     (root / "male_names.txt").write_bytes(b"Ann_A_0001.jpg\r\nBob_B_0001.jpg\r\nZed_Z_0001.jpg\r\nDi_D_0001.jpg\r\n")
@@ -96,6 +101,11 @@ BAD = {
     "zero-byte image": (lambda r: (r / ANN).write_bytes(b""), ANN, "empty (0 bytes)"),
     "text named .jpg": (lambda r: (r / ANN).write_text("hello"), ANN, "does not decode"),
     "stray image name": (lambda r: (r / ANN).rename(r / "lfw/Ann_A/x.jpg"), "lfw/Ann_A/x.jpg", "not named"),
+    "PNG image": (lambda r: _other(r, "png"), "lfw/Ann_A/Ann_A_0001.png", "not named Name/Name_0001.jpg"),
+    "the same image as .jpeg": (lambda r: _other(r, "jpeg"), "lfw/Ann_A/Ann_A_0001.jpeg", "not named Name/Name"),
+    "TIFF image": (lambda r: _other(r, "tif"), "lfw/Ann_A/Ann_A_0001.tif", "not named Name/Name_0001.jpg"),
+    "legend: .JPG": (lambda r: _append(r, "legend.csv", "1,Di_D_0001.JPG,fear\n"), "legend.csv:8", "'Di_D_0001.JPG'"),
+    "legend: .png": (lambda r: _append(r, "legend.csv", "1,Di_D_0001.png,fear\n"), "legend.csv:8", "'Di_D_0001.png'"),
     "unknown emotion": (lambda r: _append(r, "legend.csv", "1,Ann_A_0001.jpg,meh\n"), "legend.csv:8", "'meh'"),
     "legend: unknown image": (
         lambda r: _append(r, "legend.csv", "1,Zed_Z_0001.jpg,neutral\n"),
@@ -137,6 +147,27 @@ BAD = {
         "lfw_attributes.txt:7",
         "'oops', not a number",
     ),
+    "attributes: infinite": (lambda r: _score(r, Male="-inf"), "lfw_attributes.txt:7", "Male is '-inf', not a number"),
+    "attributes: half an image": (lambda r: _score(r, n="1.5"), "lfw_attributes.txt:7", "'1.5', not a whole number"),
+    "attributes: infinitely many": (lambda r: _score(r, n="inf"), "lfw_attributes.txt:7", "'inf', not a whole number"),
+    "attributes: a power": (lambda r: _score(r, n="³"), "lfw_attributes.txt:7", "'³', not a whole number"),
+    "attributes: twenty digits": (lambda r: _score(r, n="9" * 20), "lfw_attributes.txt:7", "9', not a whole number"),
+    "attributes: surplus cells": (lambda r: _score(r, more="\t9\t9"), "lfw_attributes.txt:7", "has 12 cells, not 10"),
+    "attributes: a cell too few": (
+        lambda r: _append(r, "lfw_attributes.txt", "\t".join(["Bob B", *"23456789"]) + "\n"),
+        "lfw_attributes.txt:7",
+        "has 9 cells, not 10",
+    ),
+    "attributes: other scores again": (
+        lambda r: _score(r, who="Bob_B", n="01"),
+        "lfw_attributes.txt:7",
+        "scores Bob_B/Bob_B_0001.jpg otherwise than a line before",
+    ),
+    "attributes: a name twice": (
+        lambda r: _replace(r, "lfw_attributes.txt", "Woman", "Woman\tMale"),
+        "lfw_attributes.txt:2",
+        "has two columns of one name, 'Male'",
+    ),
     "attributes: missing column": (
         lambda r: (r / "lfw_attributes.txt").write_text("#\tperson\timagenum\tMale\nAnn A\t1\t1\n"),
         "lfw_attributes.txt:1",
@@ -145,10 +176,22 @@ BAD = {
 }
 
 
+def _other(root: Path, suffix: str) -> None:
+    shutil.copy(root / ANN, (root / ANN).with_suffix(f".{suffix}"))
+
+
 def _genders(root: Path, name: str, content: bytes | None) -> None:
     if not (root / "male_names.txt").exists():
         write_genders(root)
     (root / name).unlink() if content is None else (root / name).write_bytes(content)
+
+
+def _score(root: Path, *, who: str = "Bob B", n: str = "2", Male: str = "1", more: str = "") -> None:
+    _append(root, "lfw_attributes.txt", "\t".join([who, n, Male, *"2345678"]) + more + "\n")
+
+
+def _replace(root: Path, name: str, old: str, new: str) -> None:
+    (root / name).write_text((root / name).read_text().replace(old, new))
 
 
 def _append(root: Path, name: str, line: str) -> None:
@@ -175,6 +218,15 @@ BAD_PAIRS = {
     "no number": ("1\t1\nAnn_A\tone\t2\nAnn_A\t1\tBob_B\t2\n", 2, "expected"),
     "wrong count": ("1\t2\nAnn_A\t1\t2\nAnn_A\t1\tBob_B\t2\n", 1, "promises 4 pairs, it holds 2"),
     "no header": ("Ann_A\t1\t2\n", 1, "expected 'folds<TAB>pairs'"),
+    "twenty digits": (f"1\t1\nAnn_A\t{'9' * 20}\t2\nAnn_A\t1\tBob_B\t2\n", 2, "expected 'name i j'"),
+    "five thousand folds": (f"{'9' * 5000}\t1\nAnn_A\t1\t2\nAnn_A\t1\tBob_B\t2\n", 1, "expected 'folds<TAB>pairs'"),
+    "one person as two": ("1\t1\nAnn_A\t1\t2\nAnn_A\t1\tAnn_A\t2\n", 3, "expected 'name i other j'"),
+    "an image with itself": ("1\t1\nAnn_A\t1\t01\nAnn_A\t1\tBob_B\t2\n", 2, "pairs an image with itself"),
+    "a pair again": (
+        "1\t2\nAnn_A\t1\t2\nBob_B\t1\t2\nAnn_A\t1\tBob_B\t2\nBob_B\t2\tAnn_A\t1\n",
+        5,
+        "or again as before",
+    ),
 }
 
 

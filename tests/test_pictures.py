@@ -141,6 +141,21 @@ def test_every_other_file_is_refused_in_one_line_and_starts_no_program(tmp_path,
     assert re.search("does not decode as a JPEG or PNG|image not found|is empty", message)
 
 
+@pytest.mark.parametrize("level", [0, 6])
+def test_a_png_file_of_which_a_bit_is_wrong_is_refused(tmp_path, level):
+    stream, rng = BytesIO(), random.Random(3)
+    Image.fromarray(noise()).save(stream, "PNG", compress_level=level)
+    good = stream.getvalue()
+    assert (read_picture(BytesIO(good), "x.png") == noise()).all()
+    for _ in range(300):
+        data = bytearray(good)
+        data[rng.randrange(8, len(data))] ^= 1 << rng.randrange(8)
+        (tmp_path / "x.png").write_bytes(data)
+        for file in (tmp_path / "x.png", BytesIO(data)):
+            with pytest.raises(InputError, match="does not decode"):
+                read_picture(file, "x.png")
+
+
 def test_random_bytes_raise_nothing_foreign(tmp_path):
     rng, seeds = random.Random(17), []
     for kind in ("JPEG", "PNG", "GIF", "TIFF", "DDS", "EPS", "WEBP", "PPM", "TGA", "ICO", "PCX", "SGI"):

@@ -256,6 +256,7 @@ def digest(*parts: object) -> str:
 
 
 ROOT = Path(__file__).resolve().parents[2]
+_LONGEST = os.pathconf("/", "PC_PATH_MAX")  # bytes of a path and the NUL behind it
 _resolved = lru_cache(maxsize=4096)(Path.resolve)  # a list names thousands of files in each folder
 
 
@@ -269,6 +270,8 @@ def below(folder: Path, name: str, where: Path | str, *, line: int | None = None
     path = Path(name)
     try:
         if path.is_absolute() or "\0" in name or any(len(os.fsencode(part)) > 255 for part in path.parts):
+            raise ValueError
+        if len(os.fsencode(f"{folder}/{name}")) >= _LONGEST:
             raise ValueError
         if follow:
             target = _resolved(folder / path.parent) / path.name

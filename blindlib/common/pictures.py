@@ -12,6 +12,7 @@ from blindlib.common.errors import InputError, reason
 from blindlib.common.reading import require_file
 
 FORMATS = ("JPEG", "PNG")  # as DATA.md says; Pillow's other decoders stay shut: that of EPS starts a program
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")  # in a folder none is passed over
 _EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK")
 _SIXTEEN_BITS = ("I;16", "I;16B", "I")  # of grey PNG files, as versions of Pillow call it; colour comes with 8
 _ORIENTATION = 0x0112  # the tag of EXIF
@@ -53,6 +54,8 @@ def read_picture(file: Path | BinaryIO, name: Path | str | None = None) -> np.nd
     if isinstance(file, Path):
         require_file(file, "image", "fetch the data set again, or take the row out of its list")
     try:
+        with _opened(file) as image:
+            image.verify()  # the sums of PNG's chunks, which decoding does not ask for; JPEG has none
         with _opened(file) as image:
             image.load()
             pixels, upright = _pixels(image), _UPRIGHT.get(_orientation(image))

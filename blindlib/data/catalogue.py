@@ -7,12 +7,13 @@ import pandas as pd
 
 from blindlib.common.errors import InputError
 from blindlib.common.files import data_dir, dataset_dir, dataset_place
+from blindlib.common.pictures import SUFFIXES
 from blindlib.data.facetable import FaceTable
 from blindlib.presets import PAPER
 from blindlib.settings import DATA_ROLES
 
 SYNTHETIC = "SYNTHETIC.txt"  # a file that marks a folder of rendered faces in a data set's layout
-_IMAGES = (".jpg", ".jpeg", ".png", ".flv")
+IMAGES = (*SUFFIXES, ".flv")
 _FETCH = ".venv/bin/blindlib data fetch"
 
 
@@ -190,7 +191,7 @@ def status() -> pd.DataFrame:
     rows = []
     for name, entry in CATALOGUE.items():
         folder, here = dataset_dir(name), is_here(name)
-        images = sum(path.suffix.lower() in _IMAGES for path in folder.rglob("*")) if here else None
+        images = sum(path.suffix.lower() in IMAGES for path in folder.rglob("*")) if here else None
         rows.append((entry.title, here, folder, images, entry.use, entry.licence, entry.address, entry.how))
     for name, weights in WEIGHTS.items():
         path, how = data_dir() / "weights" / weights.file, f"{_FETCH} {name}"

@@ -30,7 +30,8 @@ class Listing:
         """Raise InputError at the first row that is wrong; `{image}` in `problem` stands for that row's image."""
         if wrong.any():
             line = int(wrong.idxmax())
-            raise InputError(self.path, problem.format_map(self.rows.loc[line]), remedy or self.remedy, line=line)
+            row = {name: cell[:200] if isinstance(cell, str) else cell for name, cell in self.rows.loc[line].items()}
+            raise InputError(self.path, problem.format_map(row), remedy or self.remedy, line=line)
 
     def refuse_repeats(self, column: str = "image", what: str = "image") -> None:
         """Raise InputError at the first value that stands there a second time."""
@@ -54,8 +55,8 @@ class Listing:
             raise InputError(self.path, "names no file", self.remedy)
         if absent > ABSENT * listed:
             line = int(here.idxmin())
-            problem = f"names {self.rows.loc[line, 'image']}, absent from {folder}; in all {absent:,} of {listed:,} "
-            problem += f"files are (at most {ABSENT:.0%} may be)"
+            problem = f"names {self.rows.loc[line, 'image']:.200}, absent from {folder}; in all {absent:,} of "
+            problem += f"{listed:,} files are (at most {ABSENT:.0%} may be)"
             raise InputError(self.path, problem, self.remedy, line=line)
         return self.rows[here], {"listed": listed, "absent": absent}
 
@@ -87,9 +88,6 @@ def read_table(path: Path, what: str, columns: list[str], remedy: str) -> Listin
     (first, names), *rest = records.items()
     require_room(path, names, text)
     require_columns(path, names, columns, first)
-    twice = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
-    if twice:
-        raise InputError(path, f"has two columns of one name, {twice[0]!r:.40}", "rename one of them", line=first)
     for line, cells in rest:
         if len(cells) > len(names):
             problem = f"has {len(cells)} cells, more than the {len(names)} names in line {first}"
@@ -100,11 +98,14 @@ def read_table(path: Path, what: str, columns: list[str], remedy: str) -> Listin
 
 
 def require_columns(path: Path, found: list[str], wanted: list[str], line: int = 1) -> None:
-    """Raise InputError unless every wanted column is among those found."""
+    """Raise InputError unless every wanted column is among those found, and none of them twice."""
     missing = [column for column in wanted if column not in found]
     if missing:
         problem = f"lacks the columns {missing}; its header has {found[:8]}"
         raise InputError(path, problem, "give it the header that DATA.md shows", line=line)
+    twice = [name for name in found if name and found.count(name) > 1]
+    if twice:
+        raise InputError(path, f"has two columns of one name, {twice[0]!r:.40}", "rename one of them", line=line)
 
 
 def inside(folder: Path, relative: str, source: Path, line: int | None = None) -> str:

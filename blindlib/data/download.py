@@ -215,6 +215,10 @@ def _unpack(archive: Path, folder: Path, mb: int, *, wanted: str = "") -> None:
         _extract(archive, partial.resolve(), mb * 10**6)
         if wanted and not (partial / wanted).is_dir():
             raise InputError(archive, f"holds no folder {wanted}/", "delete it and fetch again")
+        if not any(item.is_file() for item in partial.rglob("*")):
+            raise InputError(archive, "holds no file", _DISTRUST)
+        if (partial / SEEN).exists():  # else it could say itself which archives to trust
+            raise InputError(archive, f"holds {SEEN}, which no data set has", _DISTRUST)
         there = [folder / item.name for item in partial.iterdir() if (folder / item.name).exists()]
         if there:
             raise InputError(there[0], "is there already", "remove it first: nothing is overwritten")
@@ -223,9 +227,12 @@ def _unpack(archive: Path, folder: Path, mb: int, *, wanted: str = "") -> None:
     aside.rmdir()
 
 
-def _refuse_outside(folder: Path, member: str, archive: Path) -> None:
+def _refuse(folder: Path, member: str, archive: Path) -> None:
+    """Raise InputError for a member that leaves the folder, or whose place another has taken already."""
     if Path(member).parts:  # `.`, with which some archives begin, has none
-        below(folder, member, archive)
+        place = below(folder, member, archive)
+        if place.is_symlink() or place.is_file():
+            raise InputError(archive, f"holds {member!r:.100} twice", _DISTRUST)
 
 
 def _extract(archive: Path, folder: Path, limit: int) -> None:
@@ -247,7 +254,7 @@ def _extract_zip(archive: Path, folder: Path, limit: int) -> None:
         members = opened.infolist()
         _require_room(archive, len(members), sum(member.file_size for member in members), limit)
         for member in track(members, f"unpacking {archive.name}", unit="file"):
-            _refuse_outside(folder, member.filename.replace("\\", "/"), archive)
+            _refuse(folder, member.filename.replace("\\", "/"), archive)
             written = Path(opened.extract(member, folder))  # always inside: what led out of it is cut off
             is_link = (member.external_attr >> 16) & 0o170000 == 0o120000
             if is_link or written != folder / member.filename.replace("\\", "/"):
@@ -269,7 +276,7 @@ def _extract_tar(archive: Path, folder: Path, limit: int) -> None:
             for number, member in enumerate(track(opened, f"unpacking {archive.name}", unit="file"), 1):
                 size += member.size
                 _require_room(archive, number, size, limit)
-                _refuse_outside(folder, member.name, archive)
+                _refuse(folder, member.name, archive)
                 opened.extract(member, folder, filter="data")
             block = bounded.last  # the library takes a damaged header for the end
             while block:  # to the end, where a packed archive keeps its checksum

@@ -1,12 +1,13 @@
 """A preset's data: which data set fills which role, the face table over all of them, and the pairs."""
 
 import os
+from pathlib import Path
 
 import pandas as pd
 
 from blindlib.common.errors import InputError
-from blindlib.common.files import build_dir, data_dir, dataset_dir
-from blindlib.data.catalogue import CATALOGUE, SYNTHETIC, how_to_get, is_here, require_layout
+from blindlib.common.files import build_dir, data_dir, dataset_dir, digest, sha256
+from blindlib.data.catalogue import CATALOGUE, IMAGES, SYNTHETIC, how_to_get, is_here, require_layout
 from blindlib.data.facetable import FaceTable, for_faces, make_facetable, weakest
 from blindlib.data.readers.celeba import load_celeba
 from blindlib.data.readers.cfee import load_cfee
@@ -104,15 +105,33 @@ def _provenance(role: str, name: str, loaded: str, pairs: int) -> str:
 
 
 def source_state(preset: Preset) -> str:
-    """Which data a preset would read, as text that changes when a folder or a label file does; opens no image.
+    """Which data a preset would read, as text that changes when they do; opens no image.
+
+    Of label files it is the bytes that count, of pictures names, sizes and times; links below a data set's own entries
+    are not followed.
 
     Raises InputError if none of its data sets is here, saying what to fetch and where it goes.
     """
-    files = []
+    lines = []
     for folder in map(dataset_dir, _present(preset)):  # each, what lies in it, and the lists one folder below
-        inner = [path for path in folder.iterdir() if not path.name.startswith(".")]
-        files += sorted([folder, *inner, *(path for part in inner for path in part.glob("*.txt"))])
-    return "".join(f"{file} {file.stat().st_mtime_ns}\n" for file in files)
+        inner = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        lists = sorted(path for part in inner for path in part.glob("*.txt"))
+        lines += [f"{file} {_file_state(file)}\n" for file in (folder, *inner, *lists)]
+        lines += [f"{part}/ {_pictures_state(part)}\n" for part in inner if part.is_dir()]
+    return "".join(lines)
+
+
+def _file_state(file: Path) -> str:
+    if file.suffix.lower() in (".txt", ".csv") and file.is_file():
+        return sha256(file)
+    found = file.stat()
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
+def _pictures_state(folder: Path) -> str:
+    """Names, sizes and times of all pictures and clips below a folder, as a digest: a second for CelebA's."""
+    files = sorted(f"{at}/{n}" for at, _, names in os.walk(folder) for n in names if n.lower().endswith(IMAGES))
+    return digest([(file, (found := os.lstat(file)).st_size, found.st_mtime_ns) for file in files])
 
 
 def _present(preset: Preset) -> list[str]:

@@ -1,5 +1,6 @@
 """CelebA: attractiveness, smiling, gender and identity of 202,599 aligned photographs, in torchvision's file set."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +55,10 @@ def _read_attributes(path: Path) -> Listing:
     lines = read_lines(path, "CelebA's attribute list", _REMEDY)
     head, words = lines.rows["text"].head(2).tolist(), lines.rows["text"].iloc[2:].str.split()
     names = head[-1].split()
-    if not head[0].isdigit() or not set(_USED) <= set(names):
-        raise InputError(path, f"expected a count, then a line of names with {', '.join(_USED)}", _REMEDY, line=2)
+    counted = re.fullmatch("[0-9]{1,9}", head[0])
+    if not counted or not set(_USED) <= set(names):
+        problem = f"expected a count, then a line of names with {', '.join(_USED)}"
+        raise InputError(path, problem, _REMEDY, line=2 if counted else 1)
     listing = Listing(path, pd.DataFrame({"image": words.str[0], "words": words.str.len()}), _REMEDY)
     broken = listing.rows["words"] != len(names) + 1
     listing.refuse(broken, f"expected a file and {len(names)} values, got {{words}} words")
@@ -73,7 +76,7 @@ def _read_attributes(path: Path) -> Listing:
 def _read_numbers(path: Path, what: str, allowed: range) -> pd.Series:
     """A file name and a number a line -> numbers by file name."""
     lines = read_lines(path, f"CelebA's {what} list", _REMEDY)
-    rows = lines.rows["text"].str.extract(r"^(?P<image>\S+)\s+(?P<number>[0-9]+)$")
+    rows = lines.rows["text"].str.extract(r"^(?P<image>\S+)\s+(?P<number>[0-9]{1,9})$")
     number = pd.to_numeric(rows["number"])
     lines.refuse(~number.between(allowed[0], allowed[-1]), f"expected a file and its {what}, got {{text!r:.60}}")
     Listing(path, rows, _REMEDY).refuse_repeats()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from blindlib.common.errors import InputError
+from blindlib.common.pictures import SUFFIXES
 from blindlib.data.checks import inside, read_table
 from blindlib.data.facetable import FaceTable, make_facetable
 from blindlib.settings import BASIC_EMOTIONS, COMPOUND_EMOTIONS
@@ -13,7 +14,7 @@ from blindlib.settings import BASIC_EMOTIONS, COMPOUND_EMOTIONS
 CATEGORIES = "categories.csv"
 SUBJECTS = 230  # fewer are a part of it, and no table of the paper's
 _BASIC = ("neutral", *BASIC_EMOTIONS)
-_CODED = re.compile(r"^(?P<code>\d{2})_(?P<subject>\d{3})_\d+\.jpe?g$", re.IGNORECASE)
+_CODED = re.compile(r"^(?P<code>[0-9]{2})_(?P<subject>[0-9]{3})_[0-9]+\.(jpe?g|png)$", re.IGNORECASE)
 _ADJECTIVES = ("happy", "sad", "fearful", "angry", "surprised", "disgusted")
 _WORDS = {**dict(zip(_ADJECTIVES, BASIC_EMOTIONS, strict=True)), "awe": "awed", "hate": "hatred"}
 _REMEDY = "see CFEE in DATA.md: `blindlib data fetch cfee` prints how to ask for it"
@@ -29,9 +30,9 @@ def load_cfee(root: Path, *, everything: bool = False) -> FaceTable:
 
     Source: Du, Tao & Martínez, PNAS 2014. The layout as distributed is read off public code, not off the data.
     """
-    files = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg"))
+    files = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not files:
-        raise InputError(root, "holds no photographs (.jpg)", _REMEDY)
+        raise InputError(root, "holds no photographs (.jpg or .png)", _REMEDY)
     files = [inside(root, file, root) for file in files]
     emotion_of_code = _read_codes(root) if any(_CODED.match(Path(file).name) for file in files) else None
     rows = [(file, *_read_name(root, file, emotion_of_code)) for file in files]
@@ -59,8 +60,8 @@ def _read_codes(root: Path) -> dict[int, str]:
     remedy = "save the sheet 'summary' of AU_annotation_all_subjects.xls there as CSV: code,emotion"
     listing = read_table(root / CATEGORIES, "the table of CFEE's category codes", ["code", "emotion"], remedy)
     code, words = listing.rows["code"].str.strip(), listing.rows["emotion"].str.strip()
-    broken = ~code.str.fullmatch("[0-9]+") | (words == "")
-    listing.refuse(broken, "expected a code and an emotion, got {code!r}, {emotion!r}", "mend it")
+    broken = ~code.str.fullmatch("[0-9]{1,9}") | (words == "")
+    listing.refuse(broken, "expected a code and an emotion, got {code!r:.60}, {emotion!r:.60}", "mend it")
     listing.refuse(code.astype(int).duplicated(), "repeats the code {code}", "keep one line of the two")
     emotion_of_code = dict(zip(code.astype(int), words.map(emotion_of), strict=True))
     missing = ", ".join(emotion for emotion in _BASIC if emotion not in emotion_of_code.values())

@@ -1,5 +1,6 @@
 """CREMA-D: clips of 91 actors who act emotions, and of each clip one picture: the face furthest from how it began."""
 
+import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,20 +12,20 @@ import pandas as pd
 from PIL import Image
 
 from blindlib.common.errors import InputError
-from blindlib.common.files import atomic_path, damage, frames_dir, sha256
+from blindlib.common.files import atomic_path, damage, digest, frames_dir, sha256
 from blindlib.common.work import cores, track
 from blindlib.data import checks
 from blindlib.data.facetable import FaceTable, make_facetable
 
 PEOPLE, SENTENCES = "VideoDemographics.csv", "SentenceFilenames.csv"
 EMOTIONS = {"ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happiness", "NEU": "neutral", "SAD": "sadness"}
-_CLIP = re.compile(rf"^(?P<actor>\d{{4}})_[A-Z]{{3}}_(?P<emotion>{'|'.join(EMOTIONS)})_(LO|MD|HI|XX)\.flv$")
+_CLIP = re.compile(rf"^(?P<actor>[0-9]{{4}})_[A-Z]{{3}}_(?P<emotion>{'|'.join(EMOTIONS)})_(LO|MD|HI|XX?)\.flv$")
 _PIXELS, _FRAMES = 1 << 22, 10_000  # of a frame, and of a clip, at most: CREMA-D's have 480 x 360, and 150
 _REMEDY = "see CREMA-D in DATA.md: `blindlib data fetch cremad` prints where its files are"
 
 
 def load_cremad(root: Path) -> FaceTable:
-    """Load CREMA-D: the apex frame of every clip is kept, once, in `build/frames/cremad`, private to the user.
+    """Load CREMA-D: the apex frame of every clip is kept, once, in `build/frames/cremad-…`, private to the user.
 
     `emotion`: what the actor was asked to act (no surprise among them), not what anybody saw; `gender`, `ethnicity` as
     the actors said (`Unknown` is missing). Its images are the frames. `notes` counts clips listed, absent, without a
@@ -44,6 +45,9 @@ def load_cremad(root: Path) -> FaceTable:
     rows, notes = [], {}
     if (root / SENTENCES).exists():  # names every clip that should be here
         listing = checks.read_table(root / SENTENCES, "CREMA-D's list of clips", ["Filename"], _REMEDY)
+        listing.refuse(
+            ~listing.rows["Filename"].str.fullmatch(r"\w{1,60}"), "expected a clip's name, got {Filename!r:.60}"
+        )
         listing.rows["image"] = "VideoFlash/" + listing.rows["Filename"] + ".flv"
         _, notes = listing.keep_present(root)
     for clip in clips:
@@ -54,7 +58,7 @@ def load_cremad(root: Path) -> FaceTable:
             raise InputError(clip, f"its actor {match['actor']} is not in {PEOPLE}", "add the actor or remove the clip")
         rows.append((f"{clip.stem}.png", match["actor"], EMOTIONS[match["emotion"]]))
     frame = pd.DataFrame(rows, columns=["image", "identity", "emotion"]).join(people, on="identity")
-    folder = frames_dir("cremad")
+    folder = frames_dir(f"cremad-{digest(str(root.resolve()))[:12]}")  # other data have clips of the same names
     frame["sha256"] = _extract_apexes(clips, folder)
     blank = frame["sha256"].isna()
     if blank.mean() > checks.ABSENT:
@@ -65,13 +69,17 @@ def load_cremad(root: Path) -> FaceTable:
 
 
 def _extract_apexes(clips: list[Path], folder: Path) -> list[str | None]:
-    """Write every clip's apex frame, unless it is there, whole and not older; return its SHA-256 (None: no picture)."""
+    """Write every clip's apex frame, unless it is there, whole and of this clip; return its SHA-256 (None: no picture).
+
+    A frame gets the time of the clip that it was taken from; another clip in its place has another.
+    """
 
     def one(clip: Path) -> str | None:
         target = folder / f"{clip.stem}.png"
-        if damage(target) or target.stat().st_mtime_ns < clip.stat().st_mtime_ns:
-            if not clip.is_file():
-                raise InputError(clip, "is no regular file", "fetch this clip again or remove it")
+        if not clip.is_file():
+            raise InputError(clip, "is no regular file", "fetch this clip again or remove it")
+        time = clip.stat().st_mtime_ns
+        if damage(target) or target.stat().st_mtime_ns // 1000 != time // 1000:  # some file systems keep no more digits
             with clip.open("rb") as stream:
                 if stream.read(40).startswith(b"version https://git-lfs"):
                     raise InputError(clip, "is a Git LFS pointer, not the clip", "run `git lfs pull` in its repository")
@@ -80,6 +88,7 @@ def _extract_apexes(clips: list[Path], folder: Path) -> list[str | None]:
                 return None
             with atomic_path(target) as temporary:
                 image.save(temporary, format="PNG")
+                os.utime(temporary, ns=(time, time))
         return sha256(target)
 
     with ThreadPoolExecutor(cores()) as pool:

@@ -53,7 +53,7 @@ def _read_list(name: str, root: Path, everything: bool) -> Listing:
     path = next((p for p in (root / "files" / f"{name}.txt", root / f"{name}.txt") if p.exists()), root / f"{name}.txt")
     listing = read_lines(path, "DiveFace list", _REMEDY)
     lines = listing.rows["text"]
-    broken = ~lines.str.fullmatch(r"[^/\\]+/[^/\\]+\.jpe?g", case=False)
+    broken = ~lines.str.fullmatch(r"[^/\\]{1,60}/[^/\\]{1,60}\.jpe?g", case=False)
     listing.refuse(broken, "expected 'identity/file.jpg', got {text!r:.60}", "mend that line")
     listing.refuse_repeats("text")
     layouts = ("images/", f"{name}/", f"images/{name}/", "")  # the one in which one of the first images is there

@@ -8,6 +8,7 @@ import pandas as pd
 
 from blindlib.common.errors import InputError
 from blindlib.common.files import sha256
+from blindlib.common.pictures import SUFFIXES
 from blindlib.data.checks import Listing, read_lines, read_table, require_columns
 from blindlib.data.facetable import FaceTable, make_facetable
 from blindlib.settings import EMOTIONS
@@ -36,11 +37,11 @@ def load_lfw(root: Path) -> FaceTable:
     folder = next((root / name for name in FOLDERS if (root / name).is_dir()), None)
     if folder is None:
         raise InputError(root, f"no LFW images here (looked for {', '.join(FOLDERS)})", _FETCH)
-    files = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in (".jpg", ".jpeg"))
+    files = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in SUFFIXES)
     if not files:
         raise InputError(folder, "holds no Name/Name_0001.jpg", _FETCH)
     for path in files:
-        if not re.fullmatch(re.escape(path.parent.name) + r"_\d{4}", path.stem):
+        if not re.fullmatch(re.escape(path.parent.name) + r"_[0-9]{4}\.jpg", path.name):
             raise InputError(path, "not named Name/Name_0001.jpg as LFW's images are", "rename or remove it")
     rows = [(path.relative_to(folder).as_posix(), path.parent.name) for path in files]
     frame, notes = pd.DataFrame(rows, columns=["image", "identity"]), {}
@@ -69,11 +70,11 @@ def _read_emotions(path: Path, images: pd.Series) -> tuple[pd.DataFrame, dict]:
     """
     listing = read_table(path, "emotion labels", ["user.id", "image", "emotion"], "run `blindlib data fetch lfw`")
     legend = listing.rows
-    legend["emotion"] = legend["emotion"].str.strip().str.lower()
+    legend["emotion"], legend["image"] = legend["emotion"].str.strip().str.lower(), legend["image"].str.strip()
     listing.refuse_unknown("emotion", EMOTIONS)
     path_of = {Path(image).name: image for image in images}
     here = legend["image"].isin(path_of)
-    of_lfw = legend["image"].str.match(r"^.+_\d{4}\.jpg$")
+    of_lfw = legend["image"].str.fullmatch(rf".+_[0-9]{{4}}({'|'.join(map(re.escape, SUFFIXES))})", case=False)
     absent = of_lfw & ~here
     if sha256(path) != PUBLIC_LEGEND:
         listing.refuse(absent, "labels the unknown image {image!r}", "take the row out or add the image")
@@ -107,11 +108,16 @@ def _read_attributes(path: Path, images: pd.Series) -> tuple[pd.DataFrame, dict]
     wanted = ["person", "imagenum", *_SCORES]
     require_columns(path, names, wanted, line=header[0])
     table = pd.DataFrame({name: cells.str[names.index(name)] for name in wanted})
-    listing = Listing(path, table.copy(), "fetch the file again")
+    listing = Listing(path, table.assign(cells=cells.str.len()), "fetch the file again")
+    listing.refuse(listing.rows["cells"] != len(names), f"has {{cells}} cells, not {len(names)} as line {header[0]}")
+    listing.refuse(~table["imagenum"].str.fullmatch("[0-9]{1,9}"), "imagenum is {imagenum!r:.60}, not a whole number")
     for column in wanted[1:]:
         table[column] = pd.to_numeric(table[column], errors="coerce")
-        listing.refuse(table[column].isna(), f"{column} is {{{column}!r}}, not a number")
-    table.index = pd.Index(image_paths(table["person"].str.replace(" ", "_"), table["imagenum"]), name="image")
+        listing.refuse(~np.isfinite(table[column]), f"{column} is {{{column}!r:.60}}, not a number")
+    image = listing.rows["image"] = image_paths(table["person"].str.replace(" ", "_"), table["imagenum"])
+    otherwise = image.duplicated() & ~table[_SCORES].assign(image=image).duplicated()
+    listing.refuse(otherwise, "scores {image} otherwise than a line before")
+    table.index = pd.Index(image, name="image")
     here = table[table.index.isin(images) & ~table.index.duplicated()]
     if here.empty:
         raise InputError(path, "names no image of this folder", "check that images and scores are of the same LFW")
@@ -136,7 +142,7 @@ def _read_gender(root: Path, images: pd.Series) -> tuple[pd.DataFrame, dict]:
     for gender, file in _GENDER.items():
         listing = read_lines(root / file, "gender list", remedy)
         name = listing.rows["text"].str.removesuffix(".jpg") + ".jpg"  # as published, one lacks it
-        listing.refuse(~name.str.fullmatch(r".+_\d{4}\.jpg"), "expected Name_0001.jpg, got {text!r:.60}")
+        listing.refuse(~name.str.fullmatch(r".+_[0-9]{4}\.jpg"), "expected Name_0001.jpg, got {text!r:.60}")
         named.append(pd.DataFrame({"name": name.unique(), "gender": gender}))
     rows = pd.concat(named)
     here = rows.assign(image=rows["name"].map({Path(image).name: image for image in images})).dropna()
@@ -157,14 +163,14 @@ def read_pairs(path: Path, faces: FaceTable) -> pd.DataFrame:
     """Read View 2's pairs of these faces. Raises InputError for a broken line, an absent image, a wrong count.
 
     `pairs.txt` is a line `folds<TAB>n`, then for each fold n lines `name i j` (same person) and n lines
-    `name i other j` (different persons).
+    `name i other j` (different persons). As published no pair stands there twice.
 
     Returns a row a pair: `fold` (from 0), `left`, `right` (row numbers in `faces`), `same` (bool).
 
     Source: Huang et al. 2007, View 2; http://vis-www.cs.umass.edu/lfw/README.txt.
     """
     text = read_lines(path, "pairs file", _FETCH).rows["text"]
-    header = re.fullmatch(r"([0-9]+)\s+([0-9]+)", text.iloc[0])
+    header = re.fullmatch(r"([0-9]{1,9})\s+([0-9]{1,9})", text.iloc[0])
     if not header:
         raise InputError(path, f"expected 'folds<TAB>pairs', got {text.iloc[0][:60]!r}", _FETCH, line=1)
     folds, size = int(header[1]), int(header[2])
@@ -172,9 +178,10 @@ def read_pairs(path: Path, faces: FaceTable) -> pd.DataFrame:
     if promised != listed or not listed:
         raise InputError(path, f"its first line promises {promised} pairs, it holds {listed}", _FETCH, line=1)
     same = np.arange(listed) // size % 2 == 0
-    rows = text.iloc[1:].str.extract(r"^(?P<left>\S+)\s+(?P<i>[0-9]+)\s+(?:(?P<right>\S+)\s+)?(?P<j>[0-9]+)$")
+    rows = text.iloc[1:].str.extract(r"^(?P<left>\S+)\s+(?P<i>[0-9]{1,9})\s+(?:(?P<right>\S+)\s+)?(?P<j>[0-9]{1,9})$")
     listing = Listing(path, rows.assign(text=text, form=np.where(same, "name i j", "name i other j")), _FETCH)
-    listing.refuse(rows["left"].isna() | (rows["right"].isna() != same), "expected '{form}', got {text!r:.60}")
+    broken = rows["left"].isna() | (rows["right"].isna() != same) | (rows["right"] == rows["left"])
+    listing.refuse(broken, "expected '{form}', got {text!r:.60}")
     row_of = {image: row for row, image in enumerate(faces.frame["image"])}
     pairs = pd.DataFrame({"fold": np.arange(listed) // (2 * size)})
     for side, person, number in (("left", rows["left"], "i"), ("right", rows["right"].fillna(rows["left"]), "j")):
@@ -182,4 +189,7 @@ def read_pairs(path: Path, faces: FaceTable) -> pd.DataFrame:
         remedy = "fetch the images again, or take the pair (and its count) out"
         listing.refuse(~image.isin(row_of), "names {image}, which is not among the images", remedy)
         pairs[side] = image.map(row_of).to_numpy()
+    ends = pd.DataFrame(np.sort(pairs[["left", "right"]]), rows.index)
+    known = (ends[0] == ends[1]) | ends.duplicated()
+    listing.refuse(known, "pairs an image with itself, or again as before: {text!r:.60}", "take it (and its count) out")
     return pairs.assign(same=same)
