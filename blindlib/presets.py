@@ -226,7 +226,7 @@ def _read_changes(preset: Preset, text: str) -> dict[str, object]:
             raise InputError(f"-p {change}", f"setting {name!r} is there already", "give it once")
         try:
             values[name] = ast.literal_eval(value)
-        except (SyntaxError, ValueError):
+        except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):  # all that it may raise
             values[name] = value
     return values
 

@@ -75,6 +75,9 @@ def test_any_setting_can_be_changed_and_such_a_run_has_a_name_of_its_own():
         ("erasers=['../x:Y']", r"erasers are \('../x:Y',\): each once, of LEACE, "),
         ("erasers=['Leace']", "or module:Class"),
         ("erasers=['LEACE', 'LEACE']", "each once"),
+        ("seeds={[]}", r"setting seeds"),
+        (f"seeds={3000 * '-'}1", r"setting seeds"),
+        (f"seeds={3000 * 'lambda:'}1", r"setting seeds"),  # by the fuzz, after an hour: a MemoryError
         ("rotations=many", r"setting rotations: Input should be a valid integer"),
     ],
 )
