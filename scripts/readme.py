@@ -116,6 +116,14 @@ def verdicts(preset: str, figures: Path) -> str:
     return _scorecard(preset, figures, "{}")
 
 
+def judged(preset: str, figures: Path) -> str:
+    """A preset's verdicts by the paper's measures in a line: which claims are of which kind."""
+    rows = pd.read_csv(figures / preset / "claims.csv")
+    kinds = rows[rows["verdict"] != "not testable"].groupby("verdict", sort=False)["id"].agg(", ".join)
+    others = ["others not testable"] * bool((rows["verdict"] == "not testable").any())
+    return "; ".join([*(f"{names} {verdict}" for verdict, names in kinds.items()), *others])
+
+
 def _scorecard(preset: str, figures: Path, first: str) -> str:
     rows, lines = pd.read_csv(figures / preset / "claims.csv"), []
     for row, card in zip(rows.to_dict("records"), claims.scorecard(rows).to_dict("records"), strict=True):
@@ -230,8 +238,8 @@ def grid(head: list[str], lines: list[list[str]]) -> str:
 
 
 MAKERS = (
-    *(num, curve, minutes, faces, times, finding, scorecard, verdicts, advice, published, settled, attackers, errors),
-    badges,
+    *(num, curve, minutes, faces, times, finding, scorecard, verdicts, judged, advice, published, settled),
+    *(attackers, errors, badges),
 )
 MADE = {make.__name__: make for make in MAKERS}
 
