@@ -24,6 +24,10 @@ export CUBLAS_WORKSPACE_CONFIG := :4096:8
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 export OMP_WAIT_POLICY := PASSIVE
 
+# Elsewhere another checkout's blindlib, or an installed one, would run: into a build folder of its own.
+$(if $(wildcard notebooks/01_data_prep.ipynb)$(value BLINDLIB_CHECKOUT),,$(error no checkout is here: `make -C CHECKOUT` \
+  runs in its folder, `make -f` does not))
+
 .PHONY: help setup paper run lab data lint test unit pythons long notebooks expected check settle attackers ladder backbone bench readme site clean
 
 help:  ## show this list
@@ -41,7 +45,7 @@ setup:  ## make the environment in .venv (the other targets do it when it is mis
 
 paper: setup  ## run every notebook that is out of date; tables and figures go to figures/PRESET
 	@"$$PY" -m blindlib inputs $(P)
-	@build=$$("$$PY" -m blindlib name --build $(P)) && { [ ! -d "$$build" ] || \
+	@build=$$("$$PY" -m blindlib name --build $(P)) && { [[ ! -d "$$build" && "$${MAKEFLAGS%% *}" == *n* ]] || \
 	BLINDLIB_CHECKOUT="$$PWD" exec $(MAKE) --no-print-directory -C "$$build" -f "$$PWD/Makefile" run; }
 
 # The graph, made inside the run's folder in build/, whose path thus stands in no rule. `blindlib inputs` writes the
@@ -97,7 +101,7 @@ expected: setup  ## run preset smoke and keep what its checked cells print, for 
 
 check: setup  ## run the preset afresh beside build/ and say where it differs from the committed figures
 	@rm -rf build/check
-	@BLINDLIB_BUILD=build/check BLINDLIB_FIGURES=build/check/figures $(MAKE) --no-print-directory paper
+	@$(MAKE) --no-print-directory paper BLINDLIB_BUILD=build/check BLINDLIB_FIGURES=build/check/figures
 	@name=$$("$$PY" -m blindlib name $(P)) && "$$PY" -m blindlib compare "figures/$$name" "build/check/figures/$$name"
 
 settle: setup  ## after `make paper`: train its heads twice as long, say which cells of Table 1 move

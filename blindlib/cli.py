@@ -216,7 +216,8 @@ def name(preset: PresetName = "smoke", changes: Changes = (), build: bool = Fals
     from blindlib.common.files import below, build_root, figures_root, from_root
 
     run = _preset(preset, changes).name
-    typer.echo(from_root(below(build_root() if build else figures_root(), run, "preset")) if build or figures else run)
+    folder = from_root(below(build_root() if build else figures_root(), run, "preset"))
+    typer.echo(os.fsencode(folder if build or figures else run))  # the bytes, for a folder's name may be no text
 
 
 @app.command("run", hidden=True)

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import re
 from dataclasses import fields, is_dataclass, replace
 from typing import Annotated
 
@@ -14,14 +15,17 @@ from blindlib.settings import (
     BASIC_EMOTIONS,
     COMPOUND_EMOTIONS,
     EMOTIONS,
+    ERASERS,
     FROZEN,
     FairnessSettings,
+    Flag,
     LNTLSettings,
     ProbeSettings,
     PullSettings,
     Seed,
     SensitiveNetsSettings,
     Share,
+    Some,
     SynthSettings,
     between,
 )
@@ -37,16 +41,16 @@ class Preset:
     backbone: str
     sources: dict[str, tuple[str, ...]] | None = None  # for each role its data sets: the first that is here is taken
     ceiling: str = "pixels32"  # the backbone of the ceiling, beside which x is read; our choice
-    emotions: tuple[str, ...] = BASIC_EMOTIONS  # the classes of the emotion probes; the paper's six
-    blinded: tuple[str, ...] = SEVEN  # what the detectors tell apart: those classes, and the target of the penalty
+    emotions: Some[str] = BASIC_EMOTIONS  # the classes of the emotion probes; the paper's six
+    blinded: Some[str] = SEVEN  # what the detectors tell apart: those classes, and the target of the penalty
     # or one's own, `module:Class`: `blinders.erasers`
-    erasers: tuple[str, ...] = ("LEACE", "INLP", "NAP", "SPLINCE", "Obliviator", "PCA", "random")
+    erasers: tuple[str, ...] = ERASERS
     rotations: Annotated[int, between(2, 100)] = 5  # of who is tested; View 2 has ten folds, LFW's public subset five
-    seeds: tuple[Seed, ...] = (0, 1, 2, 3, 4)  # each deals the people anew and trains other heads; our choice: five
+    seeds: Some[Seed] = (0, 1, 2, 3, 4)  # each deals the people anew and trains other heads; our choice: five
     # Whether every seed has all rotations. Otherwise the k-th seed tests the k-th rotation, so that intervals over
     # seeds are intervals over people too.
-    crossed: bool = False
-    everything: bool = False  # all of DiveFace and CFEE's compound emotions too, not the balanced and basic part
+    crossed: Flag = False
+    everything: Flag = False  # all of DiveFace and CFEE's compound emotions too, not the balanced and basic part
     # Of the people who are not tested: those who train the blinder, those who validate, those who train probes.
     shares: tuple[Share, Share, Share] = (0.45, 0.20, 0.35)  # our choice: blinder and probes need people most
     # The largest Diff of validation verification, in percent, that a chosen λ may cost.
@@ -70,6 +74,9 @@ class Preset:
                 f"Preset.emotions of {self.name!r} are {self.emotions}, blinded {self.blinded}, the target {target!r}: "
                 "name known emotions, each once; `blinded` holds them and the penalty's target"
             )
+        foreign = [name for name in self.erasers if name not in ERASERS and not re.fullmatch(r"[\w.]+:\w+", name)]
+        if foreign or len(set(self.erasers)) < len(self.erasers):
+            raise ValueError(f"erasers are {self.erasers}: each once, of {', '.join(ERASERS)} or module:Class")
         if not self.crossed and self.rotations != len(self.seeds):
             raise ValueError(
                 f"Preset.rotations of {self.name!r} are {self.rotations} for {len(self.seeds)} seeds; it takes one "
@@ -215,9 +222,11 @@ def _read_changes(preset: Preset, text: str) -> dict[str, object]:
         if not equals or name not in known:
             remedy = f"use {', '.join(known)}"
             raise InputError(f"-p {change}", f"preset {preset.name!r} has no setting {name!r}", remedy)
+        if name in values:
+            raise InputError(f"-p {change}", f"setting {name!r} is there already", "give it once")
         try:
             values[name] = ast.literal_eval(value)
-        except (SyntaxError, ValueError):
+        except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):  # all that it may raise
             values[name] = value
     return values
 

@@ -4,7 +4,7 @@ A value outside its range, an unknown name or a value of another type is refused
 `ValidationError`, which is a `ValueError`.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -39,20 +39,25 @@ DATA_ROLES = {  # what people are needed for, and the labels that a data set in 
 # Networks, and grey pixels, by the names that a preset may ask for: those of `backbones.registry`.
 BACKBONES = ("compactnet", "labelnet", "dlib", "resnet50", "resnet50-fast", "resnet50-imagenet", "sface")
 BACKBONES += ("pixels16", "pixels32")
+ERASERS = ("LEACE", "INLP", "NAP", "SPLINCE", "Obliviator", "PCA", "random")  # those of `blinders.erasers`
 FROZEN = ConfigDict(extra="forbid")
 
 
 def between(low: float, high: float) -> object:
-    """The range of a number, both ends included."""
-    return Field(ge=low, le=high)
+    """The range of a number, both ends included; True is no number."""
+    return Field(ge=low, le=high, strict=True)
 
 
+Flag = Annotated[bool, Field(strict=True)]  # a text such as "on" is none
+T = TypeVar("T")
+Some = Annotated[tuple[T, ...], Field(min_length=1)]
 Strength = Annotated[float, between(0, 1e3)]
 Width = Annotated[int, between(1, 4096)]
 Rate = Annotated[float, between(1e-7, 1)]
 Bias = Annotated[float, between(0.5, 0.95)]
 Seed = Annotated[int, between(0, 2**31)]
 Share = Annotated[float, between(0.01, 0.98)]
+Rung = Literal["linear", "SVM", "kNN", "RF", "boosting", "MLP"]  # those of `evaluate.ladder`
 Penalty = Annotated[float, between(1e-6, 1e6)]
 
 
@@ -61,8 +66,8 @@ class HeadSettings:
     """What training φ_SN and φ_LNTL has in common, so that the two differ in method alone; each adds its strengths."""
 
     hidden: Width = 256  # our choice: half of them linear; with 128 a planted leak stayed
-    residual: bool = True  # whether φ starts as the identity map and adds to x; else a plain network, an ablation
-    keep_norm: bool = True  # whether φ(x) is scaled back to the norm of x; else an ablation
+    residual: Flag = True  # whether φ starts as the identity map and adds to x; else a plain network, an ablation
+    keep_norm: Flag = True  # whether φ(x) is scaled back to the norm of x; else an ablation
     head_steps: Annotated[int, between(1, 10**5)] = 100  # of a round; our choice
     # A ceiling: training ends when `patience` looks at validation people have brought nothing better; without
     # validation people it goes up to here.
@@ -75,7 +80,7 @@ class HeadSettings:
     rate: Rate = 0.3  # SGD with momentum 0.9, as LNTL's code has, at 0.01; ours by people of another world
     detector: tuple[Width, ...] = (64, 64)  # three layers, as a public use of SensitiveNets' penalty has
     detector_rate: Rate = 3e-3  # AdamW; our choice: the detector keeps up with the head
-    means: bool = True  # whether the classes' means are detectors too; without them, an ablation
+    means: Flag = True  # whether the classes' means are detectors too; without them, an ablation
 
 
 @dataclass(frozen=True, config=FROZEN)
@@ -110,15 +115,15 @@ class PullSettings(HeadSettings):
 class ProbeSettings:
     """How an attacker is trained and tuned on validation people; see `blindlib.evaluate.probes`."""
 
-    nn_hidden: tuple[Width | tuple[Width, ...], ...] = (64, (128, 64))  # protocol B: one hidden layer as the paper
+    nn_hidden: Some[Width | tuple[Width, ...]] = (64, (128, 64))  # protocol B: one hidden layer as the paper
     # says, and two, as the detectors have that the heads are trained against; our choice
     nn_epochs: Annotated[int, between(1, 10**4)] = 1000  # at most, in both protocols; our choice: B stops far earlier
-    svm_c: tuple[Penalty, ...] = (0.3, 1.0, 3.0)  # protocol B; around scikit-learn's default 1
+    svm_c: Some[Penalty] = (0.3, 1.0, 3.0)  # protocol B; around scikit-learn's default 1
     rf_trees: Annotated[int, between(1, 10**4)] = 200  # protocol B; our choice, twice scikit-learn's default
-    rf_leaf: tuple[Annotated[int, between(1, 1000)], ...] = (1, 5)  # protocol B; around scikit-learn's default 1
+    rf_leaf: Some[Annotated[int, between(1, 1000)]] = (1, 5)  # protocol B; around scikit-learn's default 1
     # Of `evaluate.ladder`: which attackers climb, and how many people train them (more than there are is all of them).
-    ladder: tuple[str, ...] = ("linear", "SVM")  # our choice: of validation people one of them reads most of x and φ
-    ladder_people: tuple[Annotated[int, between(2, 10**6)], ...] = (16, 128, 10**6)  # our choice
+    ladder: Some[Rung] = ("linear", "SVM")  # our choice: of validation people one of them reads most of x and φ
+    ladder_people: Some[Annotated[int, between(2, 10**6)]] = (16, 128, 10**6)  # our choice
 
 
 @dataclass(frozen=True, config=FROZEN)
@@ -147,10 +152,10 @@ class FairnessSettings:
     """Table 2: attractiveness under expression bias; see `blindlib.evaluate.fairness`."""
 
     bias: Bias = 0.70  # share of the attractive who smile, and of the unattractive who do not; the paper
-    biases: tuple[Bias, ...] = (0.5, 0.6, 0.7, 0.8, 0.9)  # of the sweep; our choice around the paper's 0.7
+    biases: Some[Bias] = (0.5, 0.6, 0.7, 0.8, 0.9)  # of the sweep; our choice around the paper's 0.7
     train: Annotated[int, between(40, 10**6)] = 1600  # images, at every bias; the paper: 40,000 of CelebA
     draws: Annotated[int, between(1, 100)] = 6  # training sets of a rotation at the table's biases; our choice: the
     # gap of one set is as uncertain by who stands in it as by who is tested
     sweep_draws: Annotated[int, between(1, 100)] = 2  # at the sweep's other biases; our choice: no claim rests on them
-    inverse_penalties: tuple[Penalty, ...] = (0.003, 0.03)  # C, chosen on validation people; our choice: a strong
+    inverse_penalties: Some[Penalty] = (0.003, 0.03)  # C, chosen on validation people; our choice: a strong
     # penalty, as there are few images for 256 dimensions

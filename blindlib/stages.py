@@ -38,7 +38,7 @@ from blindlib.common.files import (
     write_json,
     write_text,
 )
-from blindlib.common.left import list_of, lost, write_left
+from blindlib.common.left import bring_to_now, list_of, lost, write_left
 from blindlib.common.litter import scratch_folder
 from blindlib.common.processes import in_a_thread, kernel_arguments
 from blindlib.presets import Preset
@@ -76,7 +76,7 @@ def run_stage(notebook: Path, preset: Preset) -> Path:
     parameters, journal = _parameters(preset), folder / f".{notebook.stem}.written"
     with _private(folder / f".{notebook.stem}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        start = time.perf_counter()
+        start, ran_with = time.perf_counter(), {path: sha256(path) for path in folder.glob(f"{notebook.stem}.inputs")}
         _private(journal).write_text("", encoding="utf-8")
         os.environ[JOURNAL] = str(journal)
         try:
@@ -96,9 +96,9 @@ def run_stage(notebook: Path, preset: Preset) -> Path:
         finally:
             del os.environ[JOURNAL]
         seconds = write_json(folder / f"{notebook.stem}.json", {"seconds": round(time.perf_counter() - start, 1)})
-        written = [Path(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+        written = [seconds, *(Path(os.fsdecode(name)) for name in journal.read_bytes().split(b"\0")[:-1])]
         journal.unlink()
-        when = write_left(preset.name, notebook.stem, {file: file for file in [*written, seconds]} | {done: running})
+        when = write_left(preset.name, notebook.stem, {file: file for file in written} | {done: running}, ran_with)
         if all(file.exists() and file.stat().st_mtime_ns <= when for file in _before(done)):
             os.utime(running, ns=(when, when))
         put(running, done)
@@ -131,10 +131,10 @@ def _told_by(error, running: Path) -> tuple[str, str]:
 
 def set_back(preset: Preset) -> list[str]:
     """Take away the executed notebook of every stage of which something is lost or damaged, so that make runs it again.
-
     Of the last step, `run.json`, likewise. Returns a line for each.
     """
     build, record, notes = build_dir(preset.name), figures_dir(preset.name) / "run.json", []
+    bring_to_now(build.glob("0*.*"))
     ends = [build / notebook.name for notebook in sorted((ROOT / "notebooks").glob("0*.ipynb"))]
     for done in [*ends, record]:
         if done.exists() and (done != record or all(end.exists() for end in ends)):

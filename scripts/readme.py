@@ -11,12 +11,14 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from blindlib.common.errors import foreseen_in_one_line
 from blindlib.common.files import ROOT, write_text
 from blindlib.common.processes import one_line_when_interrupted
 from blindlib.evaluate.frontier import advice as advise
+from blindlib.evaluate.verification import equal_error_rate, tar_at_far
 from blindlib.presets import get_preset
 from blindlib.report import claims
 from blindlib.report.names import printed_name
@@ -114,6 +116,14 @@ def verdicts(preset: str, figures: Path) -> str:
     return _scorecard(preset, figures, "{}")
 
 
+def judged(preset: str, figures: Path) -> str:
+    """A preset's verdicts by the paper's measures in a line: which claims are of which kind."""
+    rows = pd.read_csv(figures / preset / "claims.csv")
+    kinds = rows[rows["verdict"] != "not testable"].groupby("verdict", sort=False)["id"].agg(", ".join)
+    others = ["others not testable"] * bool((rows["verdict"] == "not testable").any())
+    return "; ".join([*(f"{names} {verdict}" for verdict, names in kinds.items()), *others])
+
+
 def _scorecard(preset: str, figures: Path, first: str) -> str:
     rows, lines = pd.read_csv(figures / preset / "claims.csv"), []
     for row, card in zip(rows.to_dict("records"), claims.scorecard(rows).to_dict("records"), strict=True):
@@ -184,6 +194,24 @@ def attackers(preset: str, figures: Path) -> str:
     return f"{grid(['read, %', *names], lines)}\n\n{'; '.join(judged)}."
 
 
+def errors(preset: str, figures: Path) -> str:
+    """EER and TAR of x and the two heads, read off the drawn ROC; what becomes of each expression's TAR for φ_SN."""
+    curves, lines = pd.read_csv(figures / preset / "roc.csv"), []
+    for name in ("x", "SN", "LNTL"):
+        curve = curves[curves["representation"] == name]
+        curve = curve.assign(far=np.linspace(0, 1, len(curve)))  # a row for each false accept; the file rounds them
+        rates = equal_error_rate(curve), tar_at_far(curve, 0.01), tar_at_far(curve)
+        lines.append([printed_name(name), *(f"{rate:.1f}" for rate in rates)])
+    gains = pd.read_csv(figures / preset / "tar_by_expression.csv").query("representation == 'SN'")
+    words = [
+        f"{row.expression} {row.gain:+.1f} ± {row.gain_half_width:.1f}"
+        for row in gains[gains["gain"].notna()].sort_values("gain").itertuples()
+    ]
+    table = grid(["%", "EER", "TAR at FAR 1 %", "TAR at FAR 0.1 %"], lines)
+    far = f"{gains['far_wanted'].iloc[0]:g} %"
+    return f"{table}\n\nBy expression, TAR at FAR {far} of φ_SN against x, in points: {', '.join(words)}."
+
+
 def badges(name: str, figures: Path) -> str:
     """Badges that lead to the address of the repository in pyproject.toml, or within it where none is stated."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -209,7 +237,10 @@ def grid(head: list[str], lines: list[list[str]]) -> str:
     return "\n".join(f"|{'|'.join(row)}|" for row in [head, ["---"] * len(head), *lines])
 
 
-MAKERS = num, curve, minutes, faces, times, finding, scorecard, verdicts, advice, published, settled, attackers, badges
+MAKERS = (
+    *(num, curve, minutes, faces, times, finding, scorecard, verdicts, judged, advice, published, settled),
+    *(attackers, errors, badges),
+)
 MADE = {make.__name__: make for make in MAKERS}
 
 

@@ -242,3 +242,11 @@ def test_an_error_s_line_has_no_second_line_and_no_byte_that_does_not_print():
     line = str(InputError(Path(f"a\n{LATIN}\0"), "is\r\u2028 wrong", "mend it"))
     assert line.isprintable() and len(line.splitlines()) == 1 and "caf\\udce9" in line
     line.encode("utf-8")
+
+
+def test_a_folder_s_name_is_printed_byte_by_byte(monkeypatch, capfdbinary):
+    monkeypatch.setattr(sys, "argv", ["blindlib", "name", "--build", "--preset", "smoke"])
+    monkeypatch.setenv("BLINDLIB_BUILD", f"/tmp/{LATIN}")
+    with pytest.raises(SystemExit):
+        main()
+    assert capfdbinary.readouterr().out == b"/tmp/caf\xe9/smoke\n"

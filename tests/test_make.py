@@ -16,7 +16,7 @@ from blindlib.common.files import ROOT
 STAND_IN = r"""#!/bin/bash
 { printf '<%s>' "$PWD" "$@"; printf ' PRESET=<%s> SETTINGS=<%s> LFW=<%s> DATA=<%s>\n' \
   "$PRESET" "$SETTINGS" "$BLINDLIB_LFW" "${BLINDLIB_DATA-unset}"
-  printf 'BLINDLIB_BUILD=<%s>\n' "$BLINDLIB_BUILD"; } >> "$LOG"
+  printf 'BLINDLIB_BUILD=<%s> FIGURES=<%s>\n' "$BLINDLIB_BUILD" "$BLINDLIB_FIGURES"; } >> "$LOG"
 case "$3 $4" in
   "name --build") echo "$HERE/build #1/the run";;
   "name --figures") mkdir -p "$HERE/fig ures"; echo "$HERE/fig ures";;
@@ -53,15 +53,23 @@ def make(tmp_path):
     python.write_text(STAND_IN)
     python.chmod(0o755)
 
-    def run(*words: str, **variables: str) -> list[str]:
+    def begin(*words: str, **variables: str) -> subprocess.CompletedProcess:
         log = tmp_path / "log"
         log.write_text("")
         own = {"PATH": os.environ["PATH"], "LOG": str(log), "HERE": str(tmp_path), "PY": str(python), **variables}
-        done = subprocess.run(["make", *words], cwd=home, env=own, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return log.read_text().splitlines()
+        return subprocess.run(["make", *words], cwd=home, env=own, capture_output=True, text=True)
 
-    run.home, run.python = home, python
+    def run(*words: str, **variables: str) -> list[str]:
+        done = begin(*words, **variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return (tmp_path / "log").read_text().splitlines()
+
+    def refused(*words: str) -> str:
+        done = begin(*words)
+        assert done.returncode != 0, done.stdout
+        return done.stderr
+
+    run.home, run.python, run.refused = home, python, refused
     return run
 
 
@@ -122,7 +130,7 @@ def test_the_graph_runs_in_folders_with_spaces_and_hashes_and_only_what_is_out_o
 @pytest.mark.parametrize("named", ["/data/my faces", "/data/#1", "relative folder", "~/faces", "/a$b", ""])
 def test_a_folder_of_data_is_passed_on_as_it_is_named(make, named):
     lines = make("data", f"DATA={named}", f"LFW={named}", f"BLINDLIB_BUILD={named}")
-    assert f"LFW=<{named}> DATA=<{named}>" in lines[0] and lines[1] == f"BLINDLIB_BUILD=<{named}>"
+    assert f"LFW=<{named}> DATA=<{named}>" in lines[0] and lines[1] == f"BLINDLIB_BUILD=<{named}> FIGURES=<>"
 
 
 def test_an_empty_preset_is_the_default_one(make):
@@ -143,3 +151,23 @@ def test_the_environment_is_made_once_in_a_folder_of_any_name(make, tmp_path):
     assert make(*words) == []
     (home / "my env" / ".installed").write_text("of another lock")
     assert any(line == "-m venv --clear my env" for line in make(*words))
+
+
+def test_a_run_ends_with_an_error_where_its_build_folder_is_not_found(make, tmp_path):
+    make.python.write_text(STAND_IN.replace('echo "$HERE/build #1/the run"', 'echo "$HERE/nowhere"'))
+    assert "nowhere: No such file or directory" in make.refused("paper")
+
+
+def test_a_check_compares_the_folder_that_it_wrote_whatever_is_named(make):
+    text = "\n".join(make("check", "BLINDLIB_BUILD=mine", "BLINDLIB_FIGURES=figures"))
+    ran = text.index("<run><notebooks/01_data_prep.ipynb>")
+    assert text[ran:].split("\n")[1] == "BLINDLIB_BUILD=<build/check> FIGURES=<build/check/figures>"
+    assert "<compare><figures/name><build/check/figures/name>" in text[ran:]
+
+
+def test_a_makefile_that_is_run_from_elsewhere_runs_nothing(make, tmp_path):
+    for target in ("paper", "help", "clean"):
+        (tmp_path / "elsewhere" / "build").mkdir(parents=True, exist_ok=True)
+        said = make.refused("-C", str(tmp_path / "elsewhere"), "-f", str(make.home / "Makefile"), target)
+        assert "make -C" in said and len(said.splitlines()) == 1 and (tmp_path / "log").read_text() == ""
+        assert (tmp_path / "elsewhere" / "build").exists()

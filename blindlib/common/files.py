@@ -75,8 +75,8 @@ def put(temporary: Path, path: Path, *, rows: int | None = None, summed: bool = 
     else:
         temporary.replace(path)
     if os.environ.get(JOURNAL) and path.parent.name != _SUMS:
-        with Path(os.environ[JOURNAL]).open("a", encoding="utf-8") as stream:
-            stream.write(f"{path.resolve()}\n")
+        with Path(os.environ[JOURNAL]).open("ab") as stream:
+            stream.write(os.fsencode(path.resolve()) + b"\0")  # any folder's name, were it of two lines
 
 
 def _carries_sum(path: Path) -> bool:

@@ -3,6 +3,9 @@
 make knows one target of a stage, the executed notebook; this list is all of them.
 """
 
+import os
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from blindlib.common.files import build_dir, damage, figures_dir, renew_sum, sha256, write_text
@@ -17,8 +20,11 @@ def _places(run: str) -> dict[str, Path]:
     return {"build": build_dir(run).resolve(), "figures": figures_dir(run).resolve()}
 
 
-def write_left(run: str, stage: str, files: dict[Path, Path]) -> int:
+def write_left(run: str, stage: str, files: dict[Path, Path], ran_with: dict[Path, str] | None = None) -> int:
     """Write down which files of a run's two folders a stage left, by name, each with where its bytes lie now.
+
+    `ran_with` are files that it ran with, each with its SHA-256: where such a file changes, the stage runs again,
+    whatever the clock says.
 
     Returns
     -------
@@ -31,10 +37,19 @@ def write_left(run: str, stage: str, files: dict[Path, Path]) -> int:
         for file, now in files.items():
             if file.resolve().is_relative_to(folder) and now.exists():
                 lines.add(f"{sha256(now)}  {name}/{file.resolve().relative_to(folder)}")
+        lines |= {f"{known}  {name}/{file.name}" for file, known in (ran_with or {}).items() if name == "build"}
     before, when = (set(), 0) if damage(left) else (set(left.read_text("utf-8").splitlines()), left.stat().st_mtime_ns)
     write_text(left, "".join(f"{line}\n" for line in sorted(lines)))
     run_itself = f"  build/{stage}."  # the executed notebook and the seconds
     return when if all(run_itself in line for line in before ^ lines) else 0
+
+
+def bring_to_now(files: Iterable[Path]) -> None:
+    """Let no file be of the future: where the clock was wrong, make would hold it for newer than all that follows."""
+    now = time.time_ns()
+    for file in files:
+        if file.stat().st_mtime_ns > now:
+            os.utime(file, ns=(now, now))
 
 
 def lost(run: str, stage: str) -> str:
@@ -53,7 +68,8 @@ def lost(run: str, stage: str) -> str:
         if not file.is_file():
             return f"{file}: not found"
         if sha256(file) != known:
-            return f"{file}: {damage(file) or f'holds other bytes than {stage} left'}"
+            changed = "has changed since" if file.suffix == ".inputs" else f"holds other bytes than {stage} left"
+            return f"{file}: {damage(file) or changed}"
         if damage(file):
             renew_sum(file, known)
     return ""
