@@ -50,8 +50,9 @@ def real(name: str, value: object) -> np.ndarray:
 
 
 def vector(name: str, value: object) -> np.ndarray:
-    """Real, finite numbers (N,)."""
-    return _flat(name, real(name, value))
+    """Real, finite numbers (N,), float32 or float64: differences of whole ones would wrap."""
+    array = _flat(name, real(name, value))
+    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
 
 
 def matrix(name: str, value: object) -> np.ndarray:
@@ -87,7 +88,7 @@ def labels(name: str, value: object) -> np.ndarray:
 
 def codes(name: str, value: object) -> np.ndarray:
     """Whole numbers (N,), int64; −1 stands for "not known". Raises InputError for others."""
-    array = vector(name, value)
+    array = _flat(name, real(name, value))
     if array.dtype.kind == "f" and array.size:
         raise InputError(name, f"holds {array.dtype}, not whole numbers", "give codes of classes, int64")
     return array.astype(np.int64, copy=False)
@@ -95,7 +96,7 @@ def codes(name: str, value: object) -> np.ndarray:
 
 def flags(name: str, value: object) -> np.ndarray:
     """Yes or no (N,): bool; 0 and 1 are taken for it. Raises InputError for others."""
-    array = vector(name, value)
+    array = _flat(name, real(name, value))
     if not np.isin(array, (0, 1)).all():
         raise InputError(name, "holds other values than true and false", "give a bool array")
     return array.astype(bool)
@@ -109,9 +110,10 @@ def _flat(name: str, array: np.ndarray) -> np.ndarray:
 
 def measured(name: str, value: object) -> float:
     """A number that was measured, NaN where it was not; raises InputError for what is none."""
+    value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, bool) or not isinstance(value, Real) or abs(value) > HUGEST:
         raise InputError(name, f"is {value!r:.40}", "give a number, or NaN")
-    return value
+    return float(value)
 
 
 def number(low: float, high: float, *, whole: bool = False) -> Check:
