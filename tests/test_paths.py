@@ -129,7 +129,10 @@ def test_a_report_takes_the_place_of_an_earlier_one_and_of_nobody_else_s(tmp_pat
 
 
 def test_a_folder_that_is_refused_loses_nothing_and_an_audit_s_loses_what_has_our_names_alone(tmp_path):
-    ours, theirs = (".report.md.a1b2c3d4.tmp.md", ".notes.a1b2c3d4.tmp"), (".app.00000000.tmp.bak", ".a.c.00000000.tmp.d")
+    ours, theirs = (
+        (".report.md.a1b2c3d4.tmp.md", ".notes.a1b2c3d4.tmp"),
+        (".app.00000000.tmp.bak", ".a.c.00000000.tmp.d"),
+    )
     for name in (*ours, *theirs, "thesis.txt"):
         (tmp_path / name).write_text("mine")
     before = set(tmp_path.iterdir())

@@ -82,11 +82,16 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _take(self, X, **options) -> np.ndarray:
         """X as float32 (N, D), contiguous, finite, within the range of float32's squares; else InputError names it."""
+        X = door.dense("X", X)
         door.plain("X", X, 2)
         try:
+            if any(getattr(kind, "kind", "O") in "mM" for kind in getattr(X, "dtypes", [np.asarray(X).dtype])):
+                raise ValueError("holds dates or durations")
             with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused below
                 X = validate_data(self, X, dtype=np.float32, order="C", ensure_all_finite=False, **options)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
+            if isinstance(error, TypeError) and not hasattr(X, "columns"):
+                raise  # scikit-learn asks for it where an object is no number
             raise InputError("X", " ".join(str(error).split())[:160], "Reshape your data to numbers (N, D)") from None
         return door.matrix("X", X)
 
@@ -166,8 +171,8 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 
 def _one_a_row(name: str, values: object, rows: int) -> np.ndarray:
-    """Labels of any kind, object (N,); a column (N, 1) is taken for them."""
-    array = np.asarray(values, dtype=object)
+    """Labels of one type (N,); a column (N, 1) is taken for them."""
+    array = door.names(name, values)
     array = array.ravel() if array.shape == (rows, 1) else array
     if array.shape != (rows,):
         raise InputError(name, f"has shape {array.shape} for {rows} rows of X", "give one value a row")

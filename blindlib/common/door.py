@@ -5,6 +5,7 @@ before a function.
 """
 
 import inspect
+import unicodedata
 from collections.abc import Callable
 from functools import wraps
 from numbers import Integral, Real
@@ -30,9 +31,21 @@ def plain(name: str, value: object, ndim: int | None = None) -> None:
         raise InputError(name, f"has shape {tuple(value.shape)}, not (N, D)", "Reshape your data: a row an image")
 
 
+def dense(name: str, value: object) -> object:
+    """As `plain`; a tensor becomes an array, of float32 where NumPy has no such type, and so do NumPy's subclasses."""
+    plain(name, value)
+    if not hasattr(value, "detach"):
+        return np.asarray(value) if isinstance(value, np.ndarray) else value
+    try:
+        tensor = value.detach().cpu()
+        return (tensor.float() if tensor.is_floating_point() and tensor.element_size() < 4 else tensor).numpy()
+    except (TypeError, RuntimeError):
+        raise InputError(name, f"is a tensor of {value.layout} on {value.device}", "give a dense array") from None
+
+
 def real(name: str, value: object) -> np.ndarray:
     """An array of real, finite numbers, of any shape, or InputError raised; objects that are numbers become float64."""
-    plain(name, value)
+    value = dense(name, value)
     try:
         array = np.asarray(value)
         array = array.astype(np.float64) if array.dtype.kind == "O" else array
@@ -76,9 +89,53 @@ def varied(name: str, x: np.ndarray) -> np.ndarray:
     return x
 
 
+def names(name: str, value: object) -> np.ndarray:
+    """Labels of any shape: numbers as they are, others as objects; equal ones are spelt alike, blank ones are "".
+
+    Raises InputError for several types, for spaces at an end, and for characters that are not seen.
+    """
+    value = dense(name, value)
+    array = np.asarray(value) if hasattr(value, "dtype") else np.asarray(value, dtype=object)
+    if array.dtype.kind in "mM":
+        array = np.where(np.isnat(array), None, array.astype(str).astype(object))
+    if array.dtype.kind not in "OUS":
+        return array + 0 if array.dtype.kind == "f" else array  # −0.0 is 0.0
+    flat = array.astype(object).ravel()
+    known = np.flatnonzero(~pd.isna(flat))
+    types = sorted({type_of(label).__name__ for label in flat[known]})
+    if len(types) > 1:
+        raise InputError(name, f"holds labels of several types: {', '.join(types)}", "give labels of one type")
+    if types and types[0] in ("str", "bytes"):
+        spelt = {label: _spelt(label) for label in set(flat[known])}
+        wrong = [row for row in known if spelt[flat[row]] is None]
+        if wrong:
+            problem = f"begins or ends with a space, or holds characters that are not seen, in row {wrong[0]} from 0"
+            raise InputError(name, problem, "write such labels anew: they look like others")
+        flat[known] = [spelt[label] for label in flat[known]]
+    elif types == ["float"]:
+        flat[known] += 0
+    return flat.reshape(array.shape)
+
+
+def _spelt(label: str | bytes) -> str | bytes | None:
+    """A label in Unicode's form NFC; None of one that may look like another."""
+    core, text = label.strip(), isinstance(label, str)
+    unseen = text and any(unicodedata.category(letter) in ("Cc", "Cf") for letter in set(core) - {"\n", "\t"})
+    if unseen or (core and core != label):
+        return None
+    return unicodedata.normalize("NFC", core) if text else core
+
+
+def type_of(label: object) -> type:
+    """A label's type, Python's own for NumPy's."""
+    return type(label.item() if isinstance(label, np.generic) else label)
+
+
 def labels(name: str, value: object) -> np.ndarray:
-    """Labels (N,) of any kind; raises InputError if one is missing."""
-    array = _flat(name, np.asarray(value))
+    """Labels (N,) of one type, by `names`; raises InputError if one is missing."""
+    array = _flat(name, names(name, value))
+    if array.dtype.kind == "O" and getattr(getattr(value, "dtype", None), "kind", "") != "O":
+        array = np.asarray(array.tolist())
     unknown = int(pd.isna(array).sum())
     if unknown:
         remedy = "leave these rows out, or give each a name of its own"

@@ -177,7 +177,7 @@ def check(x: np.ndarray, identity, labels: dict) -> tuple[np.ndarray, dict[str, 
     InputError
         If shapes or types do not fit together, or somebody's identity is not known.
     """
-    door.plain("x", x)
+    x = door.dense("x", x)
     shape, kind = np.shape(x), getattr(x, "dtype", None)
     if len(shape) != 2 or shape[1] < 2 or kind is None or kind.kind not in "fiu":
         raise InputError("x", f"has shape {shape} and type {kind}", "give a numeric array (N, D), D at least 2")
@@ -197,8 +197,8 @@ def _values(name: str, values, rows: int) -> np.ndarray:
     if np.shape(values) != (rows,):
         remedy = "give one value a row, or leave it out"
         raise InputError(f"label {name!r}", f"has shape {np.shape(values)} for {rows} rows of x", remedy)
-    values = np.asarray(values, dtype=object)
-    return np.where([isinstance(v, str) and not v.strip() for v in values], None, values)
+    values = door.names(f"label {name!r}", values).astype(object)
+    return np.where([isinstance(v, str) and not v for v in values], None, values)
 
 
 def scan(x: np.ndarray) -> int:
