@@ -244,6 +244,7 @@ def test_what_trains_heads_is_refused_by_name():
         ("validation: holds 1 people", {}, {"validation": WHO == 3}),
         ("X: does not vary: its 0", {}, {"validation": WHO >= 0}),
         ("validation: has shape", {}, {"validation": (WHO > 25)[:-1]}),
+        ("validation: holds 40 people who train too", {}, {"validation": np.arange(160) % 2 == 0}),
     ):
         with pytest.raises(InputError, match=f"^{words}"):
             MAKE["SN"](**made).fit(X, Y, identity=WHO, **more)

@@ -251,6 +251,9 @@ class HeadBlinder(Blinder):
         if validation is not None and (len(people) < 4 or (images > 1).sum() < 2):
             problem = f"holds {len(people)} people with a label, {(images > 1).sum()} of them with two pictures"
             raise InputError("validation", problem, "hold back 4 people or more, 2 of them with two pictures")
+        both = len(np.intersect1d(who[held], who[~held]))
+        if both:
+            raise InputError("validation", f"holds {both} people who train too", "hold back all rows of a person")
         door.number(0, 100)("budget", budget)
         data = TrainingSet(
             x=torch.tensor(X, device=pick_device(self.device)),
