@@ -219,13 +219,13 @@ class HeadBlinder(Blinder):
         Parameters
         ----------
         X, y : array-like (N, D), array-like (N,)
-            Embeddings, and the attribute to hide: any labels; None or NaN where it is not known.
+            Embeddings, and the attribute to hide: labels of one type; None or NaN where it is not known.
         identity : array-like (N,), optional
             Who is shown. Left out, every row counts as a person of its own: rows are kept apart, none drawn together.
         demographic : array-like (N,), optional
             Labels of LNTL's task `demographic`.
         validation : bool array (N,), optional
-            Rows of people held back, at whom fresh probes look every few rounds. By what they read training ends, and
+            All rows of people held back, at whom fresh probes look every few rounds. By what they read training ends, and
             the head of the best round is kept (`checkpoints.Checkpoints`); `history_` has it.
         budget : float
             What the head that is kept may cost: percent of verification's way from chance to x, on those people.
