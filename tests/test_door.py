@@ -193,6 +193,7 @@ SAME_LABELS = {
     "zeros of both signs": np.where(Y == 1, 1.0, np.where(WHO % 2, 0.0, -0.0)),
     "both forms of a name": np.where(Y == 1, "z", np.where(WHO % 2, "\xe9", "e\u0301")),
     "unknown ones": np.where(WHO < 9, None, Y.astype(object)),
+    "unknown ones of pandas": pd.array(np.where(WHO < 9, None, Y.astype(object)), dtype="Int64"),
     "unknown dates": np.where(Y == 1, np.datetime64("2020-01-01", "ns"), np.datetime64("2021-01-01", "ns")),
 }
 

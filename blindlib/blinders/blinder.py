@@ -225,8 +225,8 @@ class HeadBlinder(Blinder):
         demographic : array-like (N,), optional
             Labels of LNTL's task `demographic`.
         validation : bool array (N,), optional
-            All rows of people held back, at whom fresh probes look every few rounds. By what they read training ends, and
-            the head of the best round is kept (`checkpoints.Checkpoints`); `history_` has it.
+            All rows of people held back, at whom fresh probes look every few rounds. By what they read training ends,
+            and the head of the best round is kept (`checkpoints.Checkpoints`); `history_` has it.
         budget : float
             What the head that is kept may cost: percent of verification's way from chance to x, on those people.
 
@@ -234,8 +234,8 @@ class HeadBlinder(Blinder):
         ------
         ValueError
             If lengths differ, X is not finite or does not vary, y has fewer than two classes, somebody's identity is
-            not known, the task has no labels, `validation` comes without `identity` or holds too few people, a
-            parameter is out of range, or training ends in NaN.
+            not known, the task has no labels, `validation` comes without `identity`, or holds too few people or one
+            who trains too, a parameter is out of range, or training ends in NaN.
         """
         X, codes, classes = self._check(X, y, identity=identity, demographic=demographic, validation=validation)
         if validation is not None and identity is None:

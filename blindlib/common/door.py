@@ -25,8 +25,8 @@ Check = Callable[[str, object], object]
 
 def plain(name: str, value: object, ndim: int | None = None) -> None:
     """Raise InputError for what NumPy would read as something else: a sparse or masked array, or one of other axes."""
-    if hasattr(value, "toarray") or np.ma.is_masked(value):
-        raise InputError(name, "is sparse or masked", f"give {name}.toarray(), or leave out what is masked")
+    if hasattr(value, "toarray") or (isinstance(value, np.ndarray) and np.ma.is_masked(value)):
+        raise InputError(name, "is sparse or masked", "make it a dense array, or leave out what is masked")
     if ndim is not None and getattr(value, "ndim", ndim) != ndim:
         raise InputError(name, f"has shape {tuple(value.shape)}, not (N, D)", "Reshape your data: a row an image")
 
