@@ -32,7 +32,7 @@ def plain(name: str, value: object, ndim: int | None = None) -> None:
 
 
 def dense(name: str, value: object) -> object:
-    """As `plain`; a tensor becomes an array, of float32 where NumPy has no such type, and so do NumPy's subclasses."""
+    """A tensor, or a subclass of NumPy's, as an array, else as it is; raises InputError for what `plain` refuses."""
     plain(name, value)
     if not hasattr(value, "detach"):
         return np.asarray(value) if isinstance(value, np.ndarray) else value
