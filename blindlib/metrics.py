@@ -1,5 +1,7 @@
 """The numbers that every room means by the same name: balanced accuracy, effective rank, Diff, intervals."""
 
+from numbers import Real
+
 import numpy as np
 from scipy import stats
 
@@ -17,8 +19,9 @@ def balanced_accuracy(truth: np.ndarray, guess: np.ndarray) -> float:
     """
     try:
         classes, code = np.unique(truth, return_inverse=True)
-        if len({isinstance(labels[0], str | bytes) for labels in (truth, guess)}) > 1:
-            raise TypeError("numbers and names")
+        kinds = [door.type_of(labels[0]) for labels in (truth, guess)]
+        if len({Real if issubclass(kind, Real) else kind for kind in kinds}) > 1:
+            raise TypeError(" and ".join(kind.__name__ for kind in kinds))
     except TypeError as error:
         message = " ".join(str(error).split())[:90]
         raise InputError("truth, guess", f"are no classes of one kind ({message})", "give codes or names") from None
@@ -109,4 +112,4 @@ def paired_diff(x: np.ndarray, phi: np.ndarray, chance: float) -> tuple[float, f
     lost = diff(of_x.mean(), of_phi.mean(), chance)
     above = of_x.mean() - chance
     half = float("nan") if np.isnan(lost) else 100 * interval(of_x - of_phi)[1] / abs(above)
-    return lost, half, 100 * np.subtract(x, phi) / above
+    return lost, half, 100 * (of_x - of_phi) / above

@@ -78,6 +78,13 @@ BAD_X = {  # what stands in for x -> what the message has to name
     "1-D": (X[:, 0], r"X: has shape \(160,\)"),
     "3-D": (X[:, :, None], r"X: has shape \(160, 6, 1\)"),
     "masked": (np.ma.masked_less(X, 0), "X: is sparse or masked"),
+    "dates": ((1000 * X).astype("datetime64[D]"), "X: holds dates"),
+    "durations": ((1000 * X).astype("timedelta64[s]"), "X: holds dates"),
+    "a table of dates": (pd.DataFrame((1e9 * X).astype("M8[ns]")), "X: holds dates"),
+    "a table with a date": (pd.DataFrame(X).assign(day=pd.Timestamp(0)).rename(columns=str), "X: holds dates"),
+    "a table with names and numbers": (pd.DataFrame(X, columns=["a", 1, "b", 2, "c", 3]), "X: Feature names"),
+    "a sparse tensor": (torch.tensor(X).to_sparse(), "X: is a tensor of torch.sparse_coo"),
+    "a tensor without values": (torch.empty(160, 6, device="meta"), "X: is a tensor of torch.strided on meta"),
     "no rows": (X[:0], r"X: Found array with 0 sample"),
     "no columns": (X[:, :0], r"X: Found array with 0 feature"),
     "too short": (X[:-1], r"y: has shape \(160,\) for 159 rows"),
@@ -122,6 +129,8 @@ SAME_X = {
     "float64": lambda x: x.astype(np.float64),
     "a list": lambda x: x.tolist(),
     "a tensor": torch.tensor,
+    "a tensor with a gradient": lambda x: torch.tensor(x, requires_grad=True),
+    "a matrix": lambda x: x.view(np.matrix),
     "read-only": lambda x: np.frombuffer(x.tobytes(), np.float32).reshape(x.shape),
 }
 
@@ -155,6 +164,17 @@ BAD_LABELS = {
     "a word for identity": ({"identity": "somebody"}, "^identity: has shape"),
     "some unknown": ({"identity": np.where(WHO == 3, None, WHO.astype(object))}, "^identity: is not known of 4 rows"),
     "all unknown": ({"identity": np.full(160, NAN)}, "^identity: is not known of 160 rows"),
+    "masked y": ({"y": np.ma.array(Y, mask=WHO < 9)}, "^y: is sparse or masked"),
+    "masked identity": ({"identity": np.ma.array(WHO, mask=WHO < 9)}, "^identity: is sparse or masked"),
+    "a space": ({"y": ["ana", "ana "] * 80}, "^y: begins or ends with a space, .* in row 1 from 0"),
+    "a space of no break": ({"identity": ["ana", "\xa0ana"] * 80}, "^identity: begins or ends with a space"),
+    "a space in bytes": ({"identity": [b"ana", b"ana "] * 80}, "^identity: begins or ends with a space"),
+    "a letter of no width": ({"identity": ["ana", "an\u200ba"] * 80}, "^identity: begins .* are not seen"),
+    "a bell": ({"y": ["ana", "an\x07a"] * 80}, "^y: begins .* are not seen"),
+    "numbers and words": ({"y": [1, "1"] * 80}, "^y: holds labels of several types: int, str"),
+    "whole numbers and others": ({"identity": [1, 1.0] * 80}, "^identity: holds labels of several types: float, int"),
+    "bytes and words": ({"y": np.array([b"a", "a"] * 80, object)}, "^y: holds labels of several types: bytes, str"),
+    "true and one": ({"y": [True, 1] * 80}, "^y: holds labels of several types: bool, int"),
 }
 
 
@@ -165,6 +185,24 @@ def test_labels_that_do_not_fit_are_refused_by_name(name, case):
     given = {"y": Y, "identity": WHO} | given
     with pytest.raises(ValueError, match=words):
         MAKE[name]().fit(X, given.pop("y"), **given)
+
+
+SAME_LABELS = {
+    "a tensor with a gradient": torch.tensor(Y, dtype=torch.float32, requires_grad=True),
+    "a tensor of halves": torch.tensor(Y).bfloat16(),
+    "zeros of both signs": np.where(Y == 1, 1.0, np.where(WHO % 2, 0.0, -0.0)),
+    "both forms of a name": np.where(Y == 1, "z", np.where(WHO % 2, "\xe9", "e\u0301")),
+    "unknown ones": np.where(WHO < 9, None, Y.astype(object)),
+    "unknown ones of pandas": pd.array(np.where(WHO < 9, None, Y.astype(object)), dtype="Int64"),
+    "unknown dates": np.where(Y == 1, np.datetime64("2020-01-01", "ns"), np.datetime64("2021-01-01", "ns")),
+}
+
+
+@pytest.mark.parametrize("case", SAME_LABELS)
+def test_labels_that_are_equal_are_one_class(case):
+    assert len(LEACE().fit(X, SAME_LABELS[case], identity=WHO).classes_) == 2
+    dates = np.where(WHO < 9, np.datetime64("NaT", "ns"), SAME_LABELS["unknown dates"])
+    assert LEACE().fit(X, dates, identity=WHO).images_ == [124]
 
 
 @pytest.mark.parametrize("name", MAKE)
@@ -207,6 +245,7 @@ def test_what_trains_heads_is_refused_by_name():
         ("validation: holds 1 people", {}, {"validation": WHO == 3}),
         ("X: does not vary: its 0", {}, {"validation": WHO >= 0}),
         ("validation: has shape", {}, {"validation": (WHO > 25)[:-1]}),
+        ("validation: holds 40 people who train too", {}, {"validation": np.arange(160) % 2 == 0}),
     ):
         with pytest.raises(InputError, match=f"^{words}"):
             MAKE["SN"](**made).fit(X, Y, identity=WHO, **more)
@@ -392,8 +431,10 @@ NUMBERS = [NAN, INF, -1, "a", None]
 PEOPLE_NEEDED = {"half_width": 3.0, "rate": 45.0, "images": 6, "alike": 0.3, "rotations": 5}
 DISTANCES = {"distance": D, "same": SAME}
 ONE_KIND = [SAME | True, SAME & False, SAME[:-1], SAME.astype(str), SAME * 2]
+DAYS = Y.astype("datetime64[D]")
+BAD_TRUTH = {"truth": [[], Y[:-1], [None] * 160, Y * NAN, [[0, 1]], np.ma.array(Y, mask=WHO < 9), Y.astype("S"), DAYS]}
 FUNCTIONS = [  # function, arguments that it takes, which of them becomes what
-    (metrics.balanced_accuracy, {"truth": Y, "guess": Y}, {"truth": [[], Y[:-1], [None] * 160, Y * NAN, [[0, 1]]]}),
+    (metrics.balanced_accuracy, {"truth": Y, "guess": Y}, BAD_TRUTH),
     (metrics.interval, {"values": D}, {"values": [*VECTORS, [], 3.0]}),
     (metrics.paired_diff, {"x": 60 + D, "phi": 55 + D, "chance": 50.0}, {"x": [*VECTORS, [], D[1:]], "phi": VECTORS}),
     (
@@ -501,7 +542,7 @@ FUNCTIONS = [  # function, arguments that it takes, which of them becomes what
     (
         rendered.cross_expression,
         {"x": X, "identity": WHO, "emotion": Y},
-        {"x": [X[:9], X[:, 0], 1e30 * X], "identity": [WHO[:9]]},
+        {"x": [X[:9], X[:, 0], 1e30 * X], "identity": [WHO[:9], [None] * 160], "emotion": [7]},
     ),
     (rendered.auc, {"pairs": pd.DataFrame(DISTANCES)}, {"pairs": [pd.DataFrame(DISTANCES).assign(same=True), PAIRS]}),
 ]
@@ -548,6 +589,12 @@ BAD_AUDITS = {
     "heads": [5, None, ("a",), (LEACE(),)],
     "x": [np.tile(value, (3, *[1] * (value.ndim - 1))) for value in MATRICES],
 }
+BAD_AUDITS["labels"] += [
+    {"mood": np.ma.array(AUDITED["labels"]["mood"], mask=np.arange(480) < 9)},
+    {"mood": [1, "1"] * 240},
+]
+BAD_AUDITS["identity"] += [np.ma.array(WHO.repeat(3), mask=np.arange(480) < 9), np.where(WHO.repeat(3) < 9, "a", "a ")]
+BAD_AUDITS["x"] += [torch.empty(480, 6, device="meta"), torch.tensor(X).repeat(3, 1).to_sparse()]
 
 
 @pytest.mark.parametrize("name", BAD_AUDITS)
@@ -567,6 +614,24 @@ def test_an_audit_of_a_constant_says_that_it_is_dead_and_will_not_hide_anything_
     assert report.health["collapsed"].all() and "has collapsed" in str(report) and not report.readings["leak"].any()
     with pytest.raises(InputError, match=r"^X: does not vary"):
         audit(dead, hide="mood", heads=(), **given)
+
+
+def test_an_audit_takes_a_tensor_and_a_matrix_as_the_array_that_they_are():
+    who, mood = np.repeat(np.arange(120), 3), np.tile(["a", "b"], 180)
+    x, told = np.random.default_rng(0).normal(size=(360, 6)).astype(np.float32), []
+    for kind in (np.asarray, lambda x: x.view(np.matrix), lambda x: torch.tensor(x, requires_grad=True)):
+        report = audit(kind(x), identity=who, labels={"mood": mood}, attackers=("linear",), progress=False)
+        told.append(str(report))
+    assert told[0] == told[1] == told[2]
+
+
+def test_measures_take_lists_series_and_tensors():
+    names = [f"p{person}" for person in WHO]
+    plain = rendered.cross_expression(X, np.array(names), Y)
+    for kind in (list, lambda v: pd.Series(v, index=range(160, 0, -1))):
+        pd.testing.assert_frame_equal(rendered.cross_expression(X, kind(names), kind(Y)), plain)
+    grown = torch.tensor(Y, dtype=torch.float32, requires_grad=True)
+    assert metrics.balanced_accuracy(grown, Y) == metrics.balanced_accuracy([0.0, 1.0], [False, True]) == 100
 
 
 def test_checks_run_in_several_threads_at_once():

@@ -3,6 +3,7 @@
 import json
 import re
 import stat
+import subprocess
 import sys
 import tracemalloc
 from dataclasses import replace
@@ -23,6 +24,7 @@ from blindlib.inspection import attack, read, run
 from blindlib.inspection import report as report_module
 from blindlib.inspection.hide import load_head, recommend
 from blindlib.inspection.people import deal, draw_pairs, sample
+from blindlib.inspection.reading import Rows
 from blindlib.inspection.report import Report
 from blindlib.metrics import balanced_accuracy
 from blindlib.settings import LNTLSettings, PullSettings, SensitiveNetsSettings
@@ -333,7 +335,7 @@ def test_a_dead_representation_is_called_dead_and_duplicates_are_counted():
     assert report.health["duplicates"].iloc[0] == 1
 
 
-def test_a_memory_map_is_read_in_parts_and_its_people_are_sampled(tmp_path, monkeypatch):
+def test_a_file_is_read_in_parts_and_its_people_are_sampled(tmp_path, monkeypatch):
     rng = np.random.default_rng(4)
     x = np.lib.format.open_memmap(tmp_path / "big.npy", "w+", np.float32, (20_000, 512))
     x[:] = rng.normal(size=x.shape)
@@ -342,7 +344,7 @@ def test_a_memory_map_is_read_in_parts_and_its_people_are_sampled(tmp_path, monk
     table = pd.DataFrame({"identity": np.arange(20_000) // 4, "smiling": np.arange(20_000) % 2})
     table.to_csv(tmp_path / "labels.csv", index=False)
     given = read(tmp_path / "big.npy", tmp_path / "labels.csv")
-    assert isinstance(given["x"], np.memmap)
+    assert isinstance(given["x"], Rows), "not mapped: see below"
     monkeypatch.setattr("blindlib.inspection.run._VERIFIED", 1_000)
     monkeypatch.setattr("blindlib.inspection.reading.BLOCK", 1_000)
     monkeypatch.setattr("blindlib.inspection.people._PAIRS", 500)
@@ -354,6 +356,74 @@ def test_a_memory_map_is_read_in_parts_and_its_people_are_sampled(tmp_path, monk
     assert "a sample of 200 of 5,000 people, 800 images" in str(report) and strongest(report)["leak"]
     assert strongest(report)["test_people"] == 200
     assert peak < 38e6, "x has 41e6 bytes"
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("kind", ["f4", "f2", ">f8", "i1"])
+def test_rows_of_a_file_are_those_of_its_array(tmp_path, order, kind):
+    x = np.asarray(np.random.default_rng(0).normal(size=(40, 5)) * 9, kind, order=order)
+    np.save(tmp_path / "x.npy", x)
+    (tmp_path / "who.csv").write_text("identity\n" + "a\n" * 40)
+    rows = read(tmp_path / "x.npy", tmp_path / "who.csv")["x"]
+    assert len(rows) == 40 and rows.shape == x.shape and rows.dtype == x.dtype
+    for which in (
+        slice(None),
+        slice(3, 30),
+        slice(35, 99),
+        slice(9, 9),
+        np.array([8, 3, 4, 5, 5, 39, 0]),
+        np.arange(40) % 3 == 0,
+    ):
+        np.testing.assert_array_equal(rows[which], x[which])
+    np.testing.assert_array_equal(np.asarray(rows, np.float32), x.astype(np.float32))
+
+
+CUT = """
+import os, sys
+from blindlib.inspection.reading import read, scan
+from blindlib.common.errors import foreseen_in_one_line
+with foreseen_in_one_line():
+    x = read(*sys.argv[1:])["x"]
+    os.truncate(sys.argv[1], 5000)
+    print(scan(x))
+"""
+
+
+@pytest.mark.parametrize("name", ["x.npy", "f.npy", "x.safetensors"])
+def test_a_file_that_is_cut_while_it_is_audited_is_one_line_or_was_read(tmp_path, name):
+    x = np.random.default_rng(0).normal(size=(20_000, 32)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "f.npy", np.asfortranarray(x))
+    save_file({"x": x}, tmp_path / "x.safetensors")
+    (tmp_path / "who.csv").write_text("identity\n" + "a\n" * 20_000)
+    command = [sys.executable, "-c", CUT, tmp_path / name, tmp_path / "who.csv"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if name.endswith("npy"):
+        assert ended.returncode == 1 and "was cut while it was read" in ended.stderr and ended.stderr.count("\n") == 1
+    else:
+        assert ended.returncode == 0 and ended.stdout == "0\n", ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ("x0 x1 x2 x3 f1", "f1; x0, x1, x2, x3"),
+        ("x0 x1 e0 e1", "e0, e1; x0, x1"),
+        ("x0 x1 x3", "x0, x1, x3"),
+        ("x2 x3 x4", "x2, x3, x4"),
+        ("x0 x1 x01", "x0, x01, x1"),
+        ("x0 x1 x2 x3 x4 2020", "2020; x0, x1, x2, x3, …"),
+    ],
+)
+def test_numbered_columns_that_are_no_one_row_are_refused_by_name(tmp_path, columns, words):
+    given = dict.fromkeys(columns.split(), np.arange(4.0)) | {"identity": list("aabb"), "mood": list("hnhn")}
+    pd.DataFrame(given).to_parquet(tmp_path / "e.parquet")
+    with pytest.raises(InputError, match=f"from 0 or 1: {words} →"):
+        read(tmp_path / "e.parquet")
+    for names in (("x1", "x2", "x10"), ("0", "1", "2"), ("dim_00", "dim_01", "dim_02")):
+        frame = pd.DataFrame(dict.fromkeys(names, np.arange(4.0)) | {"identity": list("aabb")})
+        frame.rename(columns={"x10": "x3"}).to_parquet(tmp_path / "e.parquet")
+        assert read(tmp_path / "e.parquet")["x"].shape == (4, 3)
 
 
 def test_every_kind_of_file_gives_the_same_arrays(tmp_path):

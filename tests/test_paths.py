@@ -128,6 +128,25 @@ def test_a_report_takes_the_place_of_an_earlier_one_and_of_nobody_else_s(tmp_pat
     assert check_folder(tmp_path) == tmp_path
 
 
+def test_a_folder_that_is_refused_loses_nothing_and_an_audit_s_loses_what_has_our_names_alone(tmp_path):
+    ours, theirs = (
+        (".report.md.a1b2c3d4.tmp.md", ".notes.a1b2c3d4.tmp"),
+        (".app.00000000.tmp.bak", ".a.c.00000000.tmp.d"),
+    )
+    for name in (*ours, *theirs, "thesis.txt"):
+        (tmp_path / name).write_text("mine")
+    before = set(tmp_path.iterdir())
+    for gone in ("thesis.txt", theirs[0]):
+        with pytest.raises(InputError, match="holds something else"):
+            check_folder(tmp_path)
+        assert set(tmp_path.iterdir()) == before
+        (tmp_path / gone).unlink()
+        before.remove(tmp_path / gone)
+    (tmp_path / "report.md").write_text("# What these embeddings give away\n")
+    check_folder(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"report.md", theirs[1]}
+
+
 def test_somebody_called_na_is_a_person_in_an_audit_s_labels(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((3, 4), np.float32))
     (tmp_path / "labels.csv").write_text("identity,smiling\nNA,1\nnull,\nnan,0\n")

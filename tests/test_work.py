@@ -42,7 +42,7 @@ def test_two_local_workers_give_the_bytes_of_threads(monkeypatch):
     assert np.ptp(threads["balanced_accuracy"]) > 1
 
 
-@pytest.mark.parametrize("name", ["abacus", "tcp://127.0.0.1:9"])
+@pytest.mark.parametrize("name", ["abacus", "tcp://127.0.0.1:9", "multiprocessing", "threading", "sequential"])
 def test_a_scheduler_that_does_not_answer_is_refused_in_one_line(monkeypatch, name):
     monkeypatch.setenv("BLINDLIB_SCHEDULER", name)
     with pytest.raises(InputError, match="use loky, ray or"):

@@ -82,11 +82,16 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _take(self, X, **options) -> np.ndarray:
         """X as float32 (N, D), contiguous, finite, within the range of float32's squares; else InputError names it."""
+        X = door.dense("X", X)
         door.plain("X", X, 2)
         try:
+            if any(getattr(kind, "kind", "O") in "mM" for kind in getattr(X, "dtypes", [np.asarray(X).dtype])):
+                raise ValueError("holds dates or durations")
             with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused below
                 X = validate_data(self, X, dtype=np.float32, order="C", ensure_all_finite=False, **options)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
+            if isinstance(error, TypeError) and not hasattr(X, "columns"):
+                raise  # scikit-learn asks for it where an object is no number
             raise InputError("X", " ".join(str(error).split())[:160], "Reshape your data to numbers (N, D)") from None
         return door.matrix("X", X)
 
@@ -166,8 +171,8 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 
 def _one_a_row(name: str, values: object, rows: int) -> np.ndarray:
-    """Labels of any kind, object (N,); a column (N, 1) is taken for them."""
-    array = np.asarray(values, dtype=object)
+    """Labels of one type (N,); a column (N, 1) is taken for them."""
+    array = door.names(name, values)
     array = array.ravel() if array.shape == (rows, 1) else array
     if array.shape != (rows,):
         raise InputError(name, f"has shape {array.shape} for {rows} rows of X", "give one value a row")
@@ -214,14 +219,14 @@ class HeadBlinder(Blinder):
         Parameters
         ----------
         X, y : array-like (N, D), array-like (N,)
-            Embeddings, and the attribute to hide: any labels; None or NaN where it is not known.
+            Embeddings, and the attribute to hide: labels of one type; None or NaN where it is not known.
         identity : array-like (N,), optional
             Who is shown. Left out, every row counts as a person of its own: rows are kept apart, none drawn together.
         demographic : array-like (N,), optional
             Labels of LNTL's task `demographic`.
         validation : bool array (N,), optional
-            Rows of people held back, at whom fresh probes look every few rounds. By what they read training ends, and
-            the head of the best round is kept (`checkpoints.Checkpoints`); `history_` has it.
+            All rows of people held back, at whom fresh probes look every few rounds. By what they read training ends,
+            and the head of the best round is kept (`checkpoints.Checkpoints`); `history_` has it.
         budget : float
             What the head that is kept may cost: percent of verification's way from chance to x, on those people.
 
@@ -229,8 +234,8 @@ class HeadBlinder(Blinder):
         ------
         ValueError
             If lengths differ, X is not finite or does not vary, y has fewer than two classes, somebody's identity is
-            not known, the task has no labels, `validation` comes without `identity` or holds too few people, a
-            parameter is out of range, or training ends in NaN.
+            not known, the task has no labels, `validation` comes without `identity`, or holds too few people or one
+            who trains too, a parameter is out of range, or training ends in NaN.
         """
         X, codes, classes = self._check(X, y, identity=identity, demographic=demographic, validation=validation)
         if validation is not None and identity is None:
@@ -246,6 +251,9 @@ class HeadBlinder(Blinder):
         if validation is not None and (len(people) < 4 or (images > 1).sum() < 2):
             problem = f"holds {len(people)} people with a label, {(images > 1).sum()} of them with two pictures"
             raise InputError("validation", problem, "hold back 4 people or more, 2 of them with two pictures")
+        both = len(np.intersect1d(who[held], who[~held]))
+        if both:
+            raise InputError("validation", f"holds {both} people who train too", "hold back all rows of a person")
         door.number(0, 100)("budget", budget)
         data = TrainingSet(
             x=torch.tensor(X, device=pick_device(self.device)),

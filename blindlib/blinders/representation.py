@@ -22,8 +22,7 @@ class Representation:
     @classmethod
     def of(cls, name: str, array: np.ndarray, strength: float | None = None) -> "Representation":
         """What all splits share: an array (N, D)."""
-        door.plain(name, array)
-        array = np.asarray(array)
+        array = np.asarray(door.dense(name, array))
         return cls(name, lambda _, rows: array[rows], name, strength)
 
     @property

@@ -14,6 +14,7 @@ import torch
 from blindlib.blinders.detectors import Detectors, covariance
 from blindlib.blinders.heads import Classifiers, ResidualHeads, narrow
 from blindlib.blinders.sampling import GroupSampler
+from blindlib.common import door
 from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed
 
@@ -40,7 +41,7 @@ def encode(labels, classes: tuple[str, ...] | None = None) -> tuple[np.ndarray, 
 
     The classes are by default those that occur, sorted. −1 stands for None, NaN, or a label outside the classes.
     """
-    words = pd.Series(labels, dtype=object).map(str, na_action="ignore")
+    words = pd.Series(door.names("labels", labels), dtype=object).map(str, na_action="ignore")
     classes = list(classes) if classes is not None else sorted(words.dropna().unique())
     known = words.where(words.isin(classes), None)
     return pd.Categorical(known, categories=classes).codes.astype(np.int64), classes

@@ -5,6 +5,7 @@ before a function.
 """
 
 import inspect
+import unicodedata
 from collections.abc import Callable
 from functools import wraps
 from numbers import Integral, Real
@@ -24,15 +25,27 @@ Check = Callable[[str, object], object]
 
 def plain(name: str, value: object, ndim: int | None = None) -> None:
     """Raise InputError for what NumPy would read as something else: a sparse or masked array, or one of other axes."""
-    if hasattr(value, "toarray") or np.ma.is_masked(value):
-        raise InputError(name, "is sparse or masked", f"give {name}.toarray(), or leave out what is masked")
+    if hasattr(value, "toarray") or (isinstance(value, np.ndarray) and np.ma.is_masked(value)):
+        raise InputError(name, "is sparse or masked", "make it a dense array, or leave out what is masked")
     if ndim is not None and getattr(value, "ndim", ndim) != ndim:
         raise InputError(name, f"has shape {tuple(value.shape)}, not (N, D)", "Reshape your data: a row an image")
 
 
+def dense(name: str, value: object) -> object:
+    """A tensor, or a subclass of NumPy's, as an array, else as it is; raises InputError for what `plain` refuses."""
+    plain(name, value)
+    if not hasattr(value, "detach"):
+        return np.asarray(value) if isinstance(value, np.ndarray) else value
+    try:
+        tensor = value.detach().cpu()
+        return (tensor.float() if tensor.is_floating_point() and tensor.element_size() < 4 else tensor).numpy()
+    except (TypeError, RuntimeError):
+        raise InputError(name, f"is a tensor of {value.layout} on {value.device}", "give a dense array") from None
+
+
 def real(name: str, value: object) -> np.ndarray:
     """An array of real, finite numbers, of any shape, or InputError raised; objects that are numbers become float64."""
-    plain(name, value)
+    value = dense(name, value)
     try:
         array = np.asarray(value)
         array = array.astype(np.float64) if array.dtype.kind == "O" else array
@@ -50,8 +63,9 @@ def real(name: str, value: object) -> np.ndarray:
 
 
 def vector(name: str, value: object) -> np.ndarray:
-    """Real, finite numbers (N,)."""
-    return _flat(name, real(name, value))
+    """Real, finite numbers (N,), float32 or float64: differences of whole ones would wrap."""
+    array = _flat(name, real(name, value))
+    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
 
 
 def matrix(name: str, value: object) -> np.ndarray:
@@ -75,9 +89,53 @@ def varied(name: str, x: np.ndarray) -> np.ndarray:
     return x
 
 
+def names(name: str, value: object) -> np.ndarray:
+    """Labels of any shape: numbers as they are, others as objects; equal ones are spelt alike, blank ones are "".
+
+    Raises InputError for several types, for spaces at an end, and for characters that are not seen.
+    """
+    value = dense(name, value)
+    array = np.asarray(value) if hasattr(value, "dtype") else np.asarray(value, dtype=object)
+    if array.dtype.kind in "mM":
+        array = np.where(np.isnat(array), None, array.astype(str).astype(object))
+    if array.dtype.kind not in "OUS":
+        return array + 0 if array.dtype.kind == "f" else array  # −0.0 is 0.0
+    flat = array.astype(object).ravel()
+    known = np.flatnonzero(~pd.isna(flat))
+    types = sorted({type_of(label).__name__ for label in flat[known]})
+    if len(types) > 1:
+        raise InputError(name, f"holds labels of several types: {', '.join(types)}", "give labels of one type")
+    if types and types[0] in ("str", "bytes"):
+        spelt = {label: _spelt(label) for label in set(flat[known])}
+        wrong = [row for row in known if spelt[flat[row]] is None]
+        if wrong:
+            problem = f"begins or ends with a space, or holds characters that are not seen, in row {wrong[0]} from 0"
+            raise InputError(name, problem, "write such labels anew: they look like others")
+        flat[known] = [spelt[label] for label in flat[known]]
+    elif types == ["float"]:
+        flat[known] += 0
+    return flat.reshape(array.shape)
+
+
+def _spelt(label: str | bytes) -> str | bytes | None:
+    """A label in Unicode's form NFC; None of one that may look like another."""
+    core, text = label.strip(), isinstance(label, str)
+    unseen = text and any(unicodedata.category(letter) in ("Cc", "Cf") for letter in set(core) - {"\n", "\t"})
+    if unseen or (core and core != label):
+        return None
+    return unicodedata.normalize("NFC", core) if text else core
+
+
+def type_of(label: object) -> type:
+    """A label's type, Python's own for NumPy's."""
+    return type(label.item() if isinstance(label, np.generic) else label)
+
+
 def labels(name: str, value: object) -> np.ndarray:
-    """Labels (N,) of any kind; raises InputError if one is missing."""
-    array = _flat(name, np.asarray(value))
+    """Labels (N,) of one type, by `names`; raises InputError if one is missing."""
+    array = _flat(name, names(name, value))
+    if array.dtype.kind == "O" and getattr(getattr(value, "dtype", None), "kind", "") != "O":
+        array = np.asarray(array.tolist())
     unknown = int(pd.isna(array).sum())
     if unknown:
         remedy = "leave these rows out, or give each a name of its own"
@@ -87,7 +145,7 @@ def labels(name: str, value: object) -> np.ndarray:
 
 def codes(name: str, value: object) -> np.ndarray:
     """Whole numbers (N,), int64; −1 stands for "not known". Raises InputError for others."""
-    array = vector(name, value)
+    array = _flat(name, real(name, value))
     if array.dtype.kind == "f" and array.size:
         raise InputError(name, f"holds {array.dtype}, not whole numbers", "give codes of classes, int64")
     return array.astype(np.int64, copy=False)
@@ -95,7 +153,7 @@ def codes(name: str, value: object) -> np.ndarray:
 
 def flags(name: str, value: object) -> np.ndarray:
     """Yes or no (N,): bool; 0 and 1 are taken for it. Raises InputError for others."""
-    array = vector(name, value)
+    array = _flat(name, real(name, value))
     if not np.isin(array, (0, 1)).all():
         raise InputError(name, "holds other values than true and false", "give a bool array")
     return array.astype(bool)
@@ -109,9 +167,10 @@ def _flat(name: str, array: np.ndarray) -> np.ndarray:
 
 def measured(name: str, value: object) -> float:
     """A number that was measured, NaN where it was not; raises InputError for what is none."""
+    value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, bool) or not isinstance(value, Real) or abs(value) > HUGEST:
         raise InputError(name, f"is {value!r:.40}", "give a number, or NaN")
-    return value
+    return float(value)
 
 
 def number(low: float, high: float, *, whole: bool = False) -> Check:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp(\..+)?")  # as `atomic_path` and `atomic_folder` name what they make
+# As `atomic_path` and `atomic_folder` name what they make: at the end stands the suffix of the name at the beginning.
+_TEMPORARY = re.compile(r"\..+(?P<suffix>\.[^.]+)\.[a-z0-9_]{8}\.tmp(?P=suffix)|\..+\.[a-z0-9_]{8}\.tmp")
 _SCRATCH = "blindlib-kernel-"
 
 
@@ -37,6 +38,11 @@ def remove_if_nobody_s(path: Path) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         finally:
             os.close(handle)
+
+
+def is_litter(path: Path) -> bool:
+    """Whether a file or folder is named as the temporary ones are."""
+    return _TEMPORARY.fullmatch(path.name) is not None
 
 
 def remove_litter(*folders: Path, deep: bool = True) -> None:

@@ -26,7 +26,8 @@ def read_safetensors(path: Path, what: str, remedy: str) -> tuple[dict[str, torc
         with path.open("rb") as stream:
             parse_json(stream.read(min(int.from_bytes(stream.read(8), "little"), path.stat().st_size)))
         with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            # copied: what is mapped ends the process by SIGBUS where the file is cut afterwards
+            return {name: file.get_tensor(name).clone() for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except Exception as error:  # a damaged file raises many types
         raise InputError(path, f"does not read as safetensors ({reason(error)})", remedy) from None
 

@@ -42,19 +42,21 @@ def on_all_cores(work: Callable, items: Iterable) -> list:
 def spread(work: Callable, items: Iterable) -> list:
     """As `on_all_cores`, or on several machines: by joblib, on the backend that BLINDLIB_SCHEDULER names.
 
-    `loky` is processes of this machine; `ray` and others as joblib knows them; the address of a dask scheduler, as
+    `loky` is processes of this machine; `ray` is joblib's; the address of a dask scheduler, as
     `tcp://host:8786`, stands for its workers. The bytes are the same everywhere: each item is worked on by one thread
     of tensor and matrix operations. What `work` holds is sent to the workers, so it must not write to it.
 
     Raises
     ------
     InputError
-        If joblib knows no such backend, or it does not answer.
+        If it is another backend: joblib's own leave workers behind when their parent is killed. Or none answers.
     """
     name = os.environ.get("BLINDLIB_SCHEDULER", "")
     if not name:
         return on_all_cores(work, items)
     try:
+        if name not in ("loky", "ray") and "://" not in name:
+            raise ValueError("there is no such one here")
         if name == "ray":
             importlib.import_module("ray.util.joblib").register_ray()
         options = {"backend": "dask", "scheduler_host": name} if "://" in name else {"backend": name}

@@ -62,6 +62,7 @@ def detection_rates(found: np.ndarray, labels: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["by", "value", "exactly_one", "low", "high", "n"])
 
 
+@door.takes(x=door.dense, identity=door.labels, emotion=door.labels)
 def cross_expression(x: np.ndarray, identity: np.ndarray, emotion: np.ndarray) -> pd.DataFrame:
     """All pairs of frames with different expressions: columns `distance` (Euclidean) and `same` (the same person).
 

@@ -1,7 +1,9 @@
 """Embeddings of one's own from npz, npy, safetensors or parquet, and their labels; what does not fit is refused."""
 
 import hashlib
+import os
 import re
+import weakref
 from pathlib import Path
 from zipfile import is_zipfile
 
@@ -20,7 +22,7 @@ ROOM = 1 << 30  # bytes that a small file may take of the memory, at most
 BLOCK = 16_384  # rows that are looked at at once
 PEOPLE = 20  # who show a class, at least: of each fold seven are tested, three validate and ten train the attackers
 _X = ("x", "embedding", "embeddings")
-_NUMBERED = re.compile(r"(?:x|e|f|dim|embedding)?_?(\d+)")
+_NUMBERED = re.compile(r"((?:x|e|f|dim|embedding)?_?)(\d+)")
 
 
 def read(path: Path | str, table: Path | str | None = None, *, identity: str = "identity", only=()) -> dict:
@@ -30,7 +32,7 @@ def read(path: Path | str, table: Path | str | None = None, *, identity: str = "
     ----------
     path : path
         `.npz` or `.safetensors` with an array `x` (N, D) and arrays (N,) of labels; `.npy` with x alone, which is
-        mapped into memory, not loaded; `.parquet` with a column of lists `x`, or numbered columns, and labels.
+        read row by row as it is asked for; `.parquet` with a column of lists `x`, or numbered columns, and labels.
     table : path, optional
         CSV with a header and a row for each row of x, in the same order: identity and labels. An empty cell is a label
         that is not known.
@@ -93,6 +95,48 @@ def _who(columns: list[str], identity: str, there: str) -> str:
     return "give a CSV by --labels: a line for each row of x, with who is shown and what is known of it"
 
 
+class Rows:
+    """The array (N, D) of an `.npy` file, which is read as it is indexed by rows, and never held.
+
+    A map of a file that is cut meanwhile would end the process by SIGBUS; here it is one line.
+    """
+
+    ndim = 2
+
+    def __init__(self, path: Path, mapped: np.memmap):
+        self.path, self.shape, self.dtype, self._start = path, mapped.shape, mapped.dtype, mapped.offset
+        self._by_column = not mapped.flags.c_contiguous
+        self._handle = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._handle)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return self[:].astype(dtype or self.dtype, copy=False)
+
+    def __getitem__(self, which: slice | np.ndarray) -> np.ndarray:
+        rows = np.arange(len(self))[which]
+        x = np.empty((len(rows), self.shape[1]), self.dtype)
+        if self._by_column and len(rows):
+            first, last = rows.min(), rows.max() + 1
+            for number, column in enumerate(x.T):
+                column[:] = self._fill(np.empty(last - first, self.dtype), number * len(self) + first)[rows - first]
+            return x
+        begin = 0
+        for end in np.flatnonzero(np.diff(rows, append=-2) != 1) + 1:  # neighbours are read at once
+            self._fill(x[begin:end], rows[begin] * self.shape[1])
+            begin = end
+        return x
+
+    def _fill(self, values: np.ndarray, first: int) -> np.ndarray:
+        with open(self._handle, "rb", closefd=False) as stream:
+            stream.seek(int(self._start + first * self.dtype.itemsize))
+            if stream.readinto(values.view(np.uint8)) < values.nbytes:
+                raise InputError(self.path, "was cut while it was read", "write it again, whole")
+        return values
+
+
 def _npz(path: Path) -> dict[str, np.ndarray]:
     if not is_zipfile(path):
         raise InputError(path, "does not read: no .npz archive, or a damaged one", "write it by np.savez")
@@ -118,7 +162,8 @@ def _member(path: Path, arrays, name: str) -> np.ndarray:
 
 def _npy(path: Path) -> dict[str, np.ndarray]:
     try:
-        return {"x": np.load(path, mmap_mode="r", allow_pickle=False)}
+        x = np.load(path, mmap_mode="r", allow_pickle=False)
+        return {"x": Rows(path, x) if x.ndim == 2 and x.size else x}
     except Exception as error:  # of a damaged header NumPy raises many types
         remedy = "save x as a numeric array, float32 say: pickles are not opened"
         raise InputError(path, f"is no plain array ({reason(error, 60)})", remedy) from None
@@ -141,10 +186,16 @@ def _parquet(path: Path) -> dict[str, np.ndarray]:
     _refuse_repeats(path, pq.read_schema(path).names)
     frame = pd.read_parquet(path)
     lists = [name for name in _X if name in frame]
-    numbered = sorted((int(m[1]), name) for name in frame if (m := _NUMBERED.fullmatch(str(name))))
+    numbered = sorted((int(m[2]), m[1], name) for name in frame if (m := _NUMBERED.fullmatch(str(name))))
     if not lists and len(numbered) < 2:
         raise InputError(path, "no embeddings", "name a column of lists x, or columns by number: x0, x1, …")
-    own = lists[:1] or [name for _, name in numbered]
+    numbers, prefixes = [number for number, *_ in numbered], sorted({prefix for _, prefix, _ in numbered})
+    if not lists and (len(prefixes) > 1 or numbers not in [list(range(i, i + len(numbers))) for i in (0, 1)]):
+        odd = {prefix: [name for _, own, name in numbered if own == prefix] for prefix in prefixes}
+        shown = "; ".join(f"{', '.join(map(str, names[:4]))}{', …' * (len(names) > 4)}" for names in odd.values())
+        problem = f"numbered columns that are no one row of numbers from 0 or 1: {shown}"
+        raise InputError(path, problem, "name those of x alone x0, x1, …, none missing, and labels without a number")
+    own = lists[:1] or [name for *_, name in numbered]
     x = np.stack(frame[lists[0]].to_numpy()) if lists else frame[own].to_numpy()
     return {**{str(name): frame[name].to_numpy(object) for name in frame if name not in own}, "x": x}
 
@@ -177,7 +228,7 @@ def check(x: np.ndarray, identity, labels: dict) -> tuple[np.ndarray, dict[str, 
     InputError
         If shapes or types do not fit together, or somebody's identity is not known.
     """
-    door.plain("x", x)
+    x = door.dense("x", x)
     shape, kind = np.shape(x), getattr(x, "dtype", None)
     if len(shape) != 2 or shape[1] < 2 or kind is None or kind.kind not in "fiu":
         raise InputError("x", f"has shape {shape} and type {kind}", "give a numeric array (N, D), D at least 2")
@@ -197,8 +248,8 @@ def _values(name: str, values, rows: int) -> np.ndarray:
     if np.shape(values) != (rows,):
         remedy = "give one value a row, or leave it out"
         raise InputError(f"label {name!r}", f"has shape {np.shape(values)} for {rows} rows of x", remedy)
-    values = np.asarray(values, dtype=object)
-    return np.where([isinstance(v, str) and not v.strip() for v in values], None, values)
+    values = door.names(f"label {name!r}", values).astype(object)
+    return np.where([isinstance(v, str) and not v for v in values], None, values)
 
 
 def scan(x: np.ndarray) -> int:

@@ -25,7 +25,10 @@ _FEWEST = 15  # people of part `report` who show a class that is read after hidi
 
 
 @door.takes(
-    budget=door.number(0, 100), rows=door.number(100, 10**9, whole=True), seed=door.number(0, 2**63, whole=True)
+    x=door.dense,
+    budget=door.number(0, 100),
+    rows=door.number(100, 10**9, whole=True),
+    seed=door.number(0, 2**63, whole=True),
 )
 def audit(
     x: np.ndarray,
