@@ -72,8 +72,8 @@ def test_the_house_has_few_rooms_and_is_thin():
     # bootstrap by person, verification by expression, transfer, SPLINCE, Obliviator, controls, the audit of anybody's
     # embeddings and the framework figure did; 13,100 until what is damaged, odd, endless, lost, interrupted or not a
     # number was refused by name, which is one line in seven; 15,400 until an audit's report explained its own words and
-    # HDF5 was read in a process of its own; 15,500 until pairs, scores, names and labels that contradict themselves were
-    # refused, and files of one's own were no longer mapped.
+    # HDF5 was read in a process of its own; 15,500 until pairs, scores, names and labels that contradict themselves
+    # were refused, and files of one's own were no longer mapped.
     assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES) <= 15_700
 
 
