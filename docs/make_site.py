@@ -159,11 +159,20 @@ def _first_sentences():
                 yield node.name, re.split(r": columns| \(the columns|: rows of|\.(?: |$)", words)[0]
 
 
+def banner(preset: str) -> list[str]:
+    """Sphinx's words for a line above every page of another run than `demo`; a run of `smoke` is none to read."""
+    if preset == "demo":
+        return []
+    nothing = "It tests the software: its numbers mean nothing. " * ("smoke" in preset)
+    words = f"These pages show a run of {preset}. {nothing}“What came out” is about demo and open."
+    return ["-D", f"html_theme_options.announcement={words}"]
+
+
 def build_site(figures: Path, build: Path, out: Path) -> int:
     """Stage and build; returns Sphinx's exit status. A warning is an error."""
     work = out.with_name(f".{out.name}")
     stage(figures, build, work / "source")
-    chosen = ["-D", f"preset={figures.name}", "-d", str(work / "doctrees")]
+    chosen = ["-D", f"preset={figures.name}", "-d", str(work / "doctrees"), *banner(figures.name)]
     shutil.rmtree(work / "html", ignore_errors=True)
     status = build_main(["-q", "-W", "--keep-going", "-E", *chosen, str(work / "source"), str(work / "html")])
     if status == 0:

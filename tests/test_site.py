@@ -203,6 +203,14 @@ def test_a_run_on_photographs_has_no_pairs_and_its_page_none(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_every_page_of_another_run_than_demo_says_so():
+    assert make_site.banner("demo") == []
+    for preset in ("smoke", "paper-smoke", "smoke~1a2b3c4d", "open"):
+        option, words = make_site.banner(preset)
+        assert option == "-D" and words.startswith("html_theme_options.announcement=") and preset in words
+        assert ("mean nothing" in words) == ("smoke" in preset)
+
+
 @pytest.mark.slow
 def test_the_interface_page_has_every_name_that_the_package_offers(site, pages):
     import blindlib

@@ -259,7 +259,7 @@ def caption(table: str, preset: str, provenance: str) -> str:
         "the rule in every cell of the claim; not replicated: in some cell none of it does; else undecided. Shown is "
         "the worst cell.",
     }
-    return texts[table] + (" A minute's run: its numbers mean nothing." if "smoke" in preset else "")
+    return texts[table] + (" It tests the software: its numbers mean nothing." if "smoke" in preset else "")
 
 
 COUNTS = ("Subjects", "Trained", "Tested", "Data")  # columns of a laid-out table that stand under its LaTeX
