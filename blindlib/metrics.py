@@ -112,4 +112,5 @@ def paired_diff(x: np.ndarray, phi: np.ndarray, chance: float) -> tuple[float, f
     lost = diff(of_x.mean(), of_phi.mean(), chance)
     above = of_x.mean() - chance
     half = float("nan") if np.isnan(lost) else 100 * interval(of_x - of_phi)[1] / abs(above)
-    return lost, half, 100 * (of_x - of_phi) / above
+    with np.errstate(divide="ignore", invalid="ignore"):  # where x is at chance
+        return lost, half, 100 * (of_x - of_phi) / above

@@ -130,11 +130,11 @@ def _told_by(error, running: Path) -> tuple[str, str]:
 
 
 def set_back(preset: Preset) -> list[str]:
-    """Take away the executed notebook of every stage of which something is lost or damaged, so that make runs it again.
-    Of the last step, `run.json`, likewise. Returns a line for each.
+    """Take away the executed notebook of each stage of which something is lost or damaged, or `run.json`: make makes it
+    again. Returns a line for each.
     """
     build, record, notes = build_dir(preset.name), figures_dir(preset.name) / "run.json", []
-    bring_to_now(build.glob("0*.*"))
+    bring_to_now([*build.glob("0*.*"), record])
     ends = [build / notebook.name for notebook in sorted((ROOT / "notebooks").glob("0*.ipynb"))]
     for done in [*ends, record]:
         if done.exists() and (done != record or all(end.exists() for end in ends)):

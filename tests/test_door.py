@@ -191,6 +191,7 @@ SAME_LABELS = {
     "a tensor with a gradient": torch.tensor(Y, dtype=torch.float32, requires_grad=True),
     "a tensor of halves": torch.tensor(Y).bfloat16(),
     "zeros of both signs": np.where(Y == 1, 1.0, np.where(WHO % 2, 0.0, -0.0)),
+    "a joiner within a word": np.where(Y == 1, "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627", "a"),
     "both forms of a name": np.where(Y == 1, "z", np.where(WHO % 2, "\xe9", "e\u0301")),
     "unknown ones": np.where(WHO < 9, None, Y.astype(object)),
     "unknown ones of pandas": pd.array(np.where(WHO < 9, None, Y.astype(object)), dtype="Int64"),
@@ -201,6 +202,9 @@ SAME_LABELS = {
 @pytest.mark.parametrize("case", SAME_LABELS)
 def test_labels_that_are_equal_are_one_class(case):
     assert len(LEACE().fit(X, SAME_LABELS[case], identity=WHO).classes_) == 2
+
+
+def test_a_day_that_is_not_known_is_no_class():
     dates = np.where(WHO < 9, np.datetime64("NaT", "ns"), SAME_LABELS["unknown dates"])
     assert LEACE().fit(X, dates, identity=WHO).images_ == [124]
 
@@ -432,7 +436,19 @@ PEOPLE_NEEDED = {"half_width": 3.0, "rate": 45.0, "images": 6, "alike": 0.3, "ro
 DISTANCES = {"distance": D, "same": SAME}
 ONE_KIND = [SAME | True, SAME & False, SAME[:-1], SAME.astype(str), SAME * 2]
 DAYS = Y.astype("datetime64[D]")
-BAD_TRUTH = {"truth": [[], Y[:-1], [None] * 160, Y * NAN, [[0, 1]], np.ma.array(Y, mask=WHO < 9), Y.astype("S"), DAYS]}
+BAD_TRUTH = {
+    "truth": [
+        [],
+        Y[:-1],
+        [None] * 160,
+        [NAN, *159 * "a"],
+        Y * NAN,
+        [[0, 1]],
+        np.ma.array(Y, mask=WHO < 9),
+        Y.astype("S"),
+        DAYS,
+    ]
+}
 FUNCTIONS = [  # function, arguments that it takes, which of them becomes what
     (metrics.balanced_accuracy, {"truth": Y, "guess": Y}, BAD_TRUTH),
     (metrics.interval, {"values": D}, {"values": [*VECTORS, [], 3.0]}),

@@ -375,6 +375,7 @@ def test_rows_of_a_file_are_those_of_its_array(tmp_path, order, kind):
         np.arange(40) % 3 == 0,
     ):
         np.testing.assert_array_equal(rows[which], x[which])
+    np.testing.assert_array_equal(rows[-3], x[-3])
     np.testing.assert_array_equal(np.asarray(rows, np.float32), x.astype(np.float32))
 
 
@@ -461,7 +462,7 @@ def test_a_label_called_identity_and_a_column_called_x_replace_nothing(tmp_path)
 X, MOOD = world(0.0, False)
 REFUSED = {
     "two classes with 20 people": {"labels": {"mood": np.where(WHO < 10, "a", "b")}},
-    "has 1 classes": {"labels": {"mood": np.full(960, "a")}},
+    "has 1 class": {"labels": {"mood": np.full(960, "a")}},
     "two classes with 40 people": {"labels": {"mood": np.where(WHO < 30, "a", "b")}, "hide": "mood"},
     "no label 'age'": {"hide": "age"},
     "one value a row": {"labels": {"mood": MOOD[1:]}},

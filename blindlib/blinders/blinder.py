@@ -82,10 +82,10 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _take(self, X, **options) -> np.ndarray:
         """X as float32 (N, D), contiguous, finite, within the range of float32's squares; else InputError names it."""
-        X = door.dense("X", X)
-        door.plain("X", X, 2)
+        X = door.dense("X", X, 2)
         try:
-            if any(getattr(kind, "kind", "O") in "mM" for kind in getattr(X, "dtypes", [np.asarray(X).dtype])):
+            kinds = X.dtypes if hasattr(X, "dtypes") else [np.asarray(X).dtype]
+            if any(getattr(kind, "kind", "O") in "mM" for kind in kinds):
                 raise ValueError("holds dates or durations")
             with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused below
                 X = validate_data(self, X, dtype=np.float32, order="C", ensure_all_finite=False, **options)

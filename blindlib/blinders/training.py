@@ -40,6 +40,7 @@ def encode(labels, classes: tuple[str, ...] | None = None) -> tuple[np.ndarray, 
     """Integer codes of labels (N,), strings or numbers: int64 (N,), and the classes that they stand for, in order.
 
     The classes are by default those that occur, sorted. −1 stands for None, NaN, or a label outside the classes.
+    Raises InputError as `door.names` does.
     """
     words = pd.Series(door.names("labels", labels), dtype=object).map(str, na_action="ignore")
     classes = list(classes) if classes is not None else sorted(words.dropna().unique())

@@ -5,6 +5,7 @@ before a function.
 """
 
 import inspect
+import re
 import unicodedata
 from collections.abc import Callable
 from functools import wraps
@@ -31,9 +32,9 @@ def plain(name: str, value: object, ndim: int | None = None) -> None:
         raise InputError(name, f"has shape {tuple(value.shape)}, not (N, D)", "Reshape your data: a row an image")
 
 
-def dense(name: str, value: object) -> object:
+def dense(name: str, value: object, ndim: int | None = None) -> object:
     """A tensor, or a subclass of NumPy's, as an array, else as it is; raises InputError for what `plain` refuses."""
-    plain(name, value)
+    plain(name, value, ndim)
     if not hasattr(value, "detach"):
         return np.asarray(value) if isinstance(value, np.ndarray) else value
     try:
@@ -90,7 +91,7 @@ def varied(name: str, x: np.ndarray) -> np.ndarray:
 
 
 def names(name: str, value: object) -> np.ndarray:
-    """Labels of any shape: numbers as they are, others as objects; equal ones are spelt alike, blank ones are "".
+    """Labels of any shape: numbers as they are, others as objects, dates as text; equal ones alike, blank ones "".
 
     Raises InputError for several types, for spaces at an end, and for characters that are not seen.
     """
@@ -117,11 +118,21 @@ def names(name: str, value: object) -> np.ndarray:
     return flat.reshape(array.shape)
 
 
+def unseen(text: str) -> bool:
+    """Whether a text holds a character that nobody sees, by which it differs from one that looks the same.
+
+    Ends of lines and tabs are seen; joiners within a word are spelling, of Persian say.
+    """
+    return any(
+        unicodedata.category(letter) in ("Cc", "Cf")
+        for letter in set(re.sub("(?<=.)[\u200c\u200d](?=.)|[\n\t]", "", text))
+    )
+
+
 def _spelt(label: str | bytes) -> str | bytes | None:
     """A label in Unicode's form NFC; None of one that may look like another."""
     core, text = label.strip(), isinstance(label, str)
-    unseen = text and any(unicodedata.category(letter) in ("Cc", "Cf") for letter in set(core) - {"\n", "\t"})
-    if unseen or (core and core != label):
+    if (core and core != label) or (text and unseen(core)):
         return None
     return unicodedata.normalize("NFC", core) if text else core
 
@@ -134,13 +145,12 @@ def type_of(label: object) -> type:
 def labels(name: str, value: object) -> np.ndarray:
     """Labels (N,) of one type, by `names`; raises InputError if one is missing."""
     array = _flat(name, names(name, value))
-    if array.dtype.kind == "O" and getattr(getattr(value, "dtype", None), "kind", "") != "O":
-        array = np.asarray(array.tolist())
     unknown = int(pd.isna(array).sum())
     if unknown:
         remedy = "leave these rows out, or give each a name of its own"
         raise InputError(name, f"is not known of {unknown} rows", remedy)
-    return array
+    own = getattr(getattr(value, "dtype", None), "kind", "") == "O"
+    return array if own or array.dtype.kind != "O" else np.asarray(array.tolist())
 
 
 def codes(name: str, value: object) -> np.ndarray:

@@ -271,7 +271,7 @@ def below(folder: Path, name: str, where: Path | str, *, line: int | None = None
     try:
         if path.is_absolute() or "\0" in name or any(len(os.fsencode(part)) > 255 for part in path.parts):
             raise ValueError
-        if len(os.fsencode(f"{folder}/{name}")) >= _LONGEST:
+        if 0 < _LONGEST <= len(os.fsencode(f"{folder}/{name}")):
             raise ValueError
         if follow:
             target = _resolved(folder / path.parent) / path.name

@@ -1,4 +1,4 @@
-"""What a stage left, written down at its end: each file with its SHA-256, in `build/<run>/<stage>.left`.
+"""What a stage left and what it ran with, written down at its end, with SHA-256: in `build/<run>/<stage>.left`.
 
 make knows one target of a stage, the executed notebook; this list is all of them.
 """
@@ -6,6 +6,7 @@ make knows one target of a stage, the executed notebook; this list is all of the
 import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from blindlib.common.files import build_dir, damage, figures_dir, renew_sum, sha256, write_text
@@ -37,19 +38,24 @@ def write_left(run: str, stage: str, files: dict[Path, Path], ran_with: dict[Pat
         for file, now in files.items():
             if file.resolve().is_relative_to(folder) and now.exists():
                 lines.add(f"{sha256(now)}  {name}/{file.resolve().relative_to(folder)}")
-        lines |= {f"{known}  {name}/{file.name}" for file, known in (ran_with or {}).items() if name == "build"}
+    lines |= {f"{known}  build/{file.name}" for file, known in (ran_with or {}).items()}
     before, when = (set(), 0) if damage(left) else (set(left.read_text("utf-8").splitlines()), left.stat().st_mtime_ns)
     write_text(left, "".join(f"{line}\n" for line in sorted(lines)))
-    run_itself = f"  build/{stage}."  # the executed notebook and the seconds
-    return when if all(run_itself in line for line in before ^ lines) else 0
+    run_itself = f"  build/{stage}.ipynb", f"  build/{stage}.json"  # the executed notebook and the seconds
+    return when if all(line.endswith(run_itself) for line in before ^ lines) else 0
 
 
 def bring_to_now(files: Iterable[Path]) -> None:
     """Let no file be of the future: where the clock was wrong, make would hold it for newer than all that follows."""
-    now = time.time_ns()
+    now, times = time.time_ns(), {}
     for file in files:
-        if file.stat().st_mtime_ns > now:
-            os.utime(file, ns=(now, now))
+        with suppress(FileNotFoundError):  # a run beside this one renames its own
+            times[file] = file.stat().st_mtime_ns
+    late = sorted((when for when in set(times.values()) if when > now), reverse=True)
+    for file, when in times.items():
+        if when > now:  # in the order that they had
+            with suppress(FileNotFoundError):
+                os.utime(file, ns=(now - 10**6 * late.index(when),) * 2)
 
 
 def lost(run: str, stage: str) -> str:

@@ -42,14 +42,14 @@ def on_all_cores(work: Callable, items: Iterable) -> list:
 def spread(work: Callable, items: Iterable) -> list:
     """As `on_all_cores`, or on several machines: by joblib, on the backend that BLINDLIB_SCHEDULER names.
 
-    `loky` is processes of this machine; `ray` is joblib's; the address of a dask scheduler, as
+    `loky` is processes of this machine; `ray` is that of ray; the address of a dask scheduler, as
     `tcp://host:8786`, stands for its workers. The bytes are the same everywhere: each item is worked on by one thread
     of tensor and matrix operations. What `work` holds is sent to the workers, so it must not write to it.
 
     Raises
     ------
     InputError
-        If it is another backend: joblib's own leave workers behind when their parent is killed. Or none answers.
+        If it is none of these (others leave workers behind when their parent is killed), or no scheduler answers.
     """
     name = os.environ.get("BLINDLIB_SCHEDULER", "")
     if not name:

@@ -53,9 +53,8 @@ def frontier(points: pd.DataFrame, label: str, budget: float) -> Figure:
     for method, rows in points.groupby("method", sort=False):
         error = [rows["value"] - rows["low"], rows["high"] - rows["value"]]
         style = POINTS | {"fmt": "o-" if len(rows) > 1 else "s", "lw": 0.8}
-        axis.errorbar(
-            rows["id"], rows["value"], yerr=error, xerr=rows["id_hw"], color=colour(method), label=method, **style
-        )
+        side = [rows["id_hw"], rows["id_hw"].clip(upper=100 - rows["id"])]  # there is no accuracy above 100 %
+        axis.errorbar(rows["id"], rows["value"], yerr=error, xerr=side, color=colour(method), label=method, **style)
         for row in rows.itertuples() if len(rows) > 1 else ():
             axis.annotate(
                 f"{row.strength:g}", (row.id, row.value), xytext=(3, 4), textcoords="offset points", fontsize=7

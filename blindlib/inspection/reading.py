@@ -96,9 +96,9 @@ def _who(columns: list[str], identity: str, there: str) -> str:
 
 
 class Rows:
-    """The array (N, D) of an `.npy` file, which is read as it is indexed by rows, and never held.
+    """The array (N, D) of an `.npy` file: indexing by rows, or `np.asarray`, reads them; between them nothing is held.
 
-    A map of a file that is cut meanwhile would end the process by SIGBUS; here it is one line.
+    A map of a file that is cut meanwhile would end the process by SIGBUS; here reading raises InputError.
     """
 
     ndim = 2
@@ -117,6 +117,8 @@ class Rows:
 
     def __getitem__(self, which: slice | np.ndarray) -> np.ndarray:
         rows = np.arange(len(self))[which]
+        if not rows.ndim:
+            return self[rows[None]][0]
         x = np.empty((len(rows), self.shape[1]), self.dtype)
         if self._by_column and len(rows):
             first, last = rows.min(), rows.max() + 1
@@ -130,10 +132,13 @@ class Rows:
         return x
 
     def _fill(self, values: np.ndarray, first: int) -> np.ndarray:
-        with open(self._handle, "rb", closefd=False) as stream:
-            stream.seek(int(self._start + first * self.dtype.itemsize))
-            if stream.readinto(values.view(np.uint8)) < values.nbytes:
+        at, buffer, got = int(self._start + first * self.dtype.itemsize), values.view(np.uint8).reshape(-1), 0
+        while got < len(buffer):
+            part = os.pread(self._handle, len(buffer) - got, at + got)
+            if not part:
                 raise InputError(self.path, "was cut while it was read", "write it again, whole")
+            buffer[got : got + len(part)] = np.frombuffer(part, np.uint8)
+            got += len(part)
         return values
 
 
@@ -287,7 +292,7 @@ def make_task(name: str, values: np.ndarray, who: np.ndarray, people: int = PEOP
     if len(enough) < 2:
         most = ", ".join(map(str, sorted(shown, reverse=True)[:2])) or "nobody"
         many = len(classes) > max(20, len(np.unique(who)) // 4)
-        problem = f"has {len(classes)} classes, shown by {most} people at most"
+        problem = f"has {len(classes)} class{'es' * (len(classes) != 1)}, shown by {most} people at most"
         remedy = f"two classes with {people} people each are needed: label more people, merge classes, or leave it out"
         remedy = f"merge classes, or cut a number, an age say, into some that {people} people show" if many else remedy
         raise InputError(f"label {name!r}", problem, remedy)

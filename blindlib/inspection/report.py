@@ -136,7 +136,7 @@ class Report:
         sentences.append(
             f"To hide {self.hide}, use {name}: the strongest attacker reads {best['value']:.1f} % [{best['low']:.1f}, "
             f"{best['high']:.1f}] (x {x['value']:.1f}, chance {x['chance']:.1f}), {cost} ({x['id']:.1f} → "
-            f"{best['id']:.1f} %). People of part choose chose it, of what costs them {self.budget:g} % at most."
+            f"{best['id']:.1f} %). It was chosen on other people, of what costs them {self.budget:g} % at most."
         )
         if best["hidden"] <= best["hidden_hw"]:
             sentences.append(
@@ -255,12 +255,12 @@ class Report:
 
 
 def check_folder(folder: Path | str) -> Path:
-    """The folder, if a report may be written there: it is new, empty, or holds an earlier report and nothing is lost.
+    """The folder, if a report may be written there: it is new, empty, or holds an earlier report, which is replaced.
 
     Raises
     ------
     InputError
-        If it is a file or holds something else.
+        If it is a file, holds something else, or another audit is writing there.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():

@@ -84,7 +84,8 @@ def diff_of(rows: pd.DataFrame, domain: str, name: str, protocol: str = "B") -> 
     if name == "x" or by.empty:
         return np.nan, np.nan, pd.Series(dtype=float)
     chance = cells.loc[cells["representation"] == name, "chance"].mean()
-    return paired_diff(by["x"], by[name], chance)
+    lost, half, by_rotation = paired_diff(by["x"], by[name], chance)
+    return lost, half, pd.Series(by_rotation, by.index)
 
 
 def table1(results: pd.DataFrame) -> pd.DataFrame:

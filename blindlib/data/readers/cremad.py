@@ -71,7 +71,8 @@ def load_cremad(root: Path) -> FaceTable:
 def _extract_apexes(clips: list[Path], folder: Path) -> list[str | None]:
     """Write every clip's apex frame, unless it is there, whole and of this clip; return its SHA-256 (None: no picture).
 
-    A frame gets the time of the clip that it was taken from; another clip in its place has another.
+    A frame gets the time of the clip that it was taken from: a clip in its place with another time, to the second, is
+    read anew.
     """
 
     def one(clip: Path) -> str | None:
@@ -79,7 +80,7 @@ def _extract_apexes(clips: list[Path], folder: Path) -> list[str | None]:
         if not clip.is_file():
             raise InputError(clip, "is no regular file", "fetch this clip again or remove it")
         time = clip.stat().st_mtime_ns
-        if damage(target) or target.stat().st_mtime_ns // 1000 != time // 1000:  # some file systems keep no more digits
+        if damage(target) or target.stat().st_mtime_ns // 10**9 != time // 10**9:
             with clip.open("rb") as stream:
                 if stream.read(40).startswith(b"version https://git-lfs"):
                     raise InputError(clip, "is a Git LFS pointer, not the clip", "run `git lfs pull` in its repository")

@@ -1,8 +1,8 @@
 """Anybody's photographs: a CSV of image paths and labels beside the images."""
 
 from pathlib import Path
-from unicodedata import category
 
+from blindlib.common import door
 from blindlib.common.errors import InputError
 from blindlib.common.reading import require_file
 from blindlib.data.checks import read_table
@@ -33,8 +33,11 @@ def load_manifest(path: Path) -> FaceTable:
     for column in rows.columns.intersection(["identity", "ethnicity"]):  # else 'Ann' and 'Ann ' were two people
         padded = rows[column] != rows[column].str.strip()
         listing.refuse(padded, f"{column} is {{{column}!r}}, with a space before or after it", "take the space out")
-        unseen = rows[column].map(lambda text: any(category(c) in ("Cc", "Cf") for c in text)).astype(bool)
-        listing.refuse(unseen, f"{column} is {{{column}!r}}, with a character in it that nobody sees", "take it out")
+        listing.refuse(
+            rows[column].map(door.unseen).astype(bool),
+            f"{column} is {{{column}!r}}, with a character in it that nobody sees",
+            "take it out",
+        )
         rows[column] = rows[column].str.normalize("NFC")  # an accent is coded in two ways
     rows["image"] = listing.inside(path.parent)
     listing.refuse_repeats()
