@@ -30,6 +30,8 @@ def test_dlib_finds_exactly_one_face_in_97_of_100(album):
     assert rates.loc["all", "low"] < rates.loc["all", "exactly_one"] < rates.loc["all", "high"]
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_dlib_s_recogniser_verifies_them_across_expressions(album):
     rows = album[album["role"] == "emotion"].head(7 * 30).reset_index(drop=True)
     found, x = realism.inspect_frames(render(rows), embed=True, what="dlib's recogniser")

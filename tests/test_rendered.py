@@ -155,6 +155,8 @@ def test_one_network_s_weights_are_not_the_other_s():
         load_labelnet(WEIGHTS)
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_the_training_loop_learns_people_and_repeats_itself():
     recipe = Recipe(people=12, images=6, epochs=20, batch=24, rate=0.05, seed=5)
     album = make_training_people(recipe.people, recipe.images, recipe.seed)
