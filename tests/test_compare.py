@@ -43,6 +43,22 @@ def test_check_passes_on_the_same_tables_and_names_what_moved(figures):
         compare_figures(figures / "old", figures / "new")
 
 
+@pytest.mark.parametrize("what", ["too large", "a word", "twice", "no column"])
+def test_a_table_that_does_not_read_is_one_line(figures, what):
+    path = figures / "new" / "table2.csv"
+    table = pd.read_csv(path, dtype=str)
+    spoilt = {
+        "too large": table.assign(acc="9" * 400),  # by the fuzz, after an hour: an OverflowError
+        "a word": table.assign(acc="many"),
+        "twice": pd.concat([table, table]),
+        "no column": table.drop(columns="acc"),
+    }
+    spoilt[what].to_csv(path, index=False)
+    with pytest.raises(InputError, match=r"table2\.csv: does not read as a table") as error:
+        compare_figures(figures / "old", figures / "new")
+    assert len(str(error.value).splitlines()) == 1
+
+
 def test_check_accepts_what_another_processor_may_move(figures):
     table = pd.read_csv(figures / "old" / "table2.csv")
     table["acc"] += 0.9 * table["acc_hw"]

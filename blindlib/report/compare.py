@@ -86,6 +86,6 @@ def _read(path: Path) -> pd.DataFrame:
         if frame.index.has_duplicates:
             raise ValueError("it has two rows of one name")
         return frame
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         message = " ".join(str(error).split())[:90]
         raise InputError(path, f"does not read as a table ({message})", remedy) from None
