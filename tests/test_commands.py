@@ -244,9 +244,9 @@ def test_an_error_s_line_has_no_second_line_and_no_byte_that_does_not_print():
     line.encode("utf-8")
 
 
-def test_a_folder_s_name_is_printed_byte_by_byte(monkeypatch, capfdbinary):
+def test_a_folder_s_name_is_printed_byte_by_byte(tmp_path, monkeypatch, capfdbinary):
     monkeypatch.setattr(sys, "argv", ["blindlib", "name", "--build", "--preset", "smoke"])
-    monkeypatch.setenv("BLINDLIB_BUILD", f"/tmp/{LATIN}")
+    monkeypatch.setenv("BLINDLIB_BUILD", str(tmp_path / LATIN))
     with pytest.raises(SystemExit):
         main()
-    assert capfdbinary.readouterr().out == b"/tmp/caf\xe9/smoke\n"
+    assert capfdbinary.readouterr().out == os.fsencode(tmp_path) + b"/caf\xe9/smoke\n"

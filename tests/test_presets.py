@@ -64,7 +64,6 @@ def test_any_setting_can_be_changed_and_such_a_run_has_a_name_of_its_own():
         ("seeds=[0]", "are 5 for 1 seeds"),
         ("lntl.strengths=[1, 10]", "0 comes first"),
         ("sensitivenets.strengths=[0]", "one or more that rise"),
-        ("rounds=3", "has no setting 'rounds'"),
         ("sensitivenets.rounds=True", r"setting sensitivenets\.rounds: Input should be a valid integer"),
         ("crossed=on", r"setting crossed: Input should be a valid boolean"),
         ("seeds=[0, 1]; seeds=[1, 2]", "give it once"),
