@@ -131,11 +131,11 @@ class Shard:
         write_bytes(self.path, _as_file(rows), rows=len(rows))
 
 
-def _as_file(array: np.ndarray) -> memoryview:
+def _as_file(array: np.ndarray) -> bytes:
     """An array as np.save writes it: NumPy itself does not say why a disk refuses."""
     stream = BytesIO()
     np.save(stream, array, allow_pickle=False)
-    return stream.getbuffer()
+    return stream.getvalue()  # a view would hold the stream, which then cannot be closed
 
 
 def _row_type(backbone: Backbone) -> np.dtype:

@@ -213,7 +213,7 @@ def write_text(path: Path, text: str, **kept) -> Path:
     return path
 
 
-def write_bytes(path: Path, content: bytes | memoryview, **kept) -> Path:
+def write_bytes(path: Path, content: bytes, **kept) -> Path:
     """Write bytes atomically, as `write_text` does; returns the path."""
     with atomic_path(path, **kept) as temporary:
         temporary.write_bytes(content)
