@@ -146,9 +146,9 @@ def audit(
     given = read(embeddings, labels, identity=identity, only=tuple(label))
     options = {"attackers": tuple(attacker) or ATTACKERS, "budget": budget, "seed": seed}
     report = audit(**given, hide=hide, head=head, **options)
-    typer.echo(report)
     earlier, head_too = (folder / "report.html").is_file(), (folder / "head.safetensors").is_file()
-    typer.echo(f"{'replaced' if earlier else 'wrote'} {report.save(folder) / 'report.html'}")
+    report.save(folder)  # before anything is printed: nobody may be there to read it
+    typer.echo(f"{report}\n{'replaced' if earlier else 'wrote'} {folder / 'report.html'}")
     if head_too and report.head is None:
         typer.echo("removed the head that the earlier audit had recommended")
     if report.head is not None:

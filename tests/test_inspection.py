@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -574,3 +575,13 @@ def test_the_command_writes_the_report_and_says_one_line_of_what_is_wrong(tmp_pa
     with pytest.raises(SystemExit):
         main()
     assert "replaced audit_e_without____mood/report.html\nremoved the head" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_an_audit_is_kept_where_its_words_cannot_be_printed(tmp_path):
+    np.savez(tmp_path / "e.npz", x=X, identity=WHO, mood=MOOD)
+    command = [sys.executable, "-m", "blindlib", "audit", "e.npz", "--attacker", "linear"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run([*command, "--out", "audit"], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE)
+    assert ended.returncode == 1 and b"No space left" in ended.stderr
+    assert (tmp_path / "audit" / "report.html").exists()
