@@ -85,11 +85,30 @@ def test_longer_training_of_other_heads_than_table_1_s_is_called_so(tmp_path):
 def test_a_published_diff_agrees_where_our_interval_holds_it(tmp_path):
     (tmp_path / "run").mkdir()
     row = {"domain": "ID", "representation": "SN", "protocol": "B", "diff": 10.0, "diff_half_width": 2.0}
-    pd.DataFrame([row | {"published_diff": value} for value in (11.5, 13.0, 7.0)]).to_csv(
+    pd.DataFrame([row | {"published_diff": value} for value in (11.5, 13.0, 7.0, 12.1, 8.0)]).to_csv(
         tmp_path / "run" / "table1.csv"
     )
     told = readme.published("run", tmp_path).splitlines()[2:]
     assert "agrees" in told[0] and "less is lost here" in told[1] and "more is lost here" in told[2]
+    assert all("at its end" in line for line in told[3:]), "what the table's rounding would decide is not decided"
+
+
+def test_heads_that_are_beyond_the_budget_are_counted(tmp_path):
+    """Two splits: in the first λ = 1 keeps to 3 %, in the second no λ does, so that the cheaper is taken."""
+    looks = [
+        {"split": split, "strength": λ, "round": number, "emotion": read, "identity": kept, "kept": number > 0}
+        for split, λ, number, read, kept in (
+            *((0, 1.0, 0, 90.0, 100.0), (0, 3.0, 0, 90.0, 100.0), (1, 1.0, 0, 90.0, 90.0), (1, 3.0, 0, 90.0, 90.0)),
+            *((0, 1.0, 6, 50.0, 99.0), (0, 3.0, 4, 40.0, 98.0), (1, 1.0, 6, 60.0, 80.0), (1, 3.0, 4, 20.0, 70.0)),
+        )
+    ]
+    (tmp_path / "demo").mkdir()
+    for method in ("sensitivenets", "lntl"):
+        pd.DataFrame(looks).to_csv(tmp_path / "demo" / f"training_{method}.csv", index=False)
+    assert readme.limits("demo", tmp_path) == (
+        "A chosen head may cost validation people 3 % of verification. φ_SN keeps to it in 1 of 2 splits, "
+        "φ_LNTL keeps to it in 1 of 2 splits; training ended after 6 rounds at most."
+    )
 
 
 def test_badges_lead_to_the_stated_repository_or_stay_within(tmp_path, monkeypatch):
