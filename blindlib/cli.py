@@ -220,9 +220,9 @@ def name(preset: PresetName = "smoke", changes: Changes = (), build: bool = Fals
     typer.echo(os.fsencode(folder if build or figures else run))  # the bytes, for a folder's name may be no text
 
 
-@app.command("run", hidden=True)
+@app.command("run")
 def run(notebook: Path, preset: PresetName = "smoke", changes: Changes = ()) -> None:
-    """Execute one notebook for a preset (make calls this)."""
+    """Execute one notebook for a preset, after those before it: `make paper` does it for all that are out of date."""
     from blindlib.stages import run_stage
 
     wanted = _begin(preset, changes)

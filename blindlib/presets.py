@@ -4,6 +4,7 @@ import ast
 import hashlib
 import re
 from dataclasses import fields, is_dataclass, replace
+from difflib import get_close_matches
 from typing import Annotated
 
 from pydantic import ValidationError
@@ -220,7 +221,8 @@ def _read_changes(preset: Preset, text: str) -> dict[str, object]:
     for change in filter(None, map(str.strip, text.split(";"))):
         name, equals, value = (part.strip() for part in change.partition("="))
         if not equals or name not in known:
-            remedy = f"use {', '.join(known)}"
+            close = get_close_matches(name[:99], known)
+            remedy = f"use {' or '.join(close)}" if close else f"use {', '.join(known)}"
             raise InputError(f"-p {change}", f"preset {preset.name!r} has no setting {name!r}", remedy)
         if name in values:
             raise InputError(f"-p {change}", f"setting {name!r} is there already", "give it once")

@@ -74,7 +74,10 @@ BAD_X = {  # what stands in for x -> what the message has to name
     "NaN": (np.where(ONE, NAN, X), "X: holds NaN"),
     "infinity": (np.where(ONE, -INF, X), "X: holds NaN or infinity"),
     "complex": (X + 1j, "X: Complex data not supported"),
-    "text": (np.where(X > 1, "a", "1"), "X: could not convert"),
+    "text": (np.where(X > 1, "a", "1"), "X: holds text"),
+    "numbers as text": (X.astype(str), "X: holds text"),
+    "a number as text": (np.where(ONE, "1.5", X.astype(object)), "X: holds text"),
+    "a table of text": (pd.DataFrame(X.astype(str)), "X: holds text"),
     "1-D": (X[:, 0], r"X: has shape \(160,\)"),
     "3-D": (X[:, :, None], r"X: has shape \(160, 6, 1\)"),
     "masked": (np.ma.masked_less(X, 0), "X: is sparse or masked"),
@@ -242,7 +245,7 @@ def test_what_trains_heads_is_refused_by_name():
         ("settings: is a LNTLSettings", {"settings": LNTLSettings(**TINY)}, {}),
         ("device: is 'tpu'", {"device": "tpu"}, {}),
         ("budget: is nan", {}, {"validation": WHO > 25, "budget": NAN}),
-        ("validation: holds values of type", {}, {"validation": (WHO > 25).astype(str)}),
+        ("validation: holds text", {}, {"validation": (WHO > 25).astype(str)}),
         ("validation: holds other values", {}, {"validation": WHO % 3}),
         ("validation: holds NaN", {}, {"validation": np.where(WHO > 25, 1.0, NAN)}),
         ("validation: holds 0 people", {}, {"validation": WHO < 0}),
@@ -430,7 +433,10 @@ VECTORS = [
     D[:, None],
     D.astype(str),
 ]
-MATRICES = [BAD_X[name][0] for name in ("1e30", "NaN", "infinity", "complex", "text", "1-D", "3-D", "masked")]
+MATRICES = [
+    BAD_X[name][0]
+    for name in ("1e30", "NaN", "infinity", "complex", "text", "a number as text", "1-D", "3-D", "masked")
+]
 NUMBERS = [NAN, INF, -1, "a", None]
 PEOPLE_NEEDED = {"half_width": 3.0, "rate": 45.0, "images": 6, "alike": 0.3, "rotations": 5}
 DISTANCES = {"distance": D, "same": SAME}
@@ -668,3 +674,10 @@ def test_a_check_is_asked_by_position_by_name_and_not_of_what_is_left_out():
     ):
         with pytest.raises(InputError, match=f"^{words}"):
             call()
+
+
+@pytest.mark.parametrize("other", [X[:, :5], np.column_stack([X, X])])
+def test_x_of_another_width_is_told_which_network_it_has_to_be_of(other):
+    words = r"is expecting 6 features.*give embeddings of the network that it was fitted on"
+    with pytest.raises(InputError, match=words):
+        LEACE().fit(X, Y).transform(other)

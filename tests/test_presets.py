@@ -54,7 +54,8 @@ def test_any_setting_can_be_changed_and_such_a_run_has_a_name_of_its_own():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ("seed=3", "has no setting 'seed'"),
+        ("seed=3", "has no setting 'seed' → use seeds"),
+        ("lntl.patiense=3", "has no setting 'lntl.patiense' → use lntl.patience or pull.patience"),
         ("nonsense", "has no setting 'nonsense'"),
         ("name='demo'", "has no setting 'name'"),
         ("sensitivenets=3", "has no setting 'sensitivenets'"),

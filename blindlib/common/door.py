@@ -49,10 +49,13 @@ def real(name: str, value: object) -> np.ndarray:
     value = dense(name, value)
     try:
         array = np.asarray(value)
-        array = array.astype(np.float64) if array.dtype.kind == "O" else array
+        words = text(array)
+        array = array.astype(np.float64) if array.dtype.kind == "O" and not words else array
     except (TypeError, ValueError, RuntimeError) as error:
         problem = f"holds what is no number ({' '.join(str(error).split())[:70]})"
         raise InputError(name, problem, "give an array of numbers") from None
+    if words:
+        raise InputError(name, "holds text", "give an array of numbers")
     if array.dtype.kind not in "biuf":
         what = "complex numbers" if array.dtype.kind == "c" else f"values of type {array.dtype}"
         raise InputError(name, f"holds {what}", "give an array of real numbers, float32 say")
@@ -61,6 +64,12 @@ def real(name: str, value: object) -> np.ndarray:
         problem = f"holds values above {HUGEST:g}" if np.isfinite(array).all() else "holds NaN or infinity"
         raise InputError(name, problem, "leave these rows out, labels and all")
     return array
+
+
+def text(array: np.ndarray) -> bool:
+    """Whether an array has text among its values: NumPy takes "1.5" for a number."""
+    kind = array.dtype.kind
+    return kind in "UST" or (kind == "O" and any(isinstance(value, str | bytes) for value in array.flat))
 
 
 def vector(name: str, value: object) -> np.ndarray:

@@ -169,7 +169,7 @@ def parsed(path: Path, remedy: str, parse: Callable[[BytesIO], object]) -> objec
 
 def made_by(notebook: str) -> str:
     """The remedy for a file that a notebook leaves."""
-    return f"run `make paper` with the same preset again, or notebook {notebook} by hand: it is made anew"
+    return f"run `make paper` with the same preset, or notebook {notebook} by hand: it is made anew"
 
 
 @contextmanager
