@@ -222,7 +222,7 @@ def name(preset: PresetName = "smoke", changes: Changes = (), build: bool = Fals
 
 @app.command("run")
 def run(notebook: Path, preset: PresetName = "smoke", changes: Changes = ()) -> None:
-    """Execute one notebook for a preset, after those before it: `make paper` does it for all that are out of date."""
+    """Execute one notebook for a preset; those before it must have run (`make paper` runs all that are out of date)."""
     from blindlib.stages import run_stage
 
     wanted = _begin(preset, changes)

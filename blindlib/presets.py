@@ -220,8 +220,11 @@ def _read_changes(preset: Preset, text: str) -> dict[str, object]:
     values, known = {}, _settings(preset)
     for change in filter(None, map(str.strip, text.split(";"))):
         name, equals, value = (part.strip() for part in change.partition("="))
-        if not equals or name not in known:
-            close = get_close_matches(name[:99], known)
+        if not equals:
+            raise InputError(f"-p {change}", "holds no =", "give NAME=VALUE")
+        if name not in known:
+            meant = [each for each in known if each.rpartition(".")[2] == name or each.startswith(f"{name}.")]
+            close = meant or get_close_matches(name[:99], known)
             remedy = f"use {' or '.join(close)}" if close else f"use {', '.join(known)}"
             raise InputError(f"-p {change}", f"preset {preset.name!r} has no setting {name!r}", remedy)
         if name in values:

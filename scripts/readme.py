@@ -205,7 +205,7 @@ def errors(preset: str, figures: Path) -> str:
         curve = curve.assign(far=np.linspace(0, 1, len(curve)))  # a row for each false accept; the file rounds them
         rates = equal_error_rate(curve), tar_at_far(curve, 0.01), tar_at_far(curve)
         count, accepts = len(curve) - 1, (len(curve) - 1) // 1000
-        more.append(tar_at_far(curve, (accepts + 1) / count) - rates[2])
+        more.append(100 * (curve["tar"].iloc[accepts + 1] - curve["tar"].iloc[accepts]))
         lines.append([printed_name(name), *(f"{rate:.1f}" for rate in rates)])
     gains = pd.read_csv(figures / preset / "tar_by_expression.csv").query("representation == 'SN'")
     words = [
@@ -216,7 +216,7 @@ def errors(preset: str, figures: Path) -> str:
     far = f"{gains['far_wanted'].iloc[0]:g} %"
     rough = f"{accepts} of {count:,} pairs of two people: one more would raise a TAR by up to {max(more):.1f} points"
     expressions = f"By expression, TAR at FAR {far} of φ_SN against x, in points: {', '.join(words)}."
-    return f"{table}\n\nA FAR of 0.1 % is {rough}.\n\n{expressions}"
+    return f"{table}\n\nA FAR of 0.1 % is at most {rough}.\n\n{expressions}"
 
 
 def limits(preset: str, figures: Path) -> str:
@@ -227,10 +227,10 @@ def limits(preset: str, figures: Path) -> str:
         looks = looks[looks["y"] == "identity"] if "y" in looks else looks
         chosen = choose(looks.to_dict("records"), budget).query("chosen")
         within = int((chosen["diff"] <= budget).sum())
-        words.append(f"φ_{name} keeps to it in {within} of {len(chosen)} splits")
+        words.append(f"φ_{name}'s is within that in {within} of {len(chosen)} splits")
         rounds = max(rounds, looks["round"].max())
-    first = f"A chosen head may cost validation people {budget:g} % of verification."
-    return f"{first} {', '.join(words)}; training ended after {rounds} rounds at most."
+    first = f"A chosen head may cost validation people {budget:g} % of verification above chance."
+    return f"{first} {', '.join(words)}; no λ was trained for more than {rounds} rounds."
 
 
 def badges(name: str, figures: Path) -> str:

@@ -77,7 +77,10 @@ BAD_X = {  # what stands in for x -> what the message has to name
     "text": (np.where(X > 1, "a", "1"), "X: holds text"),
     "numbers as text": (X.astype(str), "X: holds text"),
     "a number as text": (np.where(ONE, "1.5", X.astype(object)), "X: holds text"),
-    "a table of text": (pd.DataFrame(X.astype(str)), "X: holds text"),
+    "a table with a column of text": (
+        pd.DataFrame(X).assign(who="1").rename(columns=str),
+        "X: holds text in column 'who'",
+    ),
     "1-D": (X[:, 0], r"X: has shape \(160,\)"),
     "3-D": (X[:, :, None], r"X: has shape \(160, 6, 1\)"),
     "masked": (np.ma.masked_less(X, 0), "X: is sparse or masked"),
@@ -131,6 +134,8 @@ SAME_X = {
     "objects": lambda x: x.astype(object),
     "float64": lambda x: x.astype(np.float64),
     "a list": lambda x: x.tolist(),
+    "nullable numbers": lambda x: pd.DataFrame(x).astype("Float32"),
+    "categories of numbers": lambda x: pd.DataFrame(x).astype("category"),
     "a tensor": torch.tensor,
     "a tensor with a gradient": lambda x: torch.tensor(x, requires_grad=True),
     "a matrix": lambda x: x.view(np.matrix),
@@ -676,8 +681,18 @@ def test_a_check_is_asked_by_position_by_name_and_not_of_what_is_left_out():
             call()
 
 
-@pytest.mark.parametrize("other", [X[:, :5], np.column_stack([X, X])])
-def test_x_of_another_width_is_told_which_network_it_has_to_be_of(other):
-    words = r"is expecting 6 features.*give embeddings of the network that it was fitted on"
-    with pytest.raises(InputError, match=words):
-        LEACE().fit(X, Y).transform(other)
+TABLE = pd.DataFrame(X, columns=list("abcdef"))
+
+
+@pytest.mark.parametrize(
+    ("fitted_on", "other", "words"),
+    [
+        (X, X[:, :5], "is expecting 6 features"),
+        (X, np.column_stack([X, X]), "is expecting 6 features"),
+        (TABLE, TABLE[list("fedcba")], "feature names should match"),
+        (TABLE, TABLE.rename(columns={"a": "z"}), "feature names should match"),
+    ],
+)
+def test_x_of_another_network_is_told_which_one_it_has_to_be_of(fitted_on, other, words):
+    with pytest.raises(InputError, match=f"{words}.*give embeddings of the network that it was fitted on"):
+        LEACE().fit(fitted_on, Y).transform(other)

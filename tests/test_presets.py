@@ -55,8 +55,10 @@ def test_any_setting_can_be_changed_and_such_a_run_has_a_name_of_its_own():
     ("changes", "words"),
     [
         ("seed=3", "has no setting 'seed' → use seeds"),
+        ("seeds", "holds no ="),
+        ("patience=3", "→ use sensitivenets.patience or lntl.patience or pull.patience"),
         ("lntl.patiense=3", "has no setting 'lntl.patiense' → use lntl.patience or pull.patience"),
-        ("nonsense", "has no setting 'nonsense'"),
+        ("nonsense=1", "has no setting 'nonsense'"),
         ("name='demo'", "has no setting 'name'"),
         ("sensitivenets=3", "has no setting 'sensitivenets'"),
         ("lntl.rate=5", r"setting lntl\.rate: Input should be less than or equal to 1"),

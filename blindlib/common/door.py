@@ -45,17 +45,20 @@ def dense(name: str, value: object, ndim: int | None = None) -> object:
 
 
 def real(name: str, value: object) -> np.ndarray:
-    """An array of real, finite numbers, of any shape, or InputError raised; objects that are numbers become float64."""
+    """An array of real, finite numbers, of any shape; objects that are numbers become float64.
+
+    Raises InputError for others, numbers written as text among them.
+    """
     value = dense(name, value)
     try:
         array = np.asarray(value)
-        words = text(array)
-        array = array.astype(np.float64) if array.dtype.kind == "O" and not words else array
+        no_text(name, array)
+        array = array.astype(np.float64) if array.dtype.kind == "O" else array
+    except InputError:
+        raise
     except (TypeError, ValueError, RuntimeError) as error:
         problem = f"holds what is no number ({' '.join(str(error).split())[:70]})"
         raise InputError(name, problem, "give an array of numbers") from None
-    if words:
-        raise InputError(name, "holds text", "give an array of numbers")
     if array.dtype.kind not in "biuf":
         what = "complex numbers" if array.dtype.kind == "c" else f"values of type {array.dtype}"
         raise InputError(name, f"holds {what}", "give an array of real numbers, float32 say")
@@ -66,10 +69,15 @@ def real(name: str, value: object) -> np.ndarray:
     return array
 
 
-def text(array: np.ndarray) -> bool:
-    """Whether an array has text among its values: NumPy takes "1.5" for a number."""
-    kind = array.dtype.kind
-    return kind in "UST" or (kind == "O" and any(isinstance(value, str | bytes) for value in array.flat))
+def no_text(name: str, value: object) -> None:
+    """Raise InputError where an array, or a column of a table, holds text: NumPy takes "1.5" for a number."""
+    table = hasattr(value, "iloc") and hasattr(value, "columns")
+    parts = [(value.iloc[:, n], f" in column {c!r}") for n, c in enumerate(value.columns)] if table else [(value, "")]
+    for part, where in parts:
+        array = np.asarray(part)
+        kinds = set(map(type, array.flat)) if array.dtype.kind == "O" else ()
+        if array.dtype.kind in "UST" or any(issubclass(kind, str | bytes | bytearray) for kind in kinds):
+            raise InputError(name, f"holds text{where}", "give an array of numbers")
 
 
 def vector(name: str, value: object) -> np.ndarray:
