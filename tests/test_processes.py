@@ -174,6 +174,16 @@ def after(seconds: float):
     return ready
 
 
+def test_ctrl_c_does_not_reach_what_is_being_imported(place, tmp_path):
+    """As the start of PyTorch's native code, which aborts the process where an exception comes out of a callback."""
+    (tmp_path / "native.py").write_text(
+        "import os, time\nopen('there', 'w')\ntry:\n    time.sleep(9)\nexcept KeyboardInterrupt:\n    os.abort()\n"
+    )
+    script = "from blindlib.common.processes import one_line_when_interrupted as one\nwith one():\n    import native"
+    lines, code = interrupted(place, lambda _: (tmp_path / "there").exists(), sys.executable, "-c", script)
+    assert lines == [INTERRUPTED] and code == 130
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("seconds", [0.3, 2, 6])
 @pytest.mark.parametrize("what", ["synth", "audit"])

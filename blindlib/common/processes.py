@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 
 INTERRUPTED = "interrupted: nothing is left half-written; run the same command again"
 _LOOK = 0.5  # seconds from one look at the parent to the next
@@ -111,8 +112,9 @@ def starting_workers() -> Iterator[None]:
 def one_line_when_interrupted() -> Iterator[None]:
     """Let the first Ctrl-C print one line, nothing after it, and end the process with exit code 130 within 2 s.
 
-    What runs inside gets a KeyboardInterrupt and 0.8 s to remove its temporary files. A thread ends the process then,
-    even if the main thread is in native code. Where another handler than Python's own is at work, nothing changes.
+    What runs inside gets a KeyboardInterrupt, except in an import, and 0.8 s to remove its temporary files. A thread
+    ends the process then, even if the main thread is in native code. Where another handler than Python's own is at work,
+    nothing changes.
     """
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
@@ -132,9 +134,9 @@ def one_line_when_interrupted() -> Iterator[None]:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 1), os.dup2(nowhere, 2)
 
-    def handle(*_) -> None:
+    def handle(_, frame) -> None:
         tell()
-        if not raised:  # a second Ctrl-C must not stop the tidying up
+        if not raised and not _imports(frame):  # a second Ctrl-C must not stop the tidying up
             raised.append(True)
             raise KeyboardInterrupt
 
@@ -156,6 +158,13 @@ def one_line_when_interrupted() -> Iterator[None]:
             os._exit(130)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Whether a module is being imported: native code that starts may abort where an exception reaches it."""
+    while frame and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
 
 
 def in_a_thread(work: Callable):
