@@ -113,7 +113,7 @@ def one_line_when_interrupted() -> Iterator[None]:
     """Let the first Ctrl-C print one line, nothing after it, and end the process with exit code 130 within 2 s.
 
     What runs inside gets a KeyboardInterrupt, except in an import, and 0.8 s to remove its temporary files. A thread
-    ends the process then, even if the main thread is in native code. Where another handler than Python's own is at work,
+    ends the process then, even if the main thread is in native code. Where another handler than Python's own works,
     nothing changes.
     """
     main = threading.current_thread() is threading.main_thread()
