@@ -146,8 +146,8 @@ def published(preset: str, figures: Path) -> str:
         away, word = row["published_diff"] - row["diff"], "no data"
         if pd.notna(away):
             beyond = abs(away) - row["diff_half_width"]  # of numbers that the table rounds to 0.1
-            word = "agrees" if beyond < 0 else f"{'less' if away > 0 else 'more'} is lost here than published"
-            word = "at its end" if abs(beyond) < 0.11 else word
+            other = f"{'less' if away > 0 else 'more'} is lost here than published"
+            word = "at its end" if abs(beyond) < 0.11 else "agrees" if beyond < 0 else other
         ours = told(pd.DataFrame([row]), 0, "diff ± diff_half_width")
         lines.append([f"φ_{row['representation']}", row["domain"], ours, f"{row['published_diff']:g}", word])
     return grid(["", "row of Table 1", "Diff, %", "published", ""], lines)
