@@ -207,7 +207,8 @@ def errors(preset: str, figures: Path) -> str:
         count, accepts = len(curve) - 1, (len(curve) - 1) // 1000
         more.append(100 * (curve["tar"].iloc[accepts + 1] - curve["tar"].iloc[accepts]))
         lines.append([printed_name(name), *(f"{rate:.1f}" for rate in rates)])
-    gains = pd.read_csv(figures / preset / "tar_by_expression.csv").query("representation == 'SN'")
+    posed = pd.read_csv(figures / preset / "tar_by_expression.csv")
+    gains = posed.query("representation == 'SN'")
     words = [
         f"{row.expression} {row.gain:+.1f} ± {row.gain_half_width:.1f}"
         for row in gains[gains["gain"].notna()].sort_values("gain").itertuples()
@@ -215,7 +216,14 @@ def errors(preset: str, figures: Path) -> str:
     table = grid(["%", "EER", "TAR at FAR 1 %", "TAR at FAR 0.1 %"], lines)
     far = f"{gains['far_wanted'].iloc[0]:g} %"
     rough = f"{accepts} of {count:,} pairs of two people: one more would raise a TAR by up to {max(more):.1f} points"
-    expressions = f"By expression, TAR at FAR {far} of φ_SN against x, in points: {', '.join(words)}."
+    reached = posed.groupby("representation")["far"].agg(["min", "max"])
+    at = [f"{printed_name(n)} {low:.2f} to {high:.2f} %" for n, low, high in reached.loc[["x", "SN"]].itertuples()]
+    expressions = (
+        "By expression, on emotion's people, a neutral picture against another, at one threshold, which lets "
+        f"{far} of validation people's pairs of two people pass. Of the tested people's it lets pass, by expression: "
+        f"{', '.join(at)}; so part of a difference may be the threshold's. TAR of φ_SN less that of x, in points: "
+        f"{', '.join(words)}."
+    )
     return f"{table}\n\nA FAR of 0.1 % is at most {rough}.\n\n{expressions}"
 
 

@@ -24,8 +24,10 @@ for python in "${candidates[@]}"; do
     if "$python" -c "$fits" >/dev/null 2>&1; then
         echo "Setting up $venv with $("$python" --version) and requirements.lock (PyTorch is large: some minutes)"
         "$python" -m venv --clear "$venv"
-        "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar off -r requirements.lock |
-            show_progress
+        "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar off --no-compile \
+            -r requirements.lock | show_progress
+        # What pip compiles on one core; some packages carry a file for another Python, which is left alone.
+        "$venv/bin/python" -W ignore -m compileall -qq -j 0 "$venv"/lib/python3*/site-packages || true
         "$venv/bin/python" -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
         exit 0
     fi

@@ -157,7 +157,7 @@ Written by `make backbone`, with the weights beside it.
 * **Verification**: {mean:.2f} ± {deviation:.2f} % (mean and s.d. over ten folds, LFW's protocol) on {people:,}
   people of a population that no preset uses. Chance: 50.
 * **What it gives away**: expression, gender and group can be read from x; notebook 02 says how well. That is by choice:
-  the last map alone verifies as well and says little else. Tried, and read by linear probes of people who have no role
+  the last map alone verifies as well, says less of emotion. Tried, and read by linear probes of people who have no role
   (world 778; ID, gender and group from 300 people, emotion from 230):
 
   | x | numbers | ID | gender | group | emotion |

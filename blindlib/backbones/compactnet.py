@@ -1,8 +1,8 @@
 """The default backbone: a compact ResNet for 64 x 64 faces, trained on SynthFaces people whom no preset shows.
 
 x is made of its last two maps, the last pooled over the whole face, as the paper takes its 2048 numbers, the one below
-pooled over parts of the face, and is brought to the directions in which faces differ most. The last map alone knows
-little but who it is; the paper's x gives away nearly all of gender, ethnicity and emotion, and so must ours
+pooled over parts of the face, and is brought to the directions in which faces differ most. The last map alone gives
+away less of emotion; the paper's x gives away nearly all of gender, ethnicity and emotion, and so must ours
 (**decision**; the card has what was tried).
 """
 
