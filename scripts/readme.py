@@ -217,7 +217,8 @@ def errors(preset: str, figures: Path) -> str:
     far = f"{gains['far_wanted'].iloc[0]:g} %"
     rough = f"{accepts} of {count:,} pairs of two people: one more would raise a TAR by up to {max(more):.1f} points"
     reached = posed.groupby("representation")["far"].agg(["min", "max"])
-    at = [f"{printed_name(n)} {low:.2f} to {high:.2f} %" for n, low, high in reached.loc[["x", "SN"]].itertuples()]
+    reached = reached.map("{:.2f}".format).loc[["x", "SN"]]  # "open" has one expression: least and most are equal
+    at = [f"{printed_name(name)} {' to '.join(dict.fromkeys(ends))} %" for name, *ends in reached.itertuples()]
     expressions = (
         "By expression, on emotion's people, a neutral picture against another, at one threshold, which lets "
         f"{far} of validation people's pairs of two people pass. Of the tested people's it lets pass, by expression: "

@@ -33,7 +33,7 @@ for path in sorted(pathlib.Path("notebooks").glob("0*.ipynb")):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> dict:
-    """Three runs side by side: with all data sets, with all but CFEE, with LFW alone."""
+    """Three runs side by side: with all of the paper's data sets, with all but CFEE, with LFW alone."""
     with pytest.MonkeyPatch.context() as patch:  # no others are read
         patch.setattr(miniatures, "WRITERS", {name: miniatures.WRITERS[name] for name in PAPER.values()})
         data = miniatures.write_miniatures(tmp_path_factory.mktemp("data") / "sets")
