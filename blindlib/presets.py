@@ -116,7 +116,7 @@ _SMOKE = {
     "lntl": LNTLSettings(detector=(16,), **_TINY | {"strengths": (0.0, 0.1), "rate": 0.03}),  # at more a small φ breaks
     "pull": PullSettings(**_TINY),
     "probes": ProbeSettings(
-        nn_hidden=(16,), nn_epochs=150, svm_c=(1.0,), rf_trees=30, rf_leaf=(1,), ladder_people=(4, 10**6)
+        nn_hidden=(16,), nn_steps=60, rf_trees=30, ladder_people=(4, 10**6)
     ),
     "fairness": FairnessSettings(biases=(0.5, 0.7), train=80, inverse_penalties=(0.01,)),
 }
@@ -143,11 +143,8 @@ PRESETS = {
             "compactnet",
             ceiling="labelnet",
             shares=(0.25, 0.20, 0.55),  # 240 posed people for a head, as CFEE has; 528 for the attackers
-            sensitivenets=SensitiveNetsSettings(target="neutral", strengths=(0.0, 1.0, 3.0, 10.0), per_class=16),
-            lntl=LNTLSettings(strengths=(0.0, 0.03, 0.1, 0.3), per_class=16),
-            probes=ProbeSettings(
-                nn_hidden=((), (128, 64)), nn_epochs=200, svm_c=(1.0, 3.0), rf_trees=100, rf_leaf=(1,)
-            ),
+            sensitivenets=SensitiveNetsSettings(target="neutral", strengths=(0.0, 3.0), per_class=16),
+            lntl=LNTLSettings(strengths=(0.0, 0.3), per_class=16),
             synth=SynthSettings(),
         ),
         Preset(

@@ -6,7 +6,7 @@ Some of the faces and people that notebook 01 shows to dlib: it costs a tenth of
 import numpy as np
 import pytest
 
-from blindlib.data.readers.synth import SEED
+from blindlib.settings import SynthSettings
 from blindlib.evaluate import rendered as realism
 from blindlib.presets import PRESETS
 from blindlib.synthfaces.render import render
@@ -19,7 +19,7 @@ CONFIG = PRESETS["demo"].synth
 @pytest.fixture(scope="module")
 def album():
     pytest.importorskip("dlib", reason="dlib is not installed")
-    return make_roles(CONFIG, SEED)
+    return make_roles(CONFIG, CONFIG.seed)
 
 
 def test_dlib_finds_exactly_one_face_in_97_of_100(album):

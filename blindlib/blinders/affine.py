@@ -37,11 +37,12 @@ class AffineEraser(Blinder):
     def _freeze(self, x: np.ndarray, projection: np.ndarray):
         self.bias_ = torch.as_tensor(x.mean(0)).float()
         self.projection_ = torch.as_tensor(projection).float().contiguous()
+        self._take_peaks([np.abs(self._map(x)).max()])
         return self
 
     def _map(self, X: np.ndarray) -> np.ndarray:
         x = torch.tensor(X)
-        return (x - (x - self.bias_) @ self.projection_.T).numpy()
+        return (x - (x - self.bias_.to(x.dtype)) @ self.projection_.T.to(x.dtype)).numpy()
 
     def _arrays(self) -> dict[str, torch.Tensor]:
         return {"projection": self.projection_, "bias": self.bias_}
@@ -62,6 +63,9 @@ class LEACE(AffineEraser):
 
     name = "LEACE"
 
+    def __init__(self, *, bits=None):
+        self.bits = bits
+
     def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray | None) -> np.ndarray:
         eraser = _leace(x, codes).eraser
         return (eraser.proj_left @ eraser.proj_right).numpy()
@@ -79,6 +83,9 @@ class SPLINCE(AffineEraser):
     """
 
     name = "SPLINCE"
+
+    def __init__(self, *, bits=None):
+        self.bits = bits
 
     def fit(self, X, y, *, identity=None, demographic=None):
         """Fit on X (N, D), y (N,) to hide and `demographic` (N,) to keep; None or NaN where a label is not known.
@@ -128,8 +135,8 @@ class INLP(AffineEraser):
     name = "INLP"
     _limits: ClassVar = {"rounds": number(1, 10**6, whole=True), "slack": number(0, 100)}
 
-    def __init__(self, rounds: int = 30, slack: float = 3.0):
-        self.rounds, self.slack = rounds, slack
+    def __init__(self, rounds=30, slack=3.0, *, bits=None):
+        self.rounds, self.slack, self.bits = rounds, slack, bits
 
     def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray | None) -> np.ndarray:
         who = np.arange(len(x)) if who is None else who
@@ -163,8 +170,8 @@ class NAP(AffineEraser):
     name = "NAP"
     _limits: ClassVar = {"share": _SHARE}
 
-    def __init__(self, share: float = 0.25):
-        self.share = share
+    def __init__(self, share=0.25, *, bits=None):
+        self.share, self.bits = share, bits
 
     def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray | None) -> np.ndarray:
         count, who = _count(self.share, x), np.zeros(len(x), int) if who is None else who
@@ -190,8 +197,8 @@ class PCAControl(AffineEraser):
     name = "PCA"
     _limits: ClassVar = {"share": _SHARE}
 
-    def __init__(self, share: float = 0.25):
-        self.share = share
+    def __init__(self, share=0.25, *, bits=None):
+        self.share, self.bits = share, bits
 
     def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray | None) -> np.ndarray:
         spread = np.atleast_2d(np.cov(x, rowvar=False))
@@ -214,8 +221,8 @@ class RandomControl(AffineEraser):
     name = "random"
     _limits: ClassVar = {"share": _SHARE, "random_state": number(0, 2**63, whole=True)}
 
-    def __init__(self, share: float = 0.25, random_state: int = 0):
-        self.share, self.random_state = share, random_state
+    def __init__(self, share=0.25, random_state=0, *, bits=None):
+        self.share, self.random_state, self.bits = share, random_state, bits
 
     def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray | None) -> np.ndarray:
         drawn = np.random.default_rng(self.random_state).normal(size=(x.shape[1], _count(self.share, x)))

@@ -16,6 +16,7 @@ from blindlib.blinders.card import write_card
 from blindlib.blinders.checkpoints import Checkpoints
 from blindlib.blinders.heads import ResidualHeads
 from blindlib.blinders.representation import Representation
+from blindlib.blinders.rounding import BITS, from_integers, to_integers
 from blindlib.blinders.training import Training, TrainingSet, encode, pick_device
 from blindlib.blinders.validation import ValidationProbes, choose
 from blindlib.common import door
@@ -31,11 +32,16 @@ _BLOCK = 65_536  # rows: what a head's intermediate values may take
 class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """A transformer that is fitted with the attribute to hide as y: what goes in comes out in the same shape.
 
-    A subclass has `_map(X)`, what `transform` does, `_arrays()`, its weights as tensors, and `_restore(arrays)`, which
-    takes them back or raises ValueError.
+    A subclass has `_map(X)`, φ before rounding in the precision of X, `_arrays()`, its weights as tensors, and
+    `_restore(arrays)`, which takes them back or raises ValueError. `fit` ends with `_take_peaks`.
+
+    With `bits` (4, 6 or 8) what `transform` releases is φ rounded on one grid for all numbers; None releases φ as it
+    is. See `blinders.rounding`.
 
     Attributes
     ----------
+    peaks_ : Tensor (heads,)
+        The largest absolute value of φ over the training subjects of each head: the scale of its grid.
     people_, images_ : lists of int
         On how many people and images each split was fitted; `people_` is None where nobody said who is shown.
     classes_ : list of str
@@ -76,7 +82,12 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.images_, self.classes_ = [len(rows) for rows in splits], list(classes)
         self.people_ = None if identity is None else [len(np.unique(identity[rows])) for rows in splits]
 
+    def _take_peaks(self, peaks: Sequence[float]) -> None:
+        self.peaks_ = torch.as_tensor(peaks, dtype=torch.float32).clamp_min(1e-12)
+
     def _check_parameters(self) -> None:
+        if self.bits not in BITS:
+            raise InputError("bits", f"is {self.bits!r:.20}", "use None, 4, 6 or 8")
         for name, limit in self._limits.items():
             limit(name, getattr(self, name))
 
@@ -101,13 +112,30 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             raise InputError("X", " ".join(str(error).split())[:160], remedy) from None
         return door.matrix("X", X)
 
-    def transform(self, X) -> np.ndarray:
-        """φ(x) of embeddings X (N, D), float32, same shape; of a bank by its first split's chosen head.
+    def transform(self, X, *, integers: bool = False) -> np.ndarray:
+        """φ(x) of embeddings X (N, D), float32, same shape, in `bits`; of a bank by its first split's chosen head.
 
-        Raises ValueError if X is not finite, too large for float32's squares, or of another width.
+        With `integers` the grid's integers instead, int8: φ(x) is `integers * peak / (2 ** (bits - 1) - 1)`.
+
+        Raises ValueError if X is not finite, too large for float32's squares, or of another width; or if integers are
+        asked of a method without `bits`.
         """
         check_is_fitted(self)
-        return self._map(self._take(X, reset=False))
+        return self._release(self._take(X, reset=False), self.bits, integers=integers)
+
+    def _head(self, **which) -> int:
+        """The number of a head among those whose peaks are kept."""
+        return 0
+
+    def _release(self, X: np.ndarray, bits: int | None, *, integers: bool = False, **which) -> np.ndarray:
+        """φ of X in `bits`. Rounded is φ in double precision: no machine's order of sums changes an integer."""
+        if bits is None:
+            if integers:
+                raise InputError("integers", "are asked for without bits", "fit with bits=6, say")
+            return self._map(X, **which)
+        peak = float(self.peaks_[self._head(**which)])
+        rounded = to_integers(self._map(X.astype(np.float64), **which), peak, bits)
+        return rounded if integers else from_integers(rounded, peak, bits)
 
     def save(self, path: Path | str, notes: Sequence[str] = ()) -> Path:
         """Write `path`.safetensors, `path`.json that describes it, and its model card `path`.md; returns the first.
@@ -117,7 +145,7 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         file = _weights_file(path)
         write_card(file.with_suffix(".md"), self, notes)
-        write_bytes(file, save(self._arrays()))
+        write_bytes(file, save(self._arrays() | {"peaks": self.peaks_}))
         meta = {"class": type(self).__name__, "parameters": to_jsonable_python(self.get_params())}
         meta["weights_sha256"] = sha256(file)
         described = {name: getattr(self, f"{name}_") for name in self._described}
@@ -153,6 +181,7 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if wrong:
             raise InputError(file, f"{wrong[0]}, not float32", remedy)
         try:
+            blinder._take_peaks(arrays.pop("peaks"))
             blinder._restore(arrays)
         except Exception as error:  # as above
             remedy = "use the file that this version saved, or train it again"
@@ -207,17 +236,18 @@ class HeadBlinder(Blinder):
         A row for each look, split and strength: losses, the adversary's accuracy (`detector`, percent), and what the
         validation people tell (`attribute`: what fresh probes read, `identity`: verification; both percent); `kept`
         is true of the round whose head is kept.
-    settled_ : bool
-        Whether every strength's training ended because nothing better came any more, by `Checkpoints.going`; else one
-        of them met the ceiling.
+    converged_ : bool
+        Whether every strength stopped early with a checkpoint within the identity tolerance, by
+        `Checkpoints.converged`.
     """
 
     task = "identity"
-    _described = (*Blinder._described, "strengths", "chosen", "history", "settled")
+    _described = (*Blinder._described, "strengths", "chosen", "history", "converged")
     _limits: ClassVar = {"strength": door.number(0, 1e3), "random_state": door.number(0, 2**63, whole=True)}
 
-    def __init__(self, strength: float = 1.0, *, settings=None, random_state: int = 0, device: str = "auto"):
-        self.strength, self.settings, self.random_state, self.device = strength, settings, random_state, device
+    def __init__(self, strength=1.0, *, bits=6, settings=None, random_state=0, device="auto"):
+        self.strength, self.bits, self.settings = strength, bits, settings
+        self.random_state, self.device = random_state, device
 
     def fit(self, X, y, *, identity=None, demographic=None, validation=None, budget=3.0):
         """Train one head on the rows that carry labels; returns self.
@@ -304,22 +334,21 @@ class HeadBlinder(Blinder):
         _check_splits(data)
         strengths = strengths or list(settings.strengths)
         training = Training(data, settings, strengths, self.task, seed)
-        probes = (lambda number: {}) if budget is None else ValidationProbes(training, derive_seed(*seed, "judge"))
-        judged = probes(0)
+        probes = dict if budget is None else ValidationProbes(training, derive_seed(*seed, "judge"), self.bits)
+        judged = probes()
         best = Checkpoints(training.average, judged, strengths, budget) if judged else None
-        history, self.settled_ = _history_rows(training, 0, judged), False
+        history = _history_rows(training, 0, judged)
         title = f"{type(self).__name__} ({self.task})"
         for number, losses in enumerate(track(self._rounds(training), title, total=settings.rounds, unit="round"), 1):
             if number % settings.look and number < settings.rounds:
                 continue
-            judged = probes(number)
+            judged = probes()
             losses = {name: value.detach().cpu().numpy() for name, value in losses.items()}
             history += _history_rows(training, number, losses | judged)
             if best:
                 best.look(number, training.average, judged)
                 going = best.going(settings.patience)
-                self.settled_ = not going
-                if self.settled_:
+                if not going:
                     break
                 if len(going) < len(training.strengths):
                     training.narrow(going)
@@ -328,31 +357,40 @@ class HeadBlinder(Blinder):
         for row in history:
             row["kept"] = row["round"] == kept[row["split"], row["strength"]]
         self.heads_, self.history_ = (best.heads if best else training.average).pick(slice(None)), history
+        self.converged_ = bool(best) and best.converged
         if not all(value.isfinite().all() for value in self.heads_.arrays().values()):
             raise InputError(title, "training ended in NaN", "take a lower strength or settings.rate")
         self.strengths_, self.chosen_ = strengths, strengths[-1:] * len(data.head)
         self._count(data.head, data.identity, data.classes)
         self.n_features_in_ = data.x.shape[1]
+        trained = [data.x[training.on_device(rows)].cpu().numpy() for rows in data.head]
+        heads = product(range(len(trained)), strengths)
+        self._take_peaks([np.abs(self._map(trained[split], split, strength)).max() for split, strength in heads])
         return self
 
     @torch.no_grad()
     def _map(self, X: np.ndarray, split: int = 0, strength: float | None = None) -> np.ndarray:
-        strength = self.chosen_[split] if strength is None else strength
-        head = self.heads_.pick([split * len(self.strengths_) + self.strengths_.index(strength)])
+        head = self.heads_.pick([self._head(split, strength)]).to(torch.tensor(X[:0]).dtype)
         blocks = [head(torch.tensor(X[i : i + _BLOCK])[None])[0].numpy() for i in range(0, len(X), _BLOCK)]
         return np.concatenate(blocks)
 
-    def representation(self, x: np.ndarray, strength: float | None = None) -> Representation:
-        """φ of x (N, D) by every split's head, at one strength or (None) at each split's chosen one.
+    def _head(self, split: int = 0, strength: float | None = None) -> int:
+        strength = self.chosen_[split] if strength is None else strength
+        return split * len(self.strengths_) + self.strengths_.index(strength)
+
+    def representation(self, x: np.ndarray, strength: float | None = None, bits: int | None = None) -> Representation:
+        """φ of x (N, D) by every split's head, in `bits`, at one strength or (None) at each split's chosen one.
 
         Raises InputError for a strength that was not trained.
         """
         if strength not in (None, *self.strengths_):
             raise InputError("strength", f"{strength!r:.40} was not trained", f"use one of {self.strengths_}")
         name = self.name if strength is None else f"{self.name} λ={strength:g}"
-        return Representation(
-            name, lambda split, rows: self._map(x[rows], split, strength), self.name, strength, len(self.chosen_)
-        )
+
+        def released(split: int, rows: np.ndarray) -> np.ndarray:
+            return self._release(x[rows], bits, split=split, strength=strength)
+
+        return Representation(in_bits(name, bits), released, self.name, strength, len(self.chosen_), bits)
 
     def _arrays(self) -> dict[str, torch.Tensor]:
         return self.heads_.arrays()
@@ -366,6 +404,11 @@ class HeadBlinder(Blinder):
             raise ValueError(f"{count} heads for {len(self.chosen_)} splits")
         if dim != self.n_features_in_:
             raise ValueError(f"heads of {dim} dimensions for {self.n_features_in_}")
+
+
+def in_bits(name: str, bits: int | None) -> str:
+    """Name a representation with the bits that it is released in: `SN 6 bits`."""
+    return name if bits is None else f"{name} {bits} bits"
 
 
 def _check_splits(data: TrainingSet) -> None:

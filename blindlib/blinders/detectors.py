@@ -9,6 +9,7 @@ from blindlib.blinders.losses import cross_entropy
 # Of the class means, from step to step: at 16 images of a class a step they rest on some 1,000. With 0.9 what a linear
 # attacker reads fell half as fast, on validation people.
 _MEMORY = 0.97
+_MEASURE_EVERY = 10  # steps after which the metric is taken from the running covariance; with 200, eight times the steps
 _SMOOTHING = 0.1  # of the network's labels: a detector that is sure of its answer has no gradient to give
 _DECAY = 0.1
 
@@ -22,6 +23,20 @@ def over_kinds(terms: list[torch.Tensor]) -> torch.Tensor:
 def covariance(rows: torch.Tensor) -> torch.Tensor:
     """Covariance of rows (N, D), shrunk as Ledoit & Wolf 2004: (D, D), float64, on the CPU."""
     return torch.as_tensor(ledoit_wolf(rows.cpu().double().numpy())[0])
+
+
+def shrunk(spread: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
+    """Covariances (H, D, D) of so many rows (H,), shrunk towards a multiple of the identity.
+
+    Source: oracle approximating shrinkage, Chen et al. 2010, eq. 23.
+    """
+    dim, diagonal = spread.shape[-1], spread.diagonal(dim1=1, dim2=2)
+    level, squares = diagonal.mean(1), spread.square().sum((1, 2))  # (H,)
+    above = (count + 1 - 2 / dim) * (squares - dim * level.square())
+    share = (((1 - 2 / dim) * squares + (dim * level).square()) / above.clamp_min(1e-30)).clamp(0, 1)
+    spread = spread * (1 - share)[:, None, None]
+    spread.diagonal(dim1=1, dim2=2).add_((share * level)[:, None])
+    return spread
 
 
 class Detectors:
@@ -47,19 +62,23 @@ class Detectors:
         count, classes, dim = len(network.centre), network.biases[-1].shape[-1], network.centre.shape[-1]
         self._sums = network.centre.new_zeros(count, classes, dim)
         self._counts = network.centre.new_zeros(count, classes, 1)
-        self._metric = network.centre.new_zeros(count, dim, dim)
+        self._squares = network.centre.new_zeros(count, dim, dim)
+        self._metric, self._steps = network.centre.new_zeros(count, dim, dim), 0
 
-    def measure(self, z: torch.Tensor) -> None:
-        """Take the metric of φ(x) (H, N, D): the inverse of its covariance."""
-        for metric, rows in zip(self._metric, z, strict=True):
-            spread = covariance(rows)
-            inverse, failed = torch.linalg.inv_ex(spread)
-            metric.copy_(torch.linalg.pinv(spread, hermitian=True) if failed else inverse)  # rows on a line, say
+    def _measure(self) -> None:
+        """Take the metric of φ(x): the inverse of its running covariance, shrunk."""
+        count = self._counts.sum(1, keepdim=True)  # (H, 1, 1)
+        mean = self._sums.sum(1, keepdim=True) / count
+        spread = shrunk(self._squares / count - mean.transpose(1, 2) @ mean, count[:, 0, 0] * (1 + _MEMORY))
+        for metric, own in zip(self._metric, spread, strict=True):
+            factor, failed = torch.linalg.cholesky_ex(own)
+            metric.copy_(torch.linalg.pinv(own, hermitian=True) if failed else torch.cholesky_inverse(factor))
 
     def narrow(self, which: torch.Tensor) -> None:
         """Go on as the detectors of some of the heads: `which` (K,), int64."""
         narrow(self.network, which, self._optimiser)
-        self._sums, self._counts, self._metric = self._sums[which], self._counts[which], self._metric[which]
+        self._sums, self._counts = self._sums[which], self._counts[which]
+        self._squares, self._metric = self._squares[which], self._metric[which]
 
     def learn(self, z: torch.Tensor, codes: torch.Tensor) -> None:
         """One step on φ(x) (H, B, D), detached, of classes (H, B), int64."""
@@ -71,9 +90,20 @@ class Detectors:
         loss.sum().backward()
         self._optimiser.step()
         self.network.requires_grad_(False)
+        self.take(z, codes)
+
+    def take(self, z: torch.Tensor, codes: torch.Tensor) -> None:
+        """Let the means and the metric go with φ(x) (H, B, D), detached, of classes (H, B), int64."""
+        if not self.means:
+            return
         member = torch.nn.functional.one_hot(codes, self._counts.shape[1]).to(z.dtype).transpose(1, 2)  # (H, C, B)
-        self._sums.mul_(_MEMORY).add_(torch.bmm(member, z - self.network.centre))
+        z = z - self.network.centre
+        self._sums.mul_(_MEMORY).baddbmm_(member, z)
         self._counts.mul_(_MEMORY).add_(member.sum(-1, keepdim=True))
+        self._squares.mul_(_MEMORY).baddbmm_(z.transpose(1, 2), z)
+        if self._steps % _MEASURE_EVERY == 0:
+            self._measure()
+        self._steps += 1
 
     def __call__(self, z: torch.Tensor) -> list[torch.Tensor]:
         """Logits (H, B, C) of each kind for φ(x) (H, B, D): the network's, and by distance to the means.

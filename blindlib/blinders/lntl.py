@@ -14,7 +14,7 @@ from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.detectors import Detectors, over_kinds
 from blindlib.blinders.heads import Classifiers
 from blindlib.blinders.losses import cross_entropy, negative_entropy
-from blindlib.blinders.training import METRIC_EVERY, Training, codes_within
+from blindlib.blinders.training import Training, codes_within
 from blindlib.settings import LNTLSettings
 
 
@@ -83,8 +83,8 @@ class LNTL(HeadBlinder):
     terms = ("task", "entropy")
     _settings = LNTLSettings
 
-    def __init__(self, strength=0.1, *, task="identity", settings=None, random_state=0, device="auto"):
-        super().__init__(strength, settings=settings, random_state=random_state, device=device)
+    def __init__(self, strength=0.1, *, task="identity", bits=6, settings=None, random_state=0, device="auto"):
+        super().__init__(strength, bits=bits, settings=settings, random_state=random_state, device=device)
         self.task = task
 
     @property
@@ -108,8 +108,6 @@ class LNTL(HeadBlinder):
             if number == 0:
                 h = training.detectors()
                 g.standardise(data.x[training.draw_classes(4)])
-            if number % METRIC_EVERY == 0:
-                training.measure(h)
             task = training.by_head(training.on_device(codes))  # (H, N)
             for _ in range(settings.head_steps):
                 losses = step(training, g, h, task, optimiser)

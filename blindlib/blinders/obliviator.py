@@ -57,8 +57,8 @@ class Obliviator(Blinder):
         "random_state": number(0, 2**63, whole=True),
     }
 
-    def __init__(self, rounds: int = 5, epochs: int = 15, keep: float = 0.01, random_state: int = 0):
-        self.rounds, self.epochs, self.keep, self.random_state = rounds, epochs, keep, random_state
+    def __init__(self, rounds=5, epochs=15, keep=0.01, random_state=0, *, bits=None):
+        self.rounds, self.epochs, self.keep, self.random_state, self.bits = rounds, epochs, keep, random_state, bits
 
     def fit(self, X, y, *, identity=None):
         """Fit on the rows of X (N, D) whose y is known, with two N × N matrices in memory; who is shown is not asked.
@@ -83,11 +83,12 @@ class Obliviator(Blinder):
             self.steps_.append(step)
         if not self.steps_:
             raise ValueError("too little is left after one round: Obliviator would collapse; use fewer epochs")
+        self._take_peaks([np.abs(self._map(X[codes >= 0])).max()])
         return self
 
     @torch.no_grad()
     def _map(self, X: np.ndarray) -> np.ndarray:
-        z = normalize(torch.tensor(X) - self.bias_)
+        z = normalize(torch.tensor(X).float() - self.bias_)
         for step in self.steps_:
             z = step(z)
         return z.numpy()

@@ -33,8 +33,8 @@ class Pull(HeadBlinder):
     terms = ("triplet", "spread")
     _settings, _key = PullSettings, ("pull",)
 
-    def __init__(self, strength=0.03, *, settings=None, random_state=0, device="auto"):
-        super().__init__(strength, settings=settings, random_state=random_state, device=device)
+    def __init__(self, strength=0.03, *, bits=6, settings=None, random_state=0, device="auto"):
+        super().__init__(strength, bits=bits, settings=settings, random_state=random_state, device=device)
 
     def _rounds(self, training: Training) -> Iterator[dict]:
         settings, data, x = training.settings, training.data, training.data.x

@@ -1,7 +1,8 @@
 """One thing for "a representation": x, its ceiling and every φ(x) alike, so that no attacker knows what it faces."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from threading import Lock
 
 import numpy as np
 
@@ -18,12 +19,27 @@ class Representation:
     method: str  # what made it: `x`, `labelnet`, `SN`, `LNTL`, …
     strength: float | None = None  # the method's λ, where it is the same in every split: then it is on the frontier
     splits: int | None = None  # how many heads it has, one a split; None where all splits share it
+    bits: int | None = None  # in which it is released; None is float
 
     @classmethod
     def of(cls, name: str, array: np.ndarray, strength: float | None = None) -> "Representation":
         """What all splits share: an array (N, D)."""
         array = np.asarray(door.dense(name, array))
         return cls(name, lambda _, rows: array[rows], name, strength)
+
+    def kept(self, images: int) -> "Representation":
+        """Return the same, which computes φ of all images once a split and keeps it: every probe asks for the rows."""
+        if not self.trained:
+            return self
+        lock, kept = Lock(), {}
+
+        def rows(split: int, index: np.ndarray) -> np.ndarray:
+            with lock:
+                if split not in kept:
+                    kept[split] = self.make(split, np.arange(images))
+            return kept[split][index]
+
+        return replace(self, make=rows)
 
     @property
     def trained(self) -> bool:

@@ -14,7 +14,7 @@ from torch import Tensor
 from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.detectors import Detectors, over_kinds
 from blindlib.blinders.losses import sensitivity, triplet
-from blindlib.blinders.training import METRIC_EVERY, Training
+from blindlib.blinders.training import Training
 from blindlib.settings import SensitiveNetsSettings
 
 
@@ -66,7 +66,7 @@ def step(training: Training, detectors: Detectors, target: int) -> dict:
 
 
 class SensitiveNets(HeadBlinder):
-    """φ_SN, as a scikit-learn transformer: `SensitiveNets(strength=1.0).fit(X, y, identity=who).transform(X)`.
+    """φ_SN, as a scikit-learn transformer: `SensitiveNets().fit(X, y, identity=who).transform(X)`.
 
     Parameters
     ----------
@@ -91,8 +91,6 @@ class SensitiveNets(HeadBlinder):
             training.new_tables()
             if number == 0 or settings.anew:
                 detectors = training.detectors()
-            if settings.anew or number % METRIC_EVERY == 0:
-                training.measure(detectors)
             for _ in range(settings.anew):
                 shown = training.draw_classes()
                 with torch.no_grad():

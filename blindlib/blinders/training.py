@@ -77,8 +77,8 @@ class TrainingSet:
         )
 
 
-METRIC_EVERY = 2  # rounds after which detectors that are kept take the metric of φ again: it moves slowly
 _MEMORY = 0.99  # of the averaged heads, from step to step
+_WARM = 100  # steps of warm-up: without them the first steps, against untrained adversaries, cost identity
 
 
 class Training:
@@ -110,7 +110,7 @@ class Training:
         self.average, self._steps = deepcopy(self.heads).requires_grad_(False), 0
         spread = torch.stack([covariance(x).float() for x in people])
         self._spread = self.by_head(spread / spread.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]).to(self.device)
-        self._optimiser = torch.optim.SGD(self.heads.parameters(), settings.rate, momentum=0.9)
+        self._optimiser = torch.optim.SGD(self.heads.parameters(), settings.rate, momentum=0.9, fused=True)
         self.strength = torch.tensor(strengths, device=self.device).repeat(len(data.head))  # (H,)
         self.identity, self.attribute = self.on_device(data.identity), self.on_device(data.attribute)
         self._banks = [(self.heads, self._optimiser), (self.average, None)]  # with their optimisers
@@ -144,6 +144,13 @@ class Training:
         """φ of the rows index (H, B), each averaged head its own: (H, B, D), without gradient."""
         return self.average(self.data.x[index])
 
+    @torch.no_grad()
+    def peaks(self) -> torch.Tensor:
+        """Return the largest absolute value of φ over each head's training subjects (H,): the scale of its grid."""
+        width = max(map(len, self.data.head))
+        rows = self.on_device(np.stack([np.resize(rows, width) for rows in self.data.head]))
+        return self.blind(self.by_head(rows)).abs().amax((1, 2))
+
     def update(self, loss: torch.Tensor) -> None:
         """One step of the heads down their losses (H,), by plain gradients in the metric of x.
 
@@ -154,6 +161,7 @@ class Training:
         self._optimiser.zero_grad(set_to_none=True)
         loss.sum().backward()
         self.heads.up.grad = torch.bmm(self.heads.up.grad, self._spread)
+        self._optimiser.param_groups[0]["lr"] = self.settings.rate * min(1.0, (self._steps + 1) / _WARM)
         self._optimiser.step()
         self._steps += 1
         new = 1 - min(_MEMORY, self._steps / (self._steps + 9))
@@ -186,15 +194,13 @@ class Training:
 
     def detectors(self) -> Detectors:
         """New adversaries of the heads, by the statistics of what the heads give now."""
-        network = self.classifiers(self.settings.detector, len(self.data.classes))
+        network, shown = self.classifiers(self.settings.detector, len(self.data.classes)), self.draw_classes(16)
         with torch.no_grad():
-            network.standardise(self.heads(self.data.x[self.draw_classes(4)]))
+            z = self.heads(self.data.x[shown])
+        network.standardise(z)
         self._detectors = Detectors(network, self.settings.detector_rate, self.settings.means)
+        self._detectors.take(z, self.attribute[shown])
         return self._detectors
-
-    def measure(self, detectors: Detectors) -> None:
-        """Let the detectors take the metric of what the heads give now of images of every class."""
-        detectors.measure(self.blind(self.draw_classes(16)))
 
     def accuracy(self, answer: torch.Tensor, shown: torch.Tensor) -> torch.Tensor:
         """Accuracy (H,), in percent, of an adversary's answer (H, B, C) to the rows `shown` (H, B)."""

@@ -1,4 +1,4 @@
-"""What validation people tell of heads in training: fresh probes, verification, and the choice of λ."""
+"""Probe heads in training on validation subjects, whom no head is trained on, and select λ by what they show."""
 
 from collections.abc import Callable
 
@@ -6,32 +6,29 @@ import numpy as np
 import pandas as pd
 import torch
 
-from blindlib.blinders.heads import Classifiers
-from blindlib.blinders.losses import cross_entropy
-from blindlib.blinders.sampling import GroupSampler
+from blindlib.blinders.detectors import shrunk
+from blindlib.blinders.rounding import rounded
 from blindlib.blinders.training import Training
 from blindlib.common.work import derive_seed
 from blindlib.metrics import balanced_accuracy
 
-_PROBE_STEPS = 100
-_PENALTIES = (1.0, 10.0)  # of ridge regressions; our choice
-_IMAGES = 10  # of a person, at most
+_LINEAR, _KERNEL = (1.0, 10.0), (0.3,)  # penalties of the ridge regressions; our choice
+_IMAGES = 10  # of a subject, at most
 
 
 class ValidationProbes:
-    """A fresh look at every head of a training on its split's validation people, whom no head was trained on.
+    """Closed-form probes and verification of every head of a training, on what is released: φ in `bits`.
 
-    The probes of the attribute are new each time, trained on one half of the validation people and tested on the other,
-    both ways: a network and ridge regressions, of which the best counts. The verification figure is the best accuracy
-    over thresholds on validation pairs. Both serve to choose settings and to draw curves, never as a result.
+    Each call fits the probes of the attribute on one half of the validation subjects and tests them on the other, both
+    ways: ridge regressions, linear and by a Gaussian kernel, on standardised and on whitened features. The best of
+    them counts. The verification figure is the best accuracy over thresholds on validation pairs. Both select
+    checkpoints and settings and draw curves; neither is a result.
     """
 
-    def __init__(self, training: Training, seed: int):
-        self.training, self.data, self.seed = training, training.data, seed
+    def __init__(self, training: Training, seed: int, bits: int | None = None):
+        self.training, self.data, self.bits = training, training.data, bits
         rng = np.random.default_rng(derive_seed(seed, "judge"))
-        options = {"cap": 512, "at_least": 1, "generator": rng, "device": training.device}
         halves = list(zip(*(self._halves(rows, rng) for rows in self.data.validation), strict=True))
-        self.samplers = [GroupSampler(half, self.data.attribute, **options) for half in halves]
         self.tests = [[self._labelled(rows) for rows in half] for half in reversed(halves)]
         self.pairs = [self._pairs(rows, rng) for rows in self.data.validation]
 
@@ -61,53 +58,30 @@ class ValidationProbes:
         left, right = np.concatenate([same, *draws], axis=1)
         return rows[left], rows[right], identity[left] == identity[right]
 
-    def __call__(self, number: int) -> dict[str, np.ndarray]:
-        """After a round, in percent, (H,) each: what the best fresh probe reads, balanced, and verification."""
-        halves = [self._probe(half, number) for half in (0, 1)]
-        return {"attribute": np.mean(halves, axis=0).max(0), "identity": self._verify()}
-
     @torch.no_grad()
-    def _probe(self, half: int, number: int) -> np.ndarray:
-        """What a network and ridge regressions, trained on one half, read of the other: (kinds, H)."""
-        tests = self.tests[half]
-        rows = self._padded(self.tests[1 - half])  # the heads are applied once, not in every step
-        z, shown = self.training.blind(rows), self.training.blind(self._padded(tests))
-        with torch.enable_grad():
-            network = self._network(z, rows, half, number)
-        deviation, centre = torch.std_mean(z, 1, keepdim=True)
-        z, unseen = ((part - centre) / deviation.clamp_min(1e-8) for part in (z, shown))
-        member = torch.nn.functional.one_hot(self.training.attribute[rows], len(self.data.classes)).to(z.dtype)
-        counts = torch.tensor([len(own) for own in self.tests[1 - half]], device=z.device)
-        own = torch.arange(rows.shape[1], device=z.device) < self.training.by_head(counts)[:, None]  # not the padding
-        answers = [network(shown), *_ridge(z, member * own[..., None], unseen)]
-        truths = [self.data.attribute[rows] for rows in tests]
-        return np.stack([self._scores(balanced_accuracy, truths, answer.argmax(-1)) for answer in answers])
+    def __call__(self) -> dict[str, np.ndarray]:
+        """Return the accuracy of the best probe, balanced, and of verification, both in percent: (H,) each."""
+        peak = self.training.peaks()
 
-    def _network(self, z: torch.Tensor, rows: torch.Tensor, half: int, number: int) -> Classifiers:
-        """A new network for each head, trained on z (H, N, D), which it gives of the rows (H, N)."""
-        training, sampler = self.training, self.samplers[half]
-        start = torch.Generator().manual_seed(derive_seed(self.seed, "probe", number, half))
-        draws = torch.Generator(training.device).manual_seed(derive_seed(self.seed, "probe draws", number, half))
-        place = torch.zeros(len(rows), len(self.data.attribute), dtype=torch.int64, device=training.device)
-        place.scatter_(1, rows, torch.arange(rows.shape[1], device=training.device).expand_as(rows))
-        probe = training.classifiers((64,), len(self.data.classes), start)
-        probe.standardise(z)
-        optimiser = torch.optim.AdamW(probe.parameters(), lr=3e-3, weight_decay=1e-2, fused=True)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _PROBE_STEPS)
-        heads = torch.arange(len(z), device=training.device)[:, None]
-        for _ in range(_PROBE_STEPS):
-            index = training.by_head(sampler.draw(None, training.settings.per_class, draws))
-            optimiser.zero_grad(set_to_none=True)
-            answer = probe(z[heads, place.gather(1, index)])
-            cross_entropy(answer, training.attribute[index]).sum().backward()
-            optimiser.step()
-            schedule.step()
-        return probe
+        def released(rows: list[np.ndarray]) -> torch.Tensor:
+            return rounded(self.training.blind(self._padded(rows)), peak, self.bits)
 
-    def _verify(self) -> np.ndarray:
+        accuracies = [self._probe(half, released) for half in (0, 1)]
         left, right, same = zip(*self.pairs, strict=True)
-        distance = (self.training.blind(self._padded(left)) - self.training.blind(self._padded(right))).norm(dim=-1)
-        return self._scores(_best_accuracy, same, distance)
+        distance = (released(left) - released(right)).norm(dim=-1)
+        return {"attribute": np.mean(accuracies, axis=0).max(0), "identity": self._scores(_best_accuracy, same, distance)}
+
+    def _probe(self, half: int, released: Callable) -> np.ndarray:
+        """Balanced accuracy of each kind of probe, fitted on one half and tested on the other: (kinds, H)."""
+        train, test = self.tests[1 - half], self.tests[half]
+        z, unseen = released(train), released(test)
+        member = torch.nn.functional.one_hot(self.training.attribute[self._padded(train)], len(self.data.classes))
+        counts = torch.tensor([len(own) for own in train], device=z.device)
+        own = torch.arange(z.shape[1], device=z.device) < self.training.by_head(counts)[:, None]  # not the padding
+        answers = map(_ridges, z, member.to(z.dtype) * own[..., None], unseen)
+        truths = [self.data.attribute[rows] for rows in test]
+        by_kind = (torch.stack(kind).argmax(-1) for kind in zip(*answers, strict=True))
+        return np.stack([self._scores(balanced_accuracy, truths, answer) for answer in by_kind])
 
     def _padded(self, rows: list[np.ndarray]) -> torch.Tensor:
         """Rows of every split, repeated to one length, for each of its heads: (H, W)."""
@@ -120,19 +94,40 @@ class ValidationProbes:
         return np.array([score(t, a[: len(t)]) for t, a in zip(truths, answers.cpu().numpy(), strict=True)])
 
 
-def _ridge(z: torch.Tensor, member: torch.Tensor, shown: torch.Tensor) -> list[torch.Tensor]:
-    """What ridge regressions of class membership (H, N, C) on z (H, N, D) say of other rows (H, W, D): a list over
-    penalties of (H, W, C). Rows without membership do not count, classes weigh alike. It is the linear reading that a
-    network trained in few steps misses."""
-    each = member.sum(1, keepdim=True)  # (H, 1, C)
-    weight = (member / each.clamp_min(1)).sum(-1, keepdim=True)  # (H, N, 1): every class as heavy as another
-    weight = weight * (member.sum((1, 2)) / (each > 0).sum((1, 2)))[:, None, None]
-    member = weight.sqrt() * (member - (each > 0) / (each > 0).sum(-1, keepdim=True))
-    z = weight.sqrt() * z
-    kernel, seen = z @ z.transpose(1, 2) / z.shape[-1], shown @ z.transpose(1, 2) / z.shape[-1]
-    eye = torch.eye(z.shape[1], device=z.device)
-    factors = [torch.linalg.cholesky_ex(kernel + penalty * eye)[0] for penalty in _PENALTIES]  # NaN of a NaN head
-    return [seen @ torch.cholesky_solve(member, factor) for factor in factors]
+def _views(z: torch.Tensor, unseen: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Return z (N, D) and other rows (W, D), standardised and whitened by the statistics of z."""
+    deviation, centre = torch.std_mean(z, 0)
+    z, unseen = ((part - centre) / deviation.clamp_min(1e-8) for part in (z, unseen))
+    spread = shrunk((z.T @ z / len(z))[None], torch.tensor([float(len(z))], device=z.device))[0]
+    size, ways = torch.linalg.eigh(spread)
+    ways = ways / size.clamp_min(1e-10 * float(size[-1])).sqrt()
+    return [(z, unseen), (z @ ways, unseen @ ways)]
+
+
+def _ridges(z: torch.Tensor, member: torch.Tensor, unseen: torch.Tensor) -> list[torch.Tensor]:
+    """Answer for other rows (W, D) by ridge regressions of class membership (N, C) on z (N, D): a list of (W, C).
+
+    For each view come the linear regressions by rising penalty, then the one with a Gaussian kernel, as wide as the
+    deviation over all dimensions. Rows without membership do not count; classes weigh the same.
+    """
+    each = member.sum(0, keepdim=True)  # (1, C)
+    weight = (member / each.clamp_min(1)).sum(-1, keepdim=True)  # (N, 1)
+    weight = (weight * member.sum() / (each > 0).sum()).sqrt()
+    wanted, answers = weight * (member - (each > 0) / (each > 0).sum()), []
+    for seen, other in _views(z, unseen):
+        products = seen @ seen.T / seen.shape[1], other @ seen.T / seen.shape[1]
+        squares, others = (part.square().mean(-1) for part in (seen, other))
+        gaussian = [
+            torch.exp(2 * product - size[:, None] - squares)
+            for product, size in zip(products, (squares, others), strict=True)
+        ]
+        for (kernel, asked), penalties in ((products, _LINEAR), (gaussian, _KERNEL)):
+            kernel = weight * kernel * weight.T
+            for penalty in penalties:
+                penalised = kernel + penalty * torch.eye(len(kernel), device=kernel.device)
+                factor = torch.linalg.cholesky_ex(penalised)[0]  # NaN where the head is NaN
+                answers.append(asked @ (weight * torch.cholesky_solve(wanted, factor)))
+    return answers
 
 
 def _two_people(identity: np.ndarray, rows: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:

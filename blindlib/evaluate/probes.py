@@ -1,45 +1,64 @@
-"""Fresh attackers: what NN, SVM and RF read from a frozen representation of people they have not seen.
+"""Fresh probes: what NN, SVM, RF and a linear classifier predict from a frozen representation of unseen subjects.
 
-Protocol A does as FairCVtest's public code does: features as they come, classes as frequent as they are, scikit-learn's
-defaults for SVM and RF; the network has ten sigmoid units and trains (Adam, 1e-3) by epochs of all training images in
-batches of 128 until ten epochs have not helped *on the test people*, and is scored as it stands then. Those people thus
-decide when it stops. **Decision**: what has to improve is the test loss. That code watches test accuracy, at some 150
-steps an epoch and 100 epochs at most; at our three steps an epoch that rule stops nearly all networks at chance.
+A probe sees its features in one of two views, fitted on the subjects who train it. *Standardised*: every column by its
+mean and deviation, as the paper's rows have it. *Whitened*: the principal directions, each of variance 1. A trained head
+may shrink an attribute into directions of tiny variance, which standardised columns do not show and whitened ones do.
 
-Protocol B is our own: features standardised on the training people, classes balanced, the shape of the network, its
-epoch and the other settings chosen on validation people. One shape is as deep as the detectors that heads are trained
-against. Both report balanced accuracy on test people; conclusions rest on B.
-
-Source of A: github.com/BiDAlab/FairCVtest at 20b274a, `FairCV.py`.
+Classes are balanced, settings are selected on validation subjects, and balanced accuracy is reported on test subjects.
+The *selected* probe is the one of NN, SVM and linear on both views that predicts validation subjects best.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
+from sklearn.covariance import ledoit_wolf
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.preprocessing import StandardScaler
+from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.svm import SVC
 
 from blindlib.blinders.heads import Classifiers
-from blindlib.blinders.losses import cross_entropy
 from blindlib.blinders.representation import Representation
-from blindlib.blinders.sampling import GroupSampler
 from blindlib.common import door
 from blindlib.common.errors import InputError
-from blindlib.common.work import derive_seed, on_all_cores, spread
+from blindlib.common.work import derive_seed, spread
 from blindlib.data.splits import Split
-from blindlib.evaluate.support_vectors import SupportVectors
 from blindlib.metrics import balanced_accuracy
 from blindlib.settings import ProbeSettings
 
-PROBES = ("NN", "SVM", "RF")
+PROBES = ("NN", "SVM", "RF")  # the paper's, on standardised features
+ATTACKERS = ("NN", "SVM", "linear")  # on both views, of which validation subjects select
+SELECTED = "selected"
+_SHRINKAGE = ("auto", 1e-4)  # of the linear probe: shrunk, and not: shrinking hides what varies least
+_BATCH = 132
+
+
+def standardised(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Fit the standardised view on train (N, D): a map of (M, D) to (M, D), float32."""
+    centre, scale = train.mean(0), np.maximum(train.std(0), 1e-8)
+    return lambda z: (z - centre) / scale
+
+
+def whitened(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Fit the whitened view on train (N, D): a map of (M, D) to (M, D), float32.
+
+    The covariance is shrunk as Ledoit & Wolf 2004; directions below a rank-revealing limit are not blown up.
+    """
+    centre = train.mean(0)
+    size, ways = np.linalg.eigh(ledoit_wolf(train.astype(np.float64))[0])
+    ways = (ways / np.sqrt(np.maximum(size, 1e-12 * size[-1]))).astype(np.float32)
+    return lambda z: (z - centre) @ ways
+
+
+VIEWS = {"standardised": standardised, "whitened": whitened}
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a probe has to read: `emotion`, `gender` or `ethnicity`."""
+    """What a probe predicts: `emotion`, `gender` or `ethnicity`."""
 
     name: str
     codes: np.ndarray  # int64 (N,): the class of every image, −1 for no label
@@ -60,51 +79,71 @@ def run_probes(
     splits: list[Split],
     settings: ProbeSettings,
     *,
-    kinds: tuple[str, ...] = PROBES,
-    protocols: str = "AB",
+    probes: tuple[tuple[str, str], ...],
     identity: np.ndarray,
 ) -> list[dict]:
-    """Train and test every kind of probe under every protocol on every split.
+    """Train and test probes on every split.
 
     Parameters
     ----------
-    kinds : tuple of str
-        Of `PROBES`.
-    protocols : str
-        `A`, `B` or both.
+    probes : tuple of (kind, view)
+        Kinds are `NN`, `SVM`, `RF` and `linear`, views those of `VIEWS`. With several of `ATTACKERS` a row `selected` is added: in every split the one that
+        predicts validation subjects best.
     identity : array (N,)
-        Only to count people.
+        Only to count subjects.
 
     Returns
     -------
     list of dict
-        A row for each probe, protocol and split: `balanced_accuracy`, `accuracy`, `top_share` (the share of the most
-        predicted class: 100 is a probe that has collapsed), all in percent on test people, `chance`, and counts.
+        A row for each probe (`NN`, `NN whitened`, …) and split: `balanced_accuracy`, `accuracy`, `top_share` (the share
+        of the most predicted class: 100 is a probe that has collapsed), all in percent on test subjects, `chance`, and
+        counts.
 
     Raises
     ------
     InputError
-        If a kind or protocol is unknown, or a split cannot be read; see `labelled_splits`.
+        If a split cannot be probed; see `labelled_splits`.
     """
     representation.serves(len(splits))
     splits = labelled_splits(splits, task, identity)
-    unknown = sorted(({*kinds} - {*PROBES}) | ({*protocols} - {*"AB"}))
-    if unknown:
-        raise InputError("kinds, protocols", f"hold {unknown[0]!r}", f"use {', '.join(PROBES)}; A, B")
-    rows_of = [partial(representation.rows, number) for number in range(len(splits))]
+    networks = [(view, _views_of(representation, splits, view)) for kind, view in probes if kind == "NN"]
+    jobs = [(kind, view, number) for kind, view in probes if kind != "NN" for number in range(len(splits))]
 
-    def attack(kind: str, protocol: str) -> list[np.ndarray]:
-        if kind == "NN":
-            return _neural(representation, task, splits, settings, protocol)
-        jobs = list(zip(rows_of, splits, strict=True))
-        return on_all_cores(lambda job: _classical(*job, task, settings, kind, protocol), jobs)
+    def work(job):
+        if len(job) == 2:
+            return _train_networks(job[1], task, splits, settings, job[0])
+        kind, view, number = job
+        parts = _view_of(representation, number, splits[number], view)
+        return [_FITTERS[kind](*parts, task, splits[number], settings)]
 
-    attacks = [(kind, protocol) for kind in kinds for protocol in protocols]
+    done = spread(work, [*networks, *jobs])
+    found: dict[tuple[str, str], list[tuple[float, np.ndarray]]] = {}
+    for (kind, view), answers in zip([*(("NN", v) for v, _ in networks), *((k, v) for k, v, _ in jobs)], done, strict=True):
+        found.setdefault((kind, view), []).extend(answers)
+    guesses = {_name(*probe): [guess for _, guess in found[probe]] for probe in probes}
+    rivals = [found[probe] for probe in probes if probe[0] in ATTACKERS]
+    if len(rivals) > 1:
+        guesses[SELECTED] = [max(own, key=lambda answer: answer[0])[1] for own in zip(*rivals, strict=True)]
     return [
-        {"task": task.name, "probe": kind, "protocol": protocol} | score(task, split, guess, identity)
-        for (kind, protocol), guesses in zip(attacks, spread(lambda one: attack(*one), attacks), strict=True)
-        for split, guess in zip(splits, guesses, strict=True)
+        {"task": task.name, "probe": name, "protocol": "B"} | score(task, split, guess, identity)
+        for name, of_splits in guesses.items()
+        for split, guess in zip(splits, of_splits, strict=True)
     ]
+
+
+def _name(kind: str, view: str) -> str:
+    return kind if view == "standardised" else f"{kind} {view}"
+
+
+def _view_of(z: Representation, number: int, split: Split, view: str) -> list[np.ndarray]:
+    """Training, validation and test subjects' features of a split (N, D) in a view."""
+    train, *others = (z.rows(number, rows) for rows in (split.probe, split.validation, split.test))
+    see = VIEWS[view](train)
+    return [see(part) for part in (train, *others)]
+
+
+def _views_of(z: Representation, splits: list[Split], view: str) -> list[list[np.ndarray]]:
+    return [_view_of(z, number, split, view) for number, split in enumerate(splits)]
 
 
 def labelled_splits(splits: list[Split], task: Task, identity: np.ndarray | None = None) -> list[Split]:
@@ -157,141 +196,86 @@ def score(task: Task, split: Split, guess: np.ndarray, identity: np.ndarray) -> 
     }
 
 
-def _candidates(settings: ProbeSettings, kind: str, protocol: str, seed: int) -> list:
-    if protocol == "A":
-        return [SupportVectors() if kind == "SVM" else RandomForestClassifier(max_depth=1000, random_state=0)]
-    if kind == "SVM":
-        return [SupportVectors(C=c, class_weight="balanced") for c in settings.svm_c]
-    forest = partial(RandomForestClassifier, settings.rf_trees, class_weight="balanced_subsample", random_state=seed)
-    return [forest(min_samples_leaf=leaf) for leaf in settings.rf_leaf]
+def _select(models, train, validation, test, task: Task, split: Split) -> tuple[float, np.ndarray]:
+    """Fit models and keep the one that predicts validation subjects best: that accuracy, and its guesses on test."""
+    y, truth, best = task.codes[split.probe], task.codes[split.validation], (-np.inf, None)
+    for model in models:
+        model.fit(train, y)
+        value = balanced_accuracy(truth, model.predict(validation))
+        if value > best[0]:
+            best = value, model
+    return best[0], best[1].predict(test)
 
 
-def _classical(rows_of, split: Split, task: Task, settings: ProbeSettings, kind: str, protocol: str) -> np.ndarray:
-    """What the SVM or the random forest guesses of one split's test people."""
-    train, validation, test = (rows_of(rows) for rows in (split.probe, split.validation, split.test))
-    if protocol == "B":
-        scaler = StandardScaler().fit(train)
-        train, validation, test = (scaler.transform(part) for part in (train, validation, test))
-    candidates = _candidates(settings, kind, protocol, derive_seed(split.seed, kind) % 2**32)
-    fitted = [model.fit(train, task.codes[split.probe]) for model in candidates]
-    best = 0
-    if len(fitted) > 1:
-        truth = task.codes[split.validation]
-        best = int(np.argmax([balanced_accuracy(truth, model.predict(validation)) for model in fitted]))
-    return fitted[best].predict(test)
+def _linear(train, validation, test, task: Task, split: Split, settings: ProbeSettings) -> tuple[float, np.ndarray]:
+    models = [LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage) for shrinkage in _SHRINKAGE]
+    return _select(models, train, validation, test, task, split)
 
 
-def _neural(z: Representation, task: Task, splits: list[Split], settings: ProbeSettings, protocol: str) -> list:
-    """What the network guesses of every split's test people; the splits train as one bank."""
-    known = task.codes >= 0  # only labelled images stand on the device
-    place = np.cumsum(known) - 1  # of an image among them
-    moved = [_move(split, lambda rows: place[rows]) for split in splits]
-    heads = range(len(splits)) if z.trained else (0,)
-    x = torch.stack([torch.tensor(z.rows(head, np.flatnonzero(known))) for head in heads])  # (S, M, D) or (1, M, D)
-    inner = replace(task, codes=task.codes[known])
-    if protocol == "A":
-        return _as_published(x, inner, moved, settings.nn_epochs)
-    shapes = [(shape,) if isinstance(shape, int) else shape for shape in settings.nn_hidden]
-    runs = on_all_cores(lambda widths: _tuned(x, inner, moved, settings.nn_epochs, widths), shapes)
-    best = np.argmax([scores for scores, _ in runs], axis=0)
-    return [runs[choice][1][s] for s, choice in enumerate(best)]
+def _forest(train, validation, test, task: Task, split: Split, settings: ProbeSettings) -> tuple[float, np.ndarray]:
+    seed = derive_seed(split.seed, "RF") % 2**32
+    options = {"class_weight": "balanced_subsample", "max_features": settings.rf_features, "random_state": seed}
+    models = [RandomForestClassifier(settings.rf_trees, min_samples_leaf=n, **options) for n in settings.rf_leaf]
+    return _select(models, train, validation, test, task, split)
 
 
-class _Bank:
-    """One network for each split, in training. `x` is (S, M, D), or (1, M, D) where all splits share it."""
+def _support_vectors(train, validation, test, task: Task, split: Split, settings: ProbeSettings):
+    """RBF SVM with scikit-learn's default γ; all C share one kernel matrix, by one matrix product."""
+    gamma = 1 / (train.shape[1] * max(train.var(), 1e-12))
+    kernels = [rbf_kernel(part, train, gamma).astype(np.float64) for part in (train, validation, test)]
+    models = [SVC(C=c, kernel="precomputed", class_weight="balanced", cache_size=1000) for c in settings.svm_c]
+    return _select(models, *kernels, task, split)
 
-    def __init__(self, x: torch.Tensor, codes: np.ndarray, model: Classifiers, rate: float, decay: float):
-        self.x, self.codes, self.model = x, torch.as_tensor(codes), model
-        self.which = torch.arange(len(model.biases[0]))[:, None] % len(x)
-        self.optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay, fused=True)
 
-    def step(self, index: torch.Tensor) -> None:
-        """One step on the rows index (S, B)."""
-        self.optimiser.zero_grad(set_to_none=True)
-        cross_entropy(self.model(self.x[self.which, index]), self.codes[index]).sum().backward()
-        self.optimiser.step()
+_FITTERS = {"linear": _linear, "RF": _forest, "SVM": _support_vectors}
 
-    @torch.no_grad()
-    def guess(self, rows: list[np.ndarray]) -> list[np.ndarray]:
-        """The class of every split's own rows, int64 (rows,) each."""
-        classes = self.model(self.x[self.which, _padded(rows)]).argmax(-1).numpy()
-        return [part[: len(r)] for part, r in zip(classes, rows, strict=True)]
+
+def _train_networks(
+    parts: list[list[np.ndarray]], task: Task, splits: list[Split], settings: ProbeSettings, view: str
+) -> list[tuple[float, np.ndarray]]:
+    """Train one network a split, all as one bank: the best validation accuracy of each, and its guesses on test.
+
+    The rate rises over a tenth of the steps and falls by a cosine; the checkpoint is the best of four on validation.
+    """
+    codes, count, classes = torch.as_tensor(task.codes), len(splits), len(task.classes)
+    generator = torch.Generator().manual_seed(derive_seed(splits[0].seed, "nn", task.name, view))
+    train = _padded([split.probe for split in splits])  # (S, N)
+    seen, heard, asked = (
+        torch.stack([torch.tensor(np.resize(own[k], (length, own[k].shape[1]))) for own in parts])
+        for k, length in enumerate(max(len(own[k]) for own in parts) for k in range(3))
+    )
+    y = codes[train]
+    member = torch.nn.functional.one_hot(y, classes).sum(1).clamp_min(1)  # (S, C)
+    weight = (y.shape[1] / member).gather(1, y) / classes  # balanced
+    model = Classifiers(count, seen.shape[-1], settings.nn_hidden, classes, generator)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=settings.nn_rate, weight_decay=settings.nn_decay, fused=True
+    )
+    batch, steps = min(_BATCH, y.shape[1]), settings.nn_steps
+    best = [(-np.inf, np.empty(0, np.int64))] * count
+    for step in range(steps):
+        place = step % (y.shape[1] // batch) * batch
+        if place == 0:
+            order = torch.rand(y.shape, generator=generator).argsort(1)
+        now, share = order[:, place : place + batch], (step + 1) / steps
+        rate = settings.nn_rate * min(1, share / 0.1) * (1 + math.cos(math.pi * share)) / 2
+        optimiser.param_groups[0]["lr"] = rate
+        optimiser.zero_grad(set_to_none=True)
+        answer = model(seen[torch.arange(count)[:, None], now])
+        loss = torch.nn.functional.cross_entropy(answer.transpose(1, 2), y.gather(1, now), reduction="none")
+        (loss * weight.gather(1, now)).mean(1).sum().backward()
+        optimiser.step()
+        if (step + 1) % (steps // 4) == 0:
+            with torch.no_grad():
+                answers = [model(part).argmax(-1).numpy() for part in (heard, asked)]
+            for s, split in enumerate(splits):
+                value = balanced_accuracy(task.codes[split.validation], answers[0][s, : len(split.validation)])
+                if value > best[s][0]:
+                    best[s] = value, answers[1][s, : len(split.test)]
+    return best
 
 
 def _padded(rows: list[np.ndarray]) -> torch.Tensor:
     """Rows of every split, repeated to one length: (S, W)."""
     longest = max(map(len, rows))
     return torch.as_tensor(np.stack([np.resize(r, longest) for r in rows]))
-
-
-class _Stopping:
-    """Early stopping of each of S splits by itself: after `patience` looks without a better score it is over."""
-
-    def __init__(self, count: int, patience: int):
-        self.patience, self.best, self.waited = patience, np.full(count, -np.inf), np.zeros(count, int)
-
-    @property
-    def running(self) -> np.ndarray:
-        """Which splits still train: bool (S,)."""
-        return self.waited < self.patience
-
-    def look(self, scores: np.ndarray) -> np.ndarray:
-        """Which of the splits that train have their best score (S,) now."""
-        running = self.running
-        better = running & (scores > self.best)
-        self.best[better] = scores[better]
-        self.waited = np.where(better, 0, self.waited + running)
-        return better
-
-
-def _as_published(x: torch.Tensor, task: Task, splits: list[Split], epochs: int) -> list[np.ndarray]:
-    """Protocol A: the guesses of every split's network at its stop."""
-    count = len(splits)
-    generator = torch.Generator().manual_seed(derive_seed(splits[0].seed, "nn", task.name, "A"))
-    model = Classifiers(count, x.shape[-1], (10,), len(task.classes), generator, activation=torch.sigmoid)
-    bank, stopping = _Bank(x, task.codes, model, 1e-3, 0.0), _Stopping(count, 10)
-    train, test = (_padded([getattr(split, part) for split in splits]) for part in ("probe", "test"))
-    shown, truth = x[bank.which, test], bank.codes[test]
-    own = torch.arange(test.shape[1]) < torch.tensor([[len(split.test)] for split in splits])  # not repeated: (S, W)
-    guesses = torch.zeros_like(test)
-    for _ in range(epochs):
-        order = torch.rand(train.shape, generator=generator).argsort(1)
-        for index in train.gather(1, order).split(128, dim=1):
-            bank.step(index)
-        with torch.no_grad():
-            logits = model(shown)
-        running = torch.as_tensor(stopping.running)[:, None]
-        guesses = torch.where(running, logits.argmax(-1), guesses)
-        right = logits.log_softmax(-1).gather(-1, truth[..., None])[..., 0]  # log-likelihood of the truth
-        stopping.look(((right * own).sum(1) / own.sum(1)).numpy())
-        if not stopping.running.any():
-            break
-    return [guess[: len(split.test)].numpy() for guess, split in zip(guesses, splits, strict=True)]
-
-
-def _tuned(
-    x: torch.Tensor, task: Task, splits: list[Split], epochs: int, widths: tuple[int, ...]
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Protocol B, one shape: every split's best score on its validation people, and the guesses at that time."""
-    key = (task.name, "B", widths)
-    generator = torch.Generator().manual_seed(derive_seed(splits[0].seed, "nn", *key))
-    rng = np.random.default_rng(derive_seed(splits[0].seed, "nn tables", *key))
-    train, validation, test = ([getattr(split, part) for split in splits] for part in ("probe", "validation", "test"))
-    sampler = GroupSampler(train, task.codes, cap=2048, at_least=1, generator=rng, device=x.device)
-    each = max(1, 128 // sampler.fewest)  # batches of 128, as many of every class
-    steps = max(1, round(np.mean([len(rows) for rows in train]) / 128))
-    model = Classifiers(len(splits), x.shape[-1], widths, len(task.classes), generator)
-    bank, stopping = _Bank(x, task.codes, model, 3e-3, 0.01), _Stopping(len(splits), 6)
-    model.standardise(x[bank.which, sampler.draw(None, 8 * each, generator)])
-    guesses = [np.empty(0, np.int64)] * len(splits)
-    for epoch in range(epochs):
-        for _ in range(steps):
-            bank.step(sampler.draw(None, each, generator))
-        if epoch % 5 == 4 or epoch == epochs - 1:
-            pairs = zip(validation, bank.guess(validation), strict=True)
-            better = stopping.look(np.array([balanced_accuracy(task.codes[rows], guess) for rows, guess in pairs]))
-            now = bank.guess(test) if better.any() else guesses
-            guesses = [new if b else old for b, new, old in zip(better, now, guesses, strict=True)]
-            if not stopping.running.any():
-                break
-    return stopping.best, guesses

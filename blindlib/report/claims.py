@@ -1,4 +1,7 @@
-"""The paper's seven claims, each a checked statement: verdict, estimate, interval, and the cells it rests on.
+"""The paper's seven claims as checked statements, in three columns: verdict, estimate, interval, and their cells.
+
+`paper` takes the paper's probes (NN, SVM, RF on standardised features) on φ in float. `whitened` takes the selected
+probe of both views in their place. `released` takes the selected probe on φ rounded to few bits, as it is released.
 
 C5b is ours, beside C5: the factor 2 and the absolute value of the paper's rule double its noise, the signed opening of
 the gap, biased − unbiased of the same people, does not.
@@ -11,6 +14,7 @@ from operator import ge, gt, le
 import numpy as np
 import pandas as pd
 
+from blindlib.blinders.blinder import in_bits
 from blindlib.metrics import interval
 from blindlib.report.tables import by_domain, diff_of, of_cell
 from blindlib.settings import CEILINGS, UNBIASED
@@ -18,7 +22,11 @@ from blindlib.settings import CEILINGS, UNBIASED
 UNDECIDED = "undecided"
 _MARKS = {"replicated": "✓", "not replicated": "✗", UNDECIDED: "?", "not testable": "–"}
 _MANY = 20  # what would take more rotations than this is told without the number
-_TOLD = ("verdict", "estimate", "low", "high", "more_rotations", "evidence")  # of a claim, by either kind of attacker
+COLUMNS = {  # what each means, in one sentence
+    "paper": "The paper's probes: NN, SVM and RF on standardised features of φ in float.",
+    "whitened": "A probe that whitens: the best of NN, SVM and linear on both views, selected on validation subjects.",
+    "released": "Released in few bits: the same selected probe, on φ rounded to {bits} bits.",
+}
 COLLAPSED = 0.1  # of x's effective rank: below it a representation counts as dead, and its blindness as none
 
 
@@ -61,7 +69,7 @@ class Claim:
     compare: Callable[[float, float], bool]
     limit: float
     blind: tuple[str, ...] = ()
-    attacked: bool = False  # whether it speaks of what probes read, so that a stronger attacker may overturn it
+    columns: tuple[str, ...] = ("paper", "released")  # in which its numbers differ from those of the column before
     unit: str = "%"  # of its estimate
 
     def decided_by(self, bounds: tuple[float, float]) -> str:
@@ -76,10 +84,10 @@ _MORE = "φ_LNTL removes more emotion than φ_SN (NN, RF), at a cost in identity
 CLAIMS = (
     Claim("C1", "φ_SN keeps identity", "Diff ≤ 5", le, 5),
     Claim("C2", "φ_SN keeps gender and ethnicity", "both Diff ≤ 5", le, 5),
-    Claim("C3", "φ_SN removes emotion", "Diff ≥ 30 for NN, SVM and RF", ge, 30, ("SN",), True),
-    Claim("C4", _MORE, "Diff φ_LNTL − φ_SN > 0 for NN, RF, ID", gt, 0, ("LNTL",), True, "points"),
-    Claim("C5", "biased training opens a gap", "Eq. Opp. biased − 2 · unbiased ≥ 0", ge, 0, unit="points"),
-    Claim("C5b", "the same, signed (ours)", "gap biased − unbiased > 0", gt, 0, unit="points"),
+    Claim("C3", "φ_SN removes emotion", "Diff ≥ 30 for NN, SVM and RF", ge, 30, ("SN",), tuple(COLUMNS)),
+    Claim("C4", _MORE, "Diff φ_LNTL − φ_SN > 0 for NN, RF, ID", gt, 0, ("LNTL",), tuple(COLUMNS), "points"),
+    Claim("C5", "biased training opens a gap", "Eq. Opp. biased − 2 · unbiased ≥ 0", ge, 0, (), ("paper",), "points"),
+    Claim("C5b", "the same, signed (ours)", "gap biased − unbiased > 0", gt, 0, (), ("paper",), "points"),
     Claim(
         "C6", "both blinded representations narrow it", "Eq. Opp. of x − of φ > 0", gt, 0, ("SN", "LNTL"), unit="points"
     ),
@@ -88,60 +96,65 @@ CLAIMS = (
 
 
 def _parts(
-    results: pd.DataFrame, fairness: pd.DataFrame, bias: float, three: tuple[str, ...]
+    results: pd.DataFrame, fairness: pd.DataFrame, bias: float, column: str, bits: int | None
 ) -> dict[str, list[Evidence]]:
-    """What each claim has to hold of, by these probes in the place of NN, SVM and RF; the rest as `judge_claims`."""
-    rows, two = by_domain(results), (three[0], three[-1])
+    """List, by claim, the evidence that has to hold in a column."""
+    rows = by_domain(results)
+    three = ("NN", "SVM", "RF") if column == "paper" else ("whitened",)
+    two = dict.fromkeys((three[0], three[-1]))
+    sn, lntl = (in_bits(name, bits if column == "released" else None) for name in ("SN", "LNTL"))
 
-    def diff(domain: str, name: str) -> Evidence:
-        lost, _, by_rotation = diff_of(rows, domain, name)
-        return Evidence(lost, by_rotation, f"Table 1, {domain}, Diff {name}")
+    def lost(domain: str, name: str) -> Evidence:
+        estimate, _, by_rotation = diff_of(rows, domain, name)
+        return Evidence(estimate, by_rotation, f"Table 1, {domain}, Diff {name}")
 
-    def study(name: str, share: float, column: str, cell: str) -> Evidence:
+    def study(name: str, share: float, measure: str, cell: str) -> Evidence:
         part = of_cell(fairness, name, share)
-        values = part.groupby("rotation")[column].mean() if len(part) else pd.Series(dtype=float)
+        values = part.groupby("rotation")[measure].mean() if len(part) else pd.Series(dtype=float)
         return Evidence(values.mean(), values, f"Table 2, {name}{cell}")
 
-    accuracy = {name: study(name, bias, "acc", ", Acc") for name in ("x", "SN", "LNTL")}
+    accuracy = {name: study(name, bias, "acc", ", Acc") for name in ("x", sn, lntl)}
     gap = {name: study(name, bias, "gap", " biased, Eq. Opp.") for name in accuracy}
     unbiased = study("x", UNBIASED, "gap", " unbiased, Eq. Opp.")
     return {
-        "C1": [diff("ID", "SN")],
-        "C2": [diff("Gender", "SN"), diff("Ethnicity", "SN")],
-        "C3": [diff(f"Emotion ({probe})", "SN") for probe in dict.fromkeys(three)],
-        "C4": [diff(d, "LNTL").minus(diff(d, "SN")) for d in dict.fromkeys((*(f"Emotion ({p})" for p in two), "ID"))],
+        "C1": [lost("ID", sn)],
+        "C2": [lost("Gender", sn), lost("Ethnicity", sn)],
+        "C3": [lost(f"Emotion ({probe})", sn) for probe in three],
+        "C4": [lost(domain, lntl).minus(lost(domain, sn)) for domain in (*(f"Emotion ({p})" for p in two), "ID")],
         "C5": [gap["x"].size().minus(unbiased.size(), 2.0)],
         "C5b": [gap["x"].minus(unbiased)],
-        "C6": [gap["x"].size().minus(gap[name].size()) for name in ("SN", "LNTL")],
-        "C7": [accuracy["x"].minus(accuracy[name]) for name in ("SN", "LNTL")],
+        "C6": [gap["x"].size().minus(gap[name].size()) for name in (sn, lntl)],
+        "C7": [accuracy["x"].minus(accuracy[name]) for name in (sn, lntl)],
     }
 
 
-def judge_claims(results: pd.DataFrame, fairness: pd.DataFrame, bias: float) -> pd.DataFrame:
-    """The verdicts: `replicated` where the whole interval of every cell that the claim speaks of keeps its rule, `not
-    replicated` where none of the interval of some cell does, else `undecided`; `not testable` without data.
+def judge_claims(results: pd.DataFrame, fairness: pd.DataFrame, bias: float, bits: int | None) -> pd.DataFrame:
+    """Judge every claim in every column in which its numbers differ.
 
-    Takes the rows of `measure` and of `measure_fairness` (which may be empty), and the bias of Table 2's biased set.
-    Returns `id`, `claim`, `verdict`, `estimate`, `low`, `high` (95 % t-interval over rotations or folds), `rule`,
-    `by_estimate` (whether every estimate keeps the rule: the verdict that this companion gave until November 2026),
-    `splits`, `more_rotations` (about how many times as many rotations, of other people and heads, would decide what is
-    undecided, if the estimate stayed: an interval narrows as the root of their number), `evidence` (the cell that
-    decides: the worst of those with that verdict); and, as `strongest_…`, the same of claims about what probes read, by
-    whatever reads most of each representation (`results.strongest`).
+    `replicated` where the whole interval of every cell that the claim concerns satisfies its rule, `not replicated`
+    where some cell's interval misses it entirely, else `undecided`; `not testable` without data.
+
+    Takes the rows of `measure` and of `measure_fairness` (which may be empty), the bias of Table 2's biased set, and
+    the bits that φ is released in.
+
+    Returns
+    -------
+    DataFrame
+        `id`, `claim`, `column`, `verdict`, `estimate`, `low`, `high` (95 % t-interval over rotations or folds), `rule`,
+        `splits`, `more_rotations` (about how many times as many rotations would decide what is undecided, if the
+        estimate stayed), `evidence` (the cell that decides: the worst of those with that verdict).
     """
-    measured = _parts(results, fairness, bias, ("NN", "SVM", "RF"))
-    attacked = _parts(results, fairness, bias, ("strongest",))
     rank = results[results["metric"] == "effective_rank"].groupby("representation")["value"].mean()
     dead = {name for name in rank.index if name not in CEILINGS and rank[name] < COLLAPSED * rank.get("x", 0)}
-    rows = []
-    for claim in CLAIMS:
-        row = {"id": claim.id, "claim": claim.words, "rule": claim.rule, **_judge(claim, measured[claim.id], dead)}
-        if claim.attacked:
-            by_strongest = _judge(claim, attacked[claim.id], dead)
-            row |= {f"strongest_{name}": by_strongest.get(name) for name in _TOLD}
-        rows.append(row)
-    columns = ["id", "claim", *_TOLD, "rule", "by_estimate", "splits", *(f"strongest_{name}" for name in _TOLD)]
-    return pd.DataFrame(rows, columns=columns)
+    parts = {column: _parts(results, fairness, bias, column, bits) for column in COLUMNS}
+    rows = [
+        {"id": claim.id, "claim": claim.words, "column": column, "rule": claim.rule}
+        | _judge(claim, parts[column][claim.id], dead)
+        for claim in CLAIMS
+        for column in claim.columns
+    ]
+    columns = ["id", "claim", "column", "verdict", "estimate", "low", "high", "rule", "splits", "more_rotations"]
+    return pd.DataFrame(rows, columns=[*columns, "evidence"])
 
 
 def _judge(claim: Claim, parts: list[Evidence], dead: set[str]) -> dict:
@@ -153,8 +166,8 @@ def _judge(claim: Claim, parts: list[Evidence], dead: set[str]) -> dict:
     decides = (max if claim.compare is le else min)(deciding, key=lambda part: part.estimate)
     low, high = decides.bounds()
     row = {"estimate": decides.estimate, "low": low, "high": high, "splits": len(decides.values)}
-    row["by_estimate"] = all(claim.compare(part.estimate, claim.limit) for part in parts)
-    dead, more, evidence = dead & set(claim.blind), np.nan, decides.cell
+    dead = {name for name in dead if name.partition(" ")[0] in claim.blind}
+    more, evidence = np.nan, decides.cell
     if kind == UNDECIDED and not np.isnan(low):
         more = max(((p.bounds()[1] - p.estimate) / max(abs(p.estimate - claim.limit), 1e-9)) ** 2 for p in deciding)
     if kind != "not replicated" and dead:
@@ -164,47 +177,41 @@ def _judge(claim: Claim, parts: list[Evidence], dead: set[str]) -> dict:
 
 
 def margins(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """By how much each claim keeps its rule (below 0: breaks it), for a figure: a row for each claim and attacker.
+    """Return by how much each claim keeps its rule, below 0 where it breaks it, for a figure.
 
-    `id`, `claim`, `attacker` (`the paper's probes`, `strongest`), `verdict`, `margin`, `low`, `high`, in the units of
-    the claim's estimate.
+    `id`, `claim`, `column`, `verdict`, `margin`, `low`, `high`, in the units of the claim's estimate.
     """
     rows, rules = [], {claim.id: claim for claim in CLAIMS}
-    for row in verdicts.to_dict("records"):
+    for row in verdicts.dropna(subset=["estimate"]).to_dict("records"):
         claim = rules[row["id"]]
-        for attacker, column in (("the paper's probes", ""), ("strongest", "strongest_")):
-            if pd.isna(row[f"{column}estimate"]):
-                continue
-            sign = -1 if claim.compare is le else 1
-            ends = sorted(sign * (row[f"{column}{name}"] - claim.limit) for name in ("low", "high"))
-            named = {"attacker": attacker, "verdict": row[f"{column}verdict"], "low": ends[0], "high": ends[1]}
-            margin = sign * (row[f"{column}estimate"] - claim.limit)
-            rows.append({"id": claim.id, "claim": claim.words, **named, "margin": margin})
-    return pd.DataFrame(rows, columns=["id", "claim", "attacker", "verdict", "margin", "low", "high"])
+        sign = -1 if claim.compare is le else 1
+        ends = sorted(sign * (row[name] - claim.limit) for name in ("low", "high"))
+        kept = {name: row[name] for name in ("id", "claim", "column", "verdict")}
+        rows.append(kept | {"margin": sign * (row["estimate"] - claim.limit), "low": ends[0], "high": ends[1]})
+    return pd.DataFrame(rows, columns=["id", "claim", "column", "verdict", "margin", "low", "high"])
 
 
-def scorecard(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """The verdicts to read, a line each: claim, rule, by the paper's measures, by which cell, and by the strongest."""
+def scorecard(verdicts: pd.DataFrame, bits: int | None) -> pd.DataFrame:
+    """Lay the verdicts out, a line a claim and a column each for the three kinds of evidence."""
+    titles = {"paper": "Paper's probes [95 % interval]", "whitened": "A probe that whitens"}
+    titles["released"] = f"Released in {bits} bits"
     lines = []
-    for row in verdicts.to_dict("records"):
-        line = {"": row["id"], "The paper claims": row["claim"], "Holds when": row["rule"]}
-        line["By the paper's measures [95 % interval]"] = _words(row, "")
-        line["Decided by"] = row["evidence"].partition(";")[0]
-        attacked = isinstance(row["strongest_verdict"], str)
-        line["Against the strongest attacker"] = _words(row, "strongest_") if attacked else ""
-        lines.append(line)
+    for _, rows in verdicts.groupby("id", sort=False):
+        first, own = rows.iloc[0], {row["column"]: row for row in rows.to_dict("records")}
+        line = {"": first["id"], "The paper claims": first["claim"], "Holds when": first["rule"]}
+        lines.append(line | {titles[name]: _words(own[name]) if name in own else "" for name in COLUMNS})
     return pd.DataFrame(lines)
 
 
-def _words(row: dict, column: str) -> str:
-    verdict, estimate, low, high, more, evidence = (row[f"{column}{name}"] for name in _TOLD)
-    words = f"{_MARKS[verdict]} {verdict}"
-    if pd.notna(estimate):
-        estimate, low, high = (round(value, 1) + 0.0 for value in (estimate, low, high))  # no "-0.0"
+def _words(row: dict) -> str:
+    words = f"{_MARKS[row['verdict']]} {row['verdict']}"
+    if pd.notna(row["estimate"]):
+        estimate, low, high = (round(row[name], 1) + 0.0 for name in ("estimate", "low", "high"))  # no "-0.0"
         unit = next(claim.unit for claim in CLAIMS if claim.id == row["id"])
         words += f": {estimate:.1f} {'[no interval]' if pd.isna(low) else f'[{low:.1f}, {high:.1f}]'} {unit}"
-    if "collapsed" in evidence:
-        words += evidence.partition(";")[2]
+    if "collapsed" in row["evidence"]:
+        words += row["evidence"].partition(";")[2]
+    more = row["more_rotations"]
     if pd.isna(more):
         return words
     return f"{words}; {f'{more:.1f} x the' if more <= _MANY else f'over {_MANY} x the'} rotations would decide"

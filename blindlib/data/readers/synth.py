@@ -10,8 +10,6 @@ from blindlib.data.facetable import FaceTable, make_facetable
 from blindlib.settings import ATTRIBUTES, DATA_ROLES, SynthSettings
 from blindlib.synthfaces.roles import make_more_posed, make_pairs, make_roles
 
-SEED = 0  # of the world: who exists. A preset's seeds deal these people and train on them
-
 
 def load_synth(config: SynthSettings, root: Path) -> tuple[FaceTable, pd.DataFrame]:
     """Make the album and its face table, labels only where the role's data set has them, and the pairs.
@@ -19,7 +17,7 @@ def load_synth(config: SynthSettings, root: Path) -> tuple[FaceTable, pd.DataFra
     The folder gets `album.parquet`, the ground truth of every picture; the name of an image starts with its role:
     `demographics/`, `emotion/`, `verification/` or `attractive/`. The pairs are as `readers.lfw.read_pairs` gives them.
     """
-    album = make_roles(config, SEED).sort_values("image", ignore_index=True)
+    album = make_roles(config, config.seed).sort_values("image", ignore_index=True)
     write_parquet(root / "album.parquet", album)
     frame = album[["image", "identity", "sha256"]].copy()
     for label in ATTRIBUTES:
@@ -35,13 +33,13 @@ def load_synth(config: SynthSettings, root: Path) -> tuple[FaceTable, pd.DataFra
         source="synthfaces",
         parts={role: (role,) for role in DATA_ROLES},
     )
-    pairs = make_pairs(album[album["role"] == "verification"], config.folds, config.fold_pairs, SEED)
+    pairs = make_pairs(album[album["role"] == "verification"], config.folds, config.fold_pairs, config.seed)
     return faces, pairs
 
 
 def load_more_posed(config: SynthSettings, people: int, root: Path) -> FaceTable:
     """Posed people who would come next in the world that `load_synth` makes; their album is in `root`."""
-    album = make_more_posed(people, config.emotion, SEED)
+    album = make_more_posed(people, config.emotion, config.seed)
     write_parquet(root / "album.parquet", album)
     frame = album[["image", "identity", "emotion", "sha256"]]
     named = {"name": "SynthFaces", "provenance": "synthetic", "source": "synthfaces"}
