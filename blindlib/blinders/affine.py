@@ -118,6 +118,18 @@ class SPLINCE(AffineEraser):
         return self._freeze(known / unit, (ways * root @ ways.T) @ removed @ whiten)
 
 
+class Rounded(AffineEraser):
+    """A control: x itself, rounded to few bits and otherwise as it is. Rounding alone hides nothing."""
+
+    name = "x"
+
+    def __init__(self, *, bits=6):
+        self.bits = bits
+
+    def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray | None) -> np.ndarray:
+        return np.zeros((x.shape[1], x.shape[1]))
+
+
 class INLP(AffineEraser):
     """Iterative nullspace projection: linear classifiers' directions are projected out, until a new one reads nothing.
 

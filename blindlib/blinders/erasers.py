@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.utils.validation import has_fit_parameter
 
 from blindlib.blinders.affine import INLP, LEACE, NAP, SPLINCE, PCAControl, RandomControl
+from blindlib.blinders.blinder import in_bits
 from blindlib.blinders.obliviator import Obliviator
 from blindlib.blinders.representation import Representation
 from blindlib.common.errors import InputError
@@ -40,12 +41,12 @@ def find_eraser(name: str) -> type:
         raise InputError("erasers", f"there is no {name!r} ({error})", remedy) from None
 
 
-def eraser_representation(name: str, study) -> Representation:
-    """φ by an eraser that is fitted, when it is first asked for, on every split's head-training people.
+def eraser_representation(eraser: type, study, bits: int | None = None) -> Representation:
+    """Return φ by an eraser that is fitted, when it is first asked for, on every split's head-training subjects.
 
-    Raises InputError if there is no such eraser, or it changes the shape.
+    Raises InputError if it changes the shape.
     """
-    eraser, x = find_eraser(name), study.embedded[0].x
+    name, x = name_of(eraser), study.embedded[0].x
     emotion, frame = study.hidden, study.faces.frame
     labels = {"identity": frame["identity"], "demographic": frame["gender"] + " " + frame["ethnicity"]}
     labels = {name: of.to_numpy() for name, of in labels.items() if has_fit_parameter(eraser, name)}
@@ -54,7 +55,8 @@ def eraser_representation(name: str, study) -> Representation:
     def fitted(split: int):
         rows = study.splits[split].head
         rows = rows if "demographic" in labels else rows[pd.notna(emotion[rows])]
-        return eraser().fit(x[rows], emotion[rows], **{name: of[rows] for name, of in labels.items()})
+        made = eraser() if bits is None else eraser(bits=bits)
+        return made.fit(x[rows], emotion[rows], **{name: of[rows] for name, of in labels.items()})
 
     def erased(split: int, rows: np.ndarray) -> np.ndarray:
         z = np.asarray(fitted(split).transform(x[rows]), np.float32)
@@ -63,7 +65,7 @@ def eraser_representation(name: str, study) -> Representation:
             raise InputError("erasers", problem, "let its transform keep the shape")
         return z
 
-    return Representation(name_of(eraser), erased, name_of(eraser), 0.0, len(study.splits))
+    return Representation(in_bits(name, bits), erased, name, 0.0, len(study.splits), bits)
 
 
 def name_of(eraser: type) -> str:

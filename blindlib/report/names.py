@@ -34,9 +34,18 @@ MEANINGS = {  # what a table's column is, for who has not read the notebooks
 }
 
 
+_BITS = re.compile(r"(.+) (\d) bits")
+
+
+def without_bits(name: str) -> str:
+    """Return the representation that a rounded one was before: `SN` of `SN 6 bits`; any other name as it is."""
+    return _BITS.sub(r"\1", name)
+
+
 def printed_name(name: str) -> str:
-    """A representation's name in running text: `φ_SN` of `SN`; one that is not known stays as it is."""
-    return NAMES.get(name, name)
+    """Return a representation's name in running text: `φ_SN, 6 bits` of `SN 6 bits`; unknown names as they are."""
+    found = _BITS.fullmatch(name)
+    return f"{printed_name(found[1])}, {found[2]} bits" if found else NAMES.get(name, name)
 
 
 def typeset(text: str) -> str:
@@ -46,9 +55,11 @@ def typeset(text: str) -> str:
 
 def shown(name: str) -> str:
     """A representation's name in a figure: as `printed_name`, with its formula set."""
-    return "$x$" if name == "x" else typeset(printed_name(name))
+    return typeset(re.sub(r"^x\b", "$x$", printed_name(name)))
 
 
 def meanings(names: Iterable[str]) -> dict[str, str]:
-    """What each of these representations is, by its printed name; those of one's own are left out."""
-    return {printed_name(name): MEANINGS[name] for name in MEANINGS if name in set(names)}
+    """Say what each of these representations is, by its printed name; unknown ones are left out."""
+    known = {name: MEANINGS.get(without_bits(name), "") for name in dict.fromkeys(names)}
+    rounded = {name: " rounded to few bits, on one grid for all numbers" for name in known if _BITS.fullmatch(name)}
+    return {printed_name(n): f"{printed_name(without_bits(n))}{rounded[n]}" if n in rounded else text for n, text in known.items() if text}

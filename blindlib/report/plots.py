@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from blindlib.common.files import atomic_path, below, write_csv
 from blindlib.report.alt_texts import alt_text
-from blindlib.report.names import shown
+from blindlib.report.names import shown, without_bits
 
 # Okabe & Ito's palette, told apart by colour-blind readers; then greys, and what else is far from all of them.
 COLOURS = {
@@ -40,8 +40,8 @@ COLOURS = {
 }
 FURTHER_COLOURS = ("#AA3377", "#661100", "#CC6677", "#AA4499", "#117733", "#88CCEE")  # of Paul Tol's muted palette
 # The diamond is the published value's alone. A head without its penalty, or of another task, has its method's shape.
-SHAPES = {"x": "o", "SN": "s", "LNTL": "^", "LEACE": "v", "pull": "P", "INLP": "X", "NAP": "p"}
-SHAPES |= {"SPLINCE": "<", "Obliviator": "*", "PCA": "h", "random": "8"}
+SHAPES = {"x": "o", "SN": "s", "LNTL": "^", "LEACE": "v", "pull": "P", "INLP": "<", "NAP": "p"}
+SHAPES |= {"Obliviator": "*", "PCA": "h", "random": "8"}
 FURTHER_SHAPES = (">", "H", "d")
 THE_PAPER_S = ("x", "SN", "LNTL")
 STYLE = {
@@ -71,11 +71,13 @@ def _further(name: str) -> int:
 
 def colour(name: str) -> str:
     """A representation's colour: its own if it is known, else the next further one, which it keeps in this process."""
-    return COLOURS.get(name) or FURTHER_COLOURS[_further(name) % len(FURTHER_COLOURS)]
+    return COLOURS.get(without_bits(name)) or FURTHER_COLOURS[_further(name) % len(FURTHER_COLOURS)]
 
 
 def shape(name: str) -> str:
     """A representation's marker, as `colour`."""
+    if name != without_bits(name):
+        return "X"  # released in few bits
     family = name if name in SHAPES else name.partition(" ")[0]
     if name in COLOURS:
         return SHAPES.get(family, "d")

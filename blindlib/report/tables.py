@@ -7,7 +7,9 @@ import pandas as pd
 
 from blindlib.common.files import below, write_csv, write_text
 from blindlib.data.facetable import FaceTable
-from blindlib.evaluate.results import strongest, summarise
+from blindlib.blinders.blinder import in_bits
+from blindlib.evaluate.probes import PROBES, SELECTED
+from blindlib.evaluate.results import summarise
 from blindlib.metrics import interval, paired_diff
 from blindlib.report import paper
 from blindlib.report.latex import as_latex
@@ -16,26 +18,17 @@ from blindlib.settings import CEILINGS, UNBIASED
 
 DOMAINS = (
     *("ID", "Gender", "Ethnicity", "Emotion (NN)", "Emotion (SVM)", "Emotion (RF)"),
-    *("Emotion (similarity)", "Emotion (strongest)"),
+    "Emotion (whitened)",  # the probe that validation subjects select of NN, SVM and linear on both views
 )
+_METHODS = ("x", "SN", "LNTL", "LNTL demographic", "LEACE", "INLP", "NAP", "Obliviator", "PCA", "random", "pull")
 REPRESENTATIONS = (
-    "x",
-    "SN",
-    "LNTL",
-    "LNTL demographic",
-    "LEACE",
-    "INLP",
-    "NAP",
-    "SPLINCE",
-    "Obliviator",
-    "PCA",
-    "random",
-    "pull",
-    "SN λ=0",
-    "LNTL λ=0",
+    *("x", "SN", "LNTL"),
+    *(in_bits(name, bits) for bits in (8, 6, 4) for name in ("SN", "LNTL", "x")),
+    *("LEACE", "SN λ=0", "LNTL λ=0"),
+    *(name for name in _METHODS if name not in ("x", "SN", "LNTL", "LEACE")),
     *CEILINGS,
 )
-ORDER = {"domain": DOMAINS, "protocol": ("B", "A"), "representation": REPRESENTATIONS}
+ORDER = {"domain": DOMAINS, "representation": REPRESENTATIONS}
 MEASURES = {"acc": "Acc", "tpr_smiling": "TPR smiling", "tpr_not_smiling": "TPR not smiling", "eq_opp": "Eq. Opp."}
 CELLS = (("x", "unbiased"), ("x", "biased"), ("SN", "biased"), ("LNTL", "biased"), ("LEACE", "biased"))
 TABLE1_COLUMNS = (
@@ -51,34 +44,31 @@ TABLE2_COLUMNS = (
 )
 
 
-_PER_DOMAIN = ["domain", "representation", "protocol"]
+_PER_DOMAIN = ["domain", "representation"]
 _KEYS = ["representation", "task", "probe", "protocol", "rotation", "seed"]
 
 
 def by_domain(results: pd.DataFrame) -> pd.DataFrame:
-    """The balanced accuracies among result rows, with the row of Table 1 that each belongs to as `domain`.
+    """Select the balanced accuracies that stand in Table 1, with the row that each belongs to as `domain`.
 
-    `Emotion (strongest)` has the rows of the attacker that reads most of a representation, by `results.strongest`.
-    `top_share` is the share of its answers that are the most frequent one, in percent; empty for verification.
+    `top_share` is the share of a probe's answers that are the most frequent one, in percent; empty for verification.
     """
-    tabled = results[results["protocol"] != "ladder"]
-    share = tabled[tabled["metric"] == "top_share"].set_index(_KEYS)["value"].rename("top_share")
-    kept = tabled[tabled["metric"] == "balanced_accuracy"].join(share, on=_KEYS)
-    names = {"ID": "ID", "gender": "Gender", "ethnicity": "Ethnicity"}
-    probes = zip(kept["task"], kept["probe"], strict=True)
-    kept = kept.assign(domain=[names.get(task, f"Emotion ({probe})") for task, probe in probes])
-    rows = strongest(kept[(kept["task"] == "emotion") & (kept["protocol"] == "B")], ["representation"])
-    kept = kept[kept["domain"] != "Emotion (ladder)"]
-    return pd.concat([kept, rows.assign(domain="Emotion (strongest)")], ignore_index=True)
+    share = results[results["metric"] == "top_share"].set_index(_KEYS)["value"].rename("top_share")
+    kept = results[(results["metric"] == "balanced_accuracy") & (results["protocol"] == "B")]
+    names = {("ID", "verification"): "ID", ("emotion", SELECTED): "Emotion (whitened)"}
+    names |= {("emotion", probe): f"Emotion ({probe})" for probe in PROBES}
+    names |= {(task, "NN whitened"): task.capitalize() for task in ("gender", "ethnicity")}
+    domains = [names.get(cell) for cell in zip(kept["task"], kept["probe"], strict=True)]
+    return kept.assign(domain=domains).dropna(subset=["domain"]).join(share, on=_KEYS)
 
 
-def diff_of(rows: pd.DataFrame, domain: str, name: str, protocol: str = "B") -> tuple[float, float, pd.Series]:
+def diff_of(rows: pd.DataFrame, domain: str, name: str) -> tuple[float, float, pd.Series]:
     """`metrics.paired_diff` of a representation in a domain: its Diff, the half-width, and the values by rotation.
 
     `rows` come from `by_domain`. Only rotations that have both x and the representation count; without any, and for x
     itself, the numbers are NaN.
     """
-    cells = rows[(rows["domain"] == domain) & (rows["protocol"] == protocol)]
+    cells = rows[rows["domain"] == domain]
     by = cells.groupby(["representation", "rotation"])["value"].mean().unstack("representation")
     by = by.reindex(columns=["x", name]).dropna()
     if name == "x" or by.empty:
@@ -89,7 +79,7 @@ def diff_of(rows: pd.DataFrame, domain: str, name: str, protocol: str = "B") -> 
 
 
 def table1(results: pd.DataFrame) -> pd.DataFrame:
-    """Result rows of `measure`, of any representations -> Table 1, tidy: a row for each of them, domain and protocol.
+    """Result rows of `measure`, of any representations -> Table 1, tidy: a row for each of them and domain.
 
     In percent. `half_width`: 95 % t-interval over rotations (or folds), each of other people; `diff_half_width`: the
     same of Diff, paired by rotation. What a score of chance may hide stands beside it: `top_share`, the share of the
@@ -102,7 +92,7 @@ def table1(results: pd.DataFrame) -> pd.DataFrame:
     rank = results[results["metric"] == "effective_rank"].groupby("representation")["value"].mean()
     cells["effective_rank"] = cells["representation"].map(rank)
     cells = cells.rename(columns={"provenance": "data"})
-    diffs = [diff_of(rows, c.domain, c.representation, c.protocol)[:2] for c in cells.itertuples()]
+    diffs = [diff_of(rows, c.domain, c.representation)[:2] for c in cells.itertuples()]
     cells[["diff", "diff_half_width"]] = np.reshape(diffs, (-1, 2))
     published = paper.table1()
     diffs = published[["SN_diff", "LNTL_diff"]].set_axis(["SN", "LNTL"], axis=1)
@@ -134,13 +124,13 @@ def cell(mean: float, half_width: float, published: float, digits: str = ".1f") 
     return ours if pd.isna(published) else f"{ours} [{published:{digits}}]"
 
 
-def readable(table: pd.DataFrame, protocol: str = "B") -> pd.DataFrame:
+def readable(table: pd.DataFrame) -> pd.DataFrame:
     """Table 1 as the paper lays it out: domains down, representations across, ours with interval, published beside.
 
-    Diff stands in protocol B alone, the paper's. The last two lines tell a collapse: of the representation (effective
+    The last two lines tell a collapse: of the representation (effective
     rank), and of a probe: the largest share that one answer has in any emotion probe, in %.
     """
-    shown = table[table["protocol"] == protocol]
+    shown = table
     names = sorted(shown["representation"].unique(), key=_place("representation"))
     lines = []
     for domain in DOMAINS:
@@ -149,7 +139,7 @@ def readable(table: pd.DataFrame, protocol: str = "B") -> pd.DataFrame:
         for name in names:
             row = cells.get(name)
             line[printed_name(name)] = cell(row["mean"], row["half_width"], row["published"]) if row else ""
-            if protocol == "B" and name in ("SN", "LNTL"):
+            if name.partition(" ")[0] in ("SN", "LNTL") and "λ" not in name:
                 numbers = [row[column] for column in ("diff", "diff_half_width", "published_diff")] if row else []
                 line[f"Diff {printed_name(name)}"] = cell(*numbers, digits="g") if row else ""
         line |= dict.fromkeys(("Subjects", "Tested", "Data"), "no data")
@@ -253,7 +243,7 @@ def caption(table: str, preset: str, provenance: str) -> str:
     words = {"synthetic": "Rendered faces", "substitute": "Other faces than the paper's", "real": "The paper's data"}
     faces = words[provenance]
     texts = {
-        "table1": f"Table 1, preset {preset}: balanced accuracy in % ± 95 % interval [published]; protocol B. {faces}.",
+        "table1": f"Table 1, preset {preset}: balanced accuracy in % ± 95 % interval [published]; {faces}.",
         "table2": f"Table 2, preset {preset}: attractiveness, in % ± 95 % interval [published]. {faces}. Eq. Opp. is "
         "how far the two TPRs are apart, without sign; its ± is that of the gap with its sign.",
         "claims": f"The paper's claims, preset {preset} ({provenance} data). Replicated: the whole 95 % interval keeps "
