@@ -108,7 +108,7 @@ _OPEN_SOURCES = {  # one's own photographs first, then people's labels before a 
 DATA_SETS = set(PAPER.values()).union(*_OPEN_SOURCES.values())
 _TINY = {"strengths": (0.0, 1.0), "hidden": 16, "rounds": 2, "head_steps": 15, "identities": 8, "per_class": 8}
 _SMOKE = {
-    "erasers": ("LEACE", "SPLINCE"),
+    "erasers": ("LEACE",),
     "ceiling": "pixels16",
     "rotations": 2,
     "seeds": (0, 1),

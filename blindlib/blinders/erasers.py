@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import has_fit_parameter
 
-from blindlib.blinders.affine import INLP, LEACE, NAP, SPLINCE, PCAControl, RandomControl
+from blindlib.blinders.affine import INLP, LEACE, NAP, PCAControl, RandomControl
 from blindlib.blinders.obliviator import Obliviator
 from blindlib.blinders.representation import Representation
 from blindlib.common.errors import InputError
 
-ERASERS = {eraser.name: eraser for eraser in (LEACE, INLP, NAP, SPLINCE, Obliviator, PCAControl, RandomControl)}
+ERASERS = {eraser.name: eraser for eraser in (LEACE, INLP, NAP, Obliviator, PCAControl, RandomControl)}
 
 
 def find_eraser(name: str) -> type:
@@ -20,8 +20,7 @@ def find_eraser(name: str) -> type:
 
     A class of one's own is a scikit-learn transformer with `fit(X, y)`, or `fit(X, y, identity=…)`, and `transform(X)`,
     which gives the same shape. Its `name` (or the class's) stands in tables. It is given the people whose emotion is
-    known; if its `fit` takes `demographic=…` too, gender and ethnicity, it is given all who train heads, with None or
-    NaN for what is not known of them, y included.
+    known.
 
     Raises
     ------
@@ -46,15 +45,14 @@ def eraser_representation(name: str, study) -> Representation:
     Raises InputError if there is no such eraser, or it changes the shape.
     """
     eraser, x = find_eraser(name), study.embedded[0].x
-    emotion, frame = study.hidden, study.faces.frame
-    labels = {"identity": frame["identity"], "demographic": frame["gender"] + " " + frame["ethnicity"]}
-    labels = {name: of.to_numpy() for name, of in labels.items() if has_fit_parameter(eraser, name)}
+    emotion, identity = study.hidden, study.faces.frame["identity"].to_numpy()
 
     @cache
     def fitted(split: int):
         rows = study.splits[split].head
-        rows = rows if "demographic" in labels else rows[pd.notna(emotion[rows])]
-        return eraser().fit(x[rows], emotion[rows], **{name: of[rows] for name, of in labels.items()})
+        rows = rows[pd.notna(emotion[rows])]
+        labels = {"identity": identity[rows]} if has_fit_parameter(eraser, "identity") else {}
+        return eraser().fit(x[rows], emotion[rows], **labels)
 
     def erased(split: int, rows: np.ndarray) -> np.ndarray:
         z = np.asarray(fitted(split).transform(x[rows]), np.float32)

@@ -13,12 +13,9 @@ from blindlib.blinders.representation import Representation
 from blindlib.blinders.training import encode
 from blindlib.common import door
 from blindlib.data.splits import Split
-from blindlib.evaluate.bootstrap import hits_of
-from blindlib.evaluate.expressions import MEASURES, tar_by_expression
 from blindlib.evaluate.ladder import climb
 from blindlib.evaluate.probes import Task, run_probes
 from blindlib.evaluate.results import COLUMNS, tidy
-from blindlib.evaluate.similarity import attack_by_similarity
 from blindlib.evaluate.verification import equal_error_rate, fold_thresholds, pair_distances, roc, tar_at_far
 from blindlib.metrics import balanced_accuracy, effective_rank
 from blindlib.presets import Preset
@@ -128,22 +125,18 @@ def of_run(representation: Representation, study, attribute: str) -> dict:
 
 
 def attack_emotion(representation: Representation, task: Task, study, protocols: str, settings) -> list[dict]:
-    """What every attacker of Table 1 reads of emotion: rows of the probes, the ladder and similarity."""
+    """What every attacker of Table 1 reads of emotion: rows of the probes and the ladder."""
     identity = study.faces.frame["identity"].to_numpy()
     rows = run_probes(representation, task, study.splits, study.preset.probes, protocols=protocols, identity=identity)
-    rows += climb(representation, task, study.splits, settings, identity)
-    return rows + attack_by_similarity(representation, task, study.splits, identity)
+    return rows + climb(representation, task, study.splits, settings, identity)
 
 
-def measure(
-    representation: Representation, study, *, quick: bool = False, protocols: str = "AB", hits: list | None = None
-) -> pd.DataFrame:
+def measure(representation: Representation, study, *, quick: bool = False, protocols: str = "AB") -> pd.DataFrame:
     """All result rows of one representation.
 
-    Emotion is probed by `protocols`, the ladder of attackers and similarity, and the people who show it are verified by
-    expression; the rest is probed by B. With `quick` only verification, the NN of protocol B and the ladder with all
-    its people, on emotion: for points of a frontier. To the list `hits` it adds `bootstrap.hits_of` the emotion's
-    attackers. Raises ValueError if the representation has another number of heads than there are splits.
+    Emotion is probed by `protocols` and the ladder of attackers; the rest is probed by B. With `quick` only
+    verification, the NN of protocol B and the ladder with all its people, on emotion: for points of a frontier. Raises
+    ValueError if the representation has another number of heads than there are splits.
     """
     probes, identity, tables = study.preset.probes, study.faces.frame["identity"].to_numpy(), []
     for task in make_tasks(study.faces, study.preset):
@@ -158,11 +151,6 @@ def measure(
             rows += climb(representation, task, study.splits, replace(probes, ladder_people=ALL_PEOPLE), identity)
         elif task.name == "emotion":
             rows = attack_emotion(representation, task, study, protocols, probes)
-            emotion = study.hidden.astype(object)
-            compared = tar_by_expression(representation, study.splits, emotion, identity)
-            tables += [tidy(compared, MEASURES, **here)] if compared else []
-            if hits is not None:
-                hits.append(hits_of(representation.name, rows, task.codes, identity))
         tables.append(tidy(rows, PROBE_METRICS, **here))
     rows = measure_verification(representation, study) + measure_collapse(representation, study.splits)
     tables.append(pd.DataFrame(rows).assign(**of_run(representation, study, "identity")).reindex(columns=list(COLUMNS)))

@@ -137,10 +137,7 @@ def _move(split: Split, change: Callable[[np.ndarray], np.ndarray]) -> Split:
 
 
 def score(task: Task, split: Split, guess: np.ndarray, identity: np.ndarray) -> dict:
-    """What a probe's guess (test images,) is worth, in percent, with chance and counts: the columns of `run_probes`.
-
-    `tested` (the rows of test images) and `guess` are in it too, for those who resample people.
-    """
+    """What a probe's guess (test images,) is worth, in percent, with chance and counts: the columns of `run_probes`."""
     truth = task.codes[split.test]
     return {
         "rotation": split.rotation,
@@ -152,8 +149,6 @@ def score(task: Task, split: Split, guess: np.ndarray, identity: np.ndarray) -> 
         "n_train_subjects": len(np.unique(identity[split.probe])),
         "n_test_subjects": len(np.unique(identity[split.test])),
         "n_test": len(split.test),
-        "tested": split.test,
-        "guess": guess,
     }
 
 

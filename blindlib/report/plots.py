@@ -28,7 +28,6 @@ COLOURS = {
     "pull": "#882255",
     "INLP": "#332288",
     "NAP": "#999933",
-    "SPLINCE": "#44AA99",
     "Obliviator": "#EE3377",
     "PCA": "#8C6D31",
     "random": "#C7A76C",
@@ -41,7 +40,7 @@ COLOURS = {
 FURTHER_COLOURS = ("#AA3377", "#661100", "#CC6677", "#AA4499", "#117733", "#88CCEE")  # of Paul Tol's muted palette
 # The diamond is the published value's alone. A head without its penalty, or of another task, has its method's shape.
 SHAPES = {"x": "o", "SN": "s", "LNTL": "^", "LEACE": "v", "pull": "P", "INLP": "X", "NAP": "p"}
-SHAPES |= {"SPLINCE": "<", "Obliviator": "*", "PCA": "h", "random": "8"}
+SHAPES |= {"Obliviator": "*", "PCA": "h", "random": "8"}
 FURTHER_SHAPES = (">", "H", "d")
 THE_PAPER_S = ("x", "SN", "LNTL")
 STYLE = {

@@ -14,10 +14,7 @@ from blindlib.report.latex import as_latex
 from blindlib.report.names import meanings, printed_name
 from blindlib.settings import CEILINGS, UNBIASED
 
-DOMAINS = (
-    *("ID", "Gender", "Ethnicity", "Emotion (NN)", "Emotion (SVM)", "Emotion (RF)"),
-    *("Emotion (similarity)", "Emotion (strongest)"),
-)
+DOMAINS = ("ID", "Gender", "Ethnicity", "Emotion (NN)", "Emotion (SVM)", "Emotion (RF)", "Emotion (strongest)")
 REPRESENTATIONS = (
     "x",
     "SN",
@@ -26,7 +23,6 @@ REPRESENTATIONS = (
     "LEACE",
     "INLP",
     "NAP",
-    "SPLINCE",
     "Obliviator",
     "PCA",
     "random",
