@@ -73,7 +73,7 @@ def data_status() -> None:
 
 @data.command("fetch")
 def data_fetch(
-    name: str = typer.Argument(help="lfw, vggface2, sface, resnet50-imagenet; of others the terms are shown"),
+    name: str = typer.Argument(help="lfw, vggface2, sface; of others the terms are shown"),
 ) -> None:
     """Download a data set or weights from the publisher, verified; where terms have to be agreed to, show them."""
     from blindlib.common.files import data_dir, dataset_dir

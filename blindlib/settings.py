@@ -37,9 +37,8 @@ DATA_ROLES = {  # what people are needed for, and the labels that a data set in 
     "attractive": ("smiling", "attractive"),
 }
 # Networks, and grey pixels, by the names that a preset may ask for: those of `backbones.registry`.
-BACKBONES = ("compactnet", "labelnet", "dlib", "resnet50", "resnet50-fast", "resnet50-imagenet", "sface")
-BACKBONES += ("pixels16", "pixels32")
-ERASERS = ("LEACE", "INLP", "NAP", "SPLINCE", "Obliviator", "PCA", "random")  # those of `blinders.erasers`
+BACKBONES = ("compactnet", "labelnet", "dlib", "resnet50", "sface", "pixels16", "pixels32")
+ERASERS = ("LEACE", "INLP", "NAP", "Obliviator", "PCA", "random")  # those of `blinders.erasers`
 FROZEN = ConfigDict(extra="forbid")
 
 

@@ -5,7 +5,6 @@ stands in for it), OUT takes the site. Nothing is executed, and nothing is fetch
 """
 
 import ast
-import csv
 import json
 import os
 import re
@@ -14,14 +13,12 @@ import sys
 from pathlib import Path
 
 import vl_convert
-from PIL import Image
 from sphinx.cmd.build import build_main
 
 import blindlib
 from blindlib.common.errors import InputError, foreseen_in_one_line
 from blindlib.common.files import ROOT, damage
 from blindlib.common.processes import one_line_when_interrupted
-from blindlib.report.plots_faces import pair_boxes
 
 PAGES = (
     *("README.md", "DATA.md", "CONTRIBUTING.md", "CHANGELOG.md", "blindlib/synthfaces/DATASHEET.md"),
@@ -62,7 +59,6 @@ def stage(figures: Path, build: Path, source: Path) -> None:
             print(f"note: {executed}: {problem}; the committed notebook stands in for it", file=sys.stderr)
         text = (notebook if problem else executed).read_text(encoding="utf-8")
         _write(source / "notebooks" / notebook.name, json.dumps(readied(json.loads(text), source)))
-    _cut_pairs(figures / "example_pairs.png", source / "_static")
     bundle = vl_convert.javascript_bundle()
     _write(source / "_static" / "vega.js", f"(() => {{{bundle}}})();")  # its one-letter names must not be the page's
 
@@ -74,16 +70,6 @@ def with_terms(text: str) -> str:
         r"^\* (\*\*.+\*\*):$", lambda m: re.sub(r"\*\*(?:, \*\*)?", "\n", m[1]).strip(), f"* **{terms}", flags=re.M
     )
     return f"{head}\n```{{glossary}}\n{terms.strip()}\n```\n"
-
-
-def _cut_pairs(file: Path, folder: Path) -> None:
-    """The pairs of a run's figure, each as a PNG of its own; a run on photographs has none."""
-    if file.is_file():
-        with file.with_suffix(".csv").open(encoding="utf-8") as table:
-            numbers = sorted({int(row["pair"]) for row in csv.DictReader(table)})
-        with Image.open(file) as image:
-            for number, box in zip(numbers, pair_boxes(len(numbers)), strict=True):
-                image.crop(box).convert("RGB").save(folder / f"pair_{number}.png")
 
 
 def _api() -> list[tuple[str, str]]:

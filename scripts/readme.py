@@ -198,7 +198,7 @@ def attackers(preset: str, figures: Path) -> str:
 
 
 def errors(preset: str, figures: Path) -> str:
-    """EER and TAR of x and the two heads, read off the drawn ROC; what becomes of each expression's TAR for φ_SN."""
+    """EER and TAR of x and the two heads, read off the drawn ROC."""
     curves, lines, more = pd.read_csv(figures / preset / "roc.csv"), [], []
     for name in ("x", "SN", "LNTL"):
         curve = curves[curves["representation"] == name]
@@ -207,25 +207,9 @@ def errors(preset: str, figures: Path) -> str:
         count, accepts = len(curve) - 1, (len(curve) - 1) // 1000
         more.append(100 * (curve["tar"].iloc[accepts + 1] - curve["tar"].iloc[accepts]))
         lines.append([printed_name(name), *(f"{rate:.1f}" for rate in rates)])
-    posed = pd.read_csv(figures / preset / "tar_by_expression.csv")
-    gains = posed.query("representation == 'SN'")
-    words = [
-        f"{row.expression} {row.gain:+.1f} ± {row.gain_half_width:.1f}"
-        for row in gains[gains["gain"].notna()].sort_values("gain").itertuples()
-    ]
     table = grid(["%", "EER", "TAR at FAR 1 %", "TAR at FAR 0.1 %"], lines)
-    far = f"{gains['far_wanted'].iloc[0]:g} %"
     rough = f"{accepts} of {count:,} pairs of two people: one more would raise a TAR by up to {max(more):.1f} points"
-    reached = posed.groupby("representation")["far"].agg(["min", "max"])
-    reached = reached.map("{:.2f}".format).loc[["x", "SN"]]  # "open" has one expression: least and most are equal
-    at = [f"{printed_name(name)} {' to '.join(dict.fromkeys(ends))} %" for name, *ends in reached.itertuples()]
-    expressions = (
-        "By expression, on emotion's people, a neutral picture against another, at one threshold, which lets "
-        f"{far} of validation people's pairs of two people pass. Of the tested people's it lets pass, by expression: "
-        f"{', '.join(at)}; so part of a difference may be the threshold's. TAR of φ_SN less that of x, in points: "
-        f"{', '.join(words)}."
-    )
-    return f"{table}\n\nA FAR of 0.1 % is at most {rough}.\n\n{expressions}"
+    return f"{table}\n\nA FAR of 0.1 % is at most {rough}."
 
 
 def limits(preset: str, figures: Path) -> str:

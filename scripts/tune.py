@@ -12,7 +12,7 @@ import pandas as pd
 from blindlib.blinders.lntl import LNTL
 from blindlib.blinders.sensitivenets import SensitiveNets
 from blindlib.blinders.training import TrainingSet, pick_device
-from blindlib.common.files import ROOT, build_dir, write_csv, write_parquet
+from blindlib.common.files import ROOT, write_csv, write_parquet
 from blindlib.common.work import track
 from blindlib.data.source import load_source
 from blindlib.data.splits import deal, save_splits

@@ -7,7 +7,7 @@ import pandas as pd
 from blindlib.evaluate.results import COLUMNS
 
 TASKS = {"ID": ("ID", "verification"), "Gender": ("gender", "NN"), "Ethnicity": ("ethnicity", "NN")}
-TASKS |= {f"Emotion ({probe})": ("emotion", probe) for probe in ("NN", "SVM", "RF", "similarity", "ladder")}
+TASKS |= {f"Emotion ({probe})": ("emotion", probe) for probe in ("NN", "SVM", "RF", "ladder")}
 
 
 def result_rows(means, domains=("ID", "Emotion (NN)"), seeds=(0, 1)):

@@ -17,7 +17,7 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from blindlib.blinders import LEACE, LNTL, Representation, SensitiveNets
-from blindlib.blinders.affine import INLP, NAP, SPLINCE, PCAControl, RandomControl
+from blindlib.blinders.affine import INLP, NAP, PCAControl, RandomControl
 from blindlib.blinders.obliviator import Obliviator
 from blindlib.blinders.pull import Pull
 from blindlib.blinders.training import TrainingSet, encode
@@ -266,7 +266,6 @@ CHECKED = [
     LEACE(),
     INLP(rounds=2),
     NAP(share=0.1),
-    SPLINCE(),
     PCAControl(share=0.1),
     RandomControl(share=0.1),
     Obliviator(rounds=1, epochs=1),

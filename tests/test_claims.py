@@ -34,8 +34,8 @@ def result_rows(diffs, rank=50.0):
     return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
 
 
-PAPER = {("SN", f"Emotion ({p})"): 40 for p in ("NN", "SVM", "RF", "similarity")}
-PAPER |= {("LNTL", f"Emotion ({p})"): 60 for p in ("NN", "SVM", "RF", "similarity")} | {("LNTL", "ID"): 80}
+PAPER = {("SN", f"Emotion ({p})"): 40 for p in ("NN", "SVM", "RF")}
+PAPER |= {("LNTL", f"Emotion ({p})"): 60 for p in ("NN", "SVM", "RF")} | {("LNTL", "ID"): 80}
 
 
 def verdicts(diffs=None, study=None, **options):

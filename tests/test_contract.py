@@ -70,15 +70,7 @@ def test_no_circle_inside_a_room():
 def test_the_house_has_few_rooms_and_is_thin():
     top = [path for path in (ROOT / "blindlib").iterdir() if path.name != "__pycache__"]
     assert sum(path.is_dir() for path in top) <= 8 and sum(path.is_file() for path in top) <= 8
-    # 8,000 until detectors of two kinds, planted answers, what explains LNTL's row, LabelNet, Table 2's draws, protocol
-    # A as it runs, LFW's gender, ResNet-50's fast engine and the choice of the best state came in; 9,100 until the
-    # ladder of attackers, the collapsed probe, INLP, NAP, the pull and verdicts of three kinds did; 9,700 until the
-    # bootstrap by person, verification by expression, transfer, SPLINCE, Obliviator, controls, the audit of anybody's
-    # embeddings and the framework figure did; 13,100 until what is damaged, odd, endless, lost, interrupted or not a
-    # number was refused by name, which is one line in seven; 15,400 until an audit's report explained its own words and
-    # HDF5 was read in a process of its own; 15,500 until pairs, scores, names and labels that contradict themselves
-    # were refused, and files of one's own were no longer mapped.
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES) <= 15_800
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES) <= 14_700, "it may only fall"
 
 
 def test_the_names_that_a_preset_may_ask_for_are_those_that_there_are():

@@ -27,7 +27,6 @@ from blindlib.data.facetable import load_facetable
 from blindlib.data.readers.lfw import load_lfw
 from blindlib.data.readers.synth import read_album
 from blindlib.data.splits import load_splits, save_splits
-from blindlib.evaluate.bootstrap import HITS, read_hits, write_hits
 from blindlib.evaluate.results import load_results, save_results
 from blindlib.presets import get_preset
 from blindlib.stages import write_record
@@ -121,8 +120,6 @@ def kept(faces) -> dict:
     write_parquet(build / "pairs.parquet", pd.DataFrame({"left": [0], "right": [1], "same": [True], "fold": [0]}))
     album = SimpleNamespace(root=build, frame=faces.frame)
     write_parquet(build / "album.parquet", faces.frame.assign(yaw=0.5))
-    for name in ("hits", "hits_baseline"):
-        write_hits([pd.DataFrame(dict.fromkeys(HITS, range(9)))], build / f"{name}.parquet")
     for name in ("results", "results_baseline"):
         save_results(result_rows({"x": 90.0, "SN": 80.0}), build / f"{name}.csv")
     for name in ("sn", "lntl"):
@@ -137,8 +134,6 @@ def kept(faces) -> dict:
         "splits.parquet": lambda path: load_splits(path, faces),
         "pairs.parquet": lambda _: Study("smoke").pairs,
         "album.parquet": lambda _: read_album(album),
-        "hits.parquet": read_hits,
-        "hits_baseline.parquet": read_hits,
         "results.csv": load_results,
         "results_baseline.csv": load_results,
         "history_sn.csv": lambda _: load_banks(unlabelled),
@@ -150,7 +145,7 @@ def kept(faces) -> dict:
 
 
 NAMES = (
-    *("faces.parquet", "splits.parquet", "pairs.parquet", "album.parquet", "hits.parquet", "hits_baseline.parquet"),
+    *("faces.parquet", "splits.parquet", "pairs.parquet", "album.parquet"),
     *("results.csv", "results_baseline.csv", "history_sn.csv", "history_lntl.csv"),
     *("bank.safetensors", "bank.json", "01_data_prep.json"),
 )
@@ -199,7 +194,7 @@ def test_every_product_of_the_notebooks_is_among_these_names():
     code = "\n".join(path.read_text("utf-8") for path in (files.ROOT / "blindlib").rglob("*.py"))
     code += "".join(path.read_text("utf-8") for path in (files.ROOT / "notebooks").glob("0*.ipynb"))
     found = set(re.findall(r"build / \\?[\"']([\w.]+\.(?:parquet|csv|json))", code))
-    assert found - {"missed.csv"} <= set(NAMES) and len(found) > 8
+    assert found - {"missed.csv"} <= set(NAMES) and len(found) > 7
 
 
 def test_by_hand_sha256sum_finds_what_blindlib_finds(kept):
@@ -213,9 +208,7 @@ def test_outside_the_build_folder_nothing_is_asked_and_nothing_lies_beside(faces
     """One's own heads and tables stay as they were."""
     faces.save(tmp_path / "own" / "faces.parquet")
     LEACE().fit(np.eye(8)[[0, 1, 2, 3] * 5], [0, 1] * 10).save(tmp_path / "own" / "head")
-    assert sorted(p.name for p in (tmp_path / "own").iterdir()) == [
-        *("faces.parquet", "head.json", "head.md", "head.safetensors")
-    ]
+    assert sorted(p.name for p in (tmp_path / "own").iterdir()) == [*("faces.parquet", "head.json", "head.safetensors")]
     assert len(load_facetable(tmp_path / "own" / "faces.parquet")) == len(faces)
 
 

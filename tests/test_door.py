@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from blindlib import audit, metrics
 from blindlib.blinders import LEACE, LNTL, Representation, SensitiveNets
-from blindlib.blinders.affine import INLP, NAP, SPLINCE, PCAControl, RandomControl
+from blindlib.blinders.affine import INLP, NAP, PCAControl, RandomControl
 from blindlib.blinders.obliviator import Obliviator
 from blindlib.blinders.pull import Pull
 from blindlib.blinders.training import TrainingSet
@@ -19,9 +19,7 @@ from blindlib.common import door
 from blindlib.common.errors import InputError
 from blindlib.data.splits import Split
 from blindlib.evaluate import (
-    bootstrap,
     collapsed_probe,
-    expressions,
     fairness,
     ladder,
     measure,
@@ -29,8 +27,6 @@ from blindlib.evaluate import (
     probes,
     rendered,
     results,
-    similarity,
-    transfer,
     verification,
 )
 from blindlib.settings import LNTLSettings, ProbeSettings, PullSettings, SensitiveNetsSettings
@@ -43,7 +39,6 @@ MAKE = {
     "LNTL": lambda **more: LNTL(**{"settings": LNTLSettings(**TINY), "device": "cpu"} | more),
     "pull": lambda **more: Pull(**{"settings": PullSettings(**PLAIN), "device": "cpu"} | more),
     "LEACE": LEACE,
-    "SPLINCE": SPLINCE,
     "INLP": INLP,
     "NAP": NAP,
     "Obliviator": lambda **more: Obliviator(**{"rounds": 1, "epochs": 1} | more),
@@ -360,9 +355,7 @@ ATTACKS = {  # what is measured of a representation, of a task, on splits, of pe
     "probes": lambda z, task, split, who: probes.run_probes(z, task, [split], QUICK, kinds=("SVM",), identity=who),
     "NN": lambda z, task, split, who: probes.run_probes(z, task, [split], QUICK, kinds=("NN",), identity=who),
     "ladder": lambda z, task, split, who: ladder.climb(z, task, [split], QUICK, who),
-    "similarity": lambda z, task, split, who: similarity.attack_by_similarity(z, task, [split], who),
     "collapsed": lambda z, task, split, who: collapsed_probe.collapsed_probe(z, task, [split], each=9, norms=(1.0,)),
-    "expressions": lambda z, task, split, who: expressions.tar_by_expression(z, [split], MOOD, who),
     "collapse": lambda z, task, split, who: measure.measure_collapse(z, [split]),
 }
 BAD_Z = {name: BAD_X[name][0] for name in ("1e30", "1e60", "NaN", "complex", "text", "1-D", "3-D", "masked")}
@@ -398,7 +391,7 @@ def test_an_attacker_reads_the_same_of_another_layout_and_nothing_of_a_constant(
     assert np.isfinite(dead).all()
 
 
-@pytest.mark.parametrize("name", ["probes", "NN", "ladder", "similarity"])
+@pytest.mark.parametrize("name", ["probes", "NN", "ladder"])
 def test_an_attacker_needs_labels_of_two_classes_people_and_rows_that_are_here(name):
     z, none = Representation.of("x", X), np.empty(0, np.int64)
     for words, task, split, who in (
@@ -421,16 +414,12 @@ def test_an_attacker_needs_labels_of_two_classes_people_and_rows_that_are_here(n
 D, SAME = np.random.default_rng(2).random(50), np.arange(50) % 3 == 0
 FOLD = np.arange(50) % 2
 PAIRS = pd.DataFrame({"left": [0, 1], "right": [1, 2]})
-HITS = pd.DataFrame(
-    {"representation": "x", "probe": "NN", "rotation": FOLD, "seed": 0, "person": FOLD + 2, "truth": SAME, "hit": SAME}
-).astype({"truth": int})
 RESULTS = pd.DataFrame(
     {"probe": "NN", "rotation": [0, 1], "seed": 0, "value": [50.0, 60.0], "chance": 50.0}
     | dict.fromkeys(("n_train_subjects", "n_test_subjects", "n_test"), 9)
 )
 SHOWN = {"rows": np.arange(160), "attractive": Y == 1, "smiling": WHO % 2 == 1}
 HALL = {"x": X, "truth": Y == 1, "share": np.full((160, 1), 1 / 160), "inverse_penalties": (0.1,)}
-VOTES = {"asked": X[:9], "known": X[9:], "codes": Y[9:], "ks": [1, 5]}
 VECTORS = [
     np.where(np.arange(50) == 3, NAN, D),
     np.where(np.arange(50) == 3, INF, D),
@@ -495,23 +484,12 @@ FUNCTIONS = [  # function, arguments that it takes, which of them becomes what
             "seen": [SAME, np.zeros((2, 49))],
         },
     ),
-    (verification.strict_threshold, {"impostors": D, "far": 0.1}, {"impostors": [*VECTORS, D[:0]], "far": NUMBERS}),
     (
         verification.tar_at_far,
         {"curve": verification.roc(D, SAME), "far": 0.1},
         {"curve": [PAIRS, None], "far": NUMBERS},
     ),
     (verification.equal_error_rate, {"curve": verification.roc(D, SAME)}, {"curve": [PAIRS, None]}),
-    (
-        similarity.votes,
-        VOTES,
-        {
-            "asked": MATRICES,
-            "known": [*MATRICES, X[:0], X[9:, :3], X[:20]],
-            "codes": [Y, Y[9:] * 1.0],
-            "ks": [[], [0], [1.5], [999], 3],
-        },
-    ),
     (
         fairness.sample,
         SHOWN | {"count": 8, "bias": 0.7, "rng": np.random.default_rng(0)},
@@ -547,25 +525,10 @@ FUNCTIONS = [  # function, arguments that it takes, which of them becomes what
         },
     ),
     (
-        bootstrap.bootstrap_by_person,
-        {"phi": HITS, "draws": 9},
-        {
-            "phi": [HITS[:0], HITS.drop(columns="hit"), HITS.assign(hit=NAN), HITS.assign(truth=-1)],
-            "draws": [*NUMBERS, 0, 1.5],
-        },
-    ),
-    (bootstrap.compare_intervals, {"hits": HITS}, {"hits": [HITS.drop(columns="person"), HITS.assign(truth=NAN)]}),
-    (
         results.summarise,
         {"frame": RESULTS, "by": ["probe"]},
         {"frame": [RESULTS.assign(value=NAN), RESULTS.assign(value="a"), RESULTS.drop(columns="seed")], "by": [["zz"]]},
     ),
-    (
-        transfer.Source,
-        {"x": X, "attribute": Y, "identity": WHO},
-        {"x": [*MATRICES, X[:0], X[:9]], "attribute": [Y[:9], [None] * 160, Y * NAN], "identity": [WHO[:9], WHO * NAN]},
-    ),
-    (transfer.transfer, {"sources": {}, "blinders": {}, "seeds": (0, 1)}, {"seeds": [(), (-1,), ("a",), 3]}),
     (
         rendered.cross_expression,
         {"x": X, "identity": WHO, "emotion": Y},
@@ -594,7 +557,7 @@ def test_a_wrong_argument_is_refused_by_name(function, given, name, value):
     message = str(refused.value)
     assert "\n" not in message and ("→" in message or "there is no leak" in message)
     named = {**dict.fromkeys(given, False), **{word: True for word in given if word in message.split("→")[0]}}
-    assert any(named.values()) or message.startswith(("frame", "hits", "source's", "leak", "x: is 0")), message
+    assert any(named.values()) or message.startswith(("frame", "leak", "x: is 0")), message
 
 
 def test_a_threshold_lets_no_nan_pass_as_an_impostor():

@@ -6,7 +6,6 @@ Some of the faces and people that notebook 01 shows to dlib: it costs a tenth of
 import numpy as np
 import pytest
 
-from blindlib.settings import SynthSettings
 from blindlib.evaluate import rendered as realism
 from blindlib.presets import PRESETS
 from blindlib.synthfaces.render import render

@@ -168,7 +168,7 @@ def test_the_digest_is_of_code_and_neither_of_prose_nor_of_parameters(run):
 
 def test_a_run_that_changed_settings_is_stored_as_one(run):
     folder, build, figures = run
-    preset = get_preset("smoke", "erasers=['LEACE']")
+    preset = get_preset("smoke", "erasers=['INLP']")
     shutil.copytree(build, build.with_name(preset.name))
     shutil.copytree(figures, figures.with_name(preset.name))
     stages.store_outputs(preset, folder)

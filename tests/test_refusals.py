@@ -23,7 +23,6 @@ from blindlib.blinders import LEACE
 from blindlib.common.errors import InputError, explain, foreseen_in_one_line
 from blindlib.common.files import ROOT, atomic_folder, atomic_path, build_dir, need_space, write_bytes, write_csv
 from blindlib.data.splits import save_splits
-from blindlib.evaluate.bootstrap import HITS, write_hits
 from blindlib.inspection import audit
 from blindlib.presets import get_preset
 from blindlib.report.plots import save_figure
@@ -52,7 +51,6 @@ def audited(folder) -> None:
 
 WRITERS = {
     "results.csv": lambda folder: write_csv(folder / "results.csv", TABLE),
-    "hits.parquet": lambda folder: write_hits([pd.DataFrame(dict.fromkeys(HITS, range(9)))], folder / "hits.parquet"),
     "splits.parquet": lambda folder: save_splits(TABLE.astype(str), folder / "splits.parquet"),
     "bank.safetensors": lambda folder: LEACE().fit(NOISE, np.arange(120) % 2).save(folder / "bank"),
     "00000000.npy": filled,
@@ -189,7 +187,7 @@ def nobody(tmp_path):
 
 WRITES = {
     "x.csv": lambda folder: write_csv(folder / "x.csv", TABLE),
-    "bank.md": lambda folder: LEACE().fit(NOISE, np.arange(120) % 2).save(folder / "bank"),
+    "bank.safetensors": lambda folder: LEACE().fit(NOISE, np.arange(120) % 2).save(folder / "bank"),
     "faces": lambda folder: atomic_folder(folder / "faces").__enter__(),
 }
 

@@ -18,7 +18,7 @@ from blindlib.common.files import write_text
 from blindlib.data.facetable import make_facetable
 from blindlib.data.readers.synth import load_synth
 from blindlib.data.splits import ROLES, Split, deal, load_splits, save_splits
-from blindlib.evaluate.frontier import advice, frontier_points, hypervolumes
+from blindlib.evaluate.frontier import advice, frontier_points
 from blindlib.evaluate.measure import measure_collapse, measure_verification, relative_distances
 from blindlib.evaluate.results import COLUMNS, load_results, save_results, summarise
 from blindlib.metrics import interval
@@ -223,7 +223,6 @@ def test_frontier_points_are_named_by_method_and_strength():
     first = points.set_index(["method", "strength"]).loc[("SN", 0.3)]
     assert (first["id"], first["emotion"], first["chance"]) == pytest.approx((97, 67.5, 50))
     assert frontier_points(rows.query("task == 'ID'").assign(method="SN", strength=1.0)).empty
-    assert hypervolumes(rows.query("task == 'ID'").assign(method="SN", strength=1.0)).empty
 
 
 def frontier_rows(of):
@@ -239,19 +238,6 @@ def frontier_rows(of):
 
 
 FRONTIER = {("x", 0.0): (90, 80), ("SN", 1.0): (90, 50), ("SN", 9.0): (70, 20), ("LEACE", 0.0): (89, 70)}
-
-
-def test_the_hypervolume_is_the_plane_that_a_method_s_points_dominate():
-    table = hypervolumes(frontier_rows(FRONTIER)).set_index("method")
-    assert list(table.index) == ["SN", "LEACE", "x"] and table.loc["x", "hypervolume"] == 0
-    by = []
-    for k in range(
-        -2, 3
-    ):  # SN keeps all and hides a half, or keeps a half and hides all: two rectangles and what they share
-        kept, hidden = (20 + k) / (40 + k), min(1, 1 - k / (60 + k))
-        by.append(100 * (kept * hidden + (1 - kept) * (1 - (30 + k) / (60 + k))))
-    mean, half = interval(np.array(by))
-    assert table.loc["SN"].to_list() == pytest.approx([mean, half]) and 70 < mean < 80
 
 
 def test_the_advice_is_the_blindest_within_the_budget_and_names_what_cannot_be_told_from_it():

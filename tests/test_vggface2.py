@@ -111,7 +111,7 @@ def caffe(dag, frames):
 
 @pytest.fixture(scope="module")
 def folded(keras):
-    """The exact engine: what extraction runs."""
+    """What extraction runs."""
     return fold_norms(deepcopy(keras)).to(memory_format=torch.channels_last)
 
 
@@ -124,16 +124,6 @@ def test_the_port_answers_as_keras_does(keras, folded, frames):
     assert np.abs(pool_frames(folded, frames) - expected).max() <= TOLERANCE
     assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in folded.modules())
     assert not folded.training and not any(p.requires_grad for p in folded.parameters())
-
-
-def test_the_fast_engine_s_embeddings_keep_their_direction(folded, frames):
-    faces = np.concatenate([frames, draw_smooth(14)])
-    exact, x = embed_frames(folded, faces), embed_frames(deepcopy(folded).to(torch.bfloat16), faces)
-    assert x.dtype == np.float32 and np.linalg.norm(x, axis=1) == pytest.approx(1, abs=1e-5)
-    cosines = (exact * x).sum(1)
-    assert cosines.min() >= 0.999 and not np.array_equal(exact, x)
-    centred = [z - exact.mean(0) for z in (exact, x)]
-    assert functional.cosine_similarity(*map(torch.from_numpy, centred)).min() > 0.99, "of what tells images apart, too"
 
 
 def test_the_caffe_flavour_answers_as_the_slow_graph_does(dag, frames, caffe, folder):
@@ -183,13 +173,6 @@ def test_keras_weights_with_the_classifier_load_without_it(layers, keras, folder
     write_h5(folder / "top.h5", layers | {"classifier": top})
     assert torch.equal(load_vggface2(folder / "top.h5").conv1.weight, keras.conv1.weight)
     (folder / "top.h5").unlink()
-
-
-def draw_smooth(count):
-    """uint8 (count, 224, 224, 3): soft colours, as unlike the squares as a photograph is."""
-    small = torch.rand(count, 3, 6, 6, generator=torch.Generator().manual_seed(SEED)) * 255
-    large = functional.interpolate(small, 224, mode="bicubic").clamp(0, 255)
-    return large.byte().permute(0, 2, 3, 1).numpy()
 
 
 def refused(path):
@@ -279,19 +262,15 @@ def test_frames_of_another_size_or_type_are_refused(keras, wrong):
         pool_frames(keras, wrong)
 
 
-def test_the_backbone_finds_its_weights_and_keys_the_store_by_their_bytes(
-    keras, folded, folder, frames, tmp_path, monkeypatch
-):
+def test_the_backbone_finds_its_weights_and_keys_the_store_by_their_bytes(keras, folder, frames, tmp_path, monkeypatch):
     monkeypatch.setenv("BLINDLIB_DATA", str(tmp_path))
     with pytest.raises(InputError, match="blindlib data fetch vggface2"):
         get_backbone("resnet50").weights()
     (tmp_path / "weights").mkdir()
     os.link(folder / "keras.h5", tmp_path / "weights" / "rcmalli_vggface_tf_notop_resnet50.h5")
-    backbone, fast = get_backbone("resnet50"), get_backbone("resnet50-fast")
-    assert backbone.weights().startswith(sha256(folder / "keras.h5")) and backbone.dim == fast.dim == 2048
-    assert fast.weights() != backbone.weights() and fast.alignment == backbone.alignment
+    backbone = get_backbone("resnet50")
+    assert backbone.weights().startswith(sha256(folder / "keras.h5")) and backbone.dim == 2048
     np.testing.assert_allclose(backbone.encode(frames), embed_frames(keras, frames), atol=1e-6)
-    np.testing.assert_array_equal(fast.encode(frames), embed_frames(deepcopy(folded).to(torch.bfloat16), frames))
     left, right = np.array(backbone.alignment.points)[[2, 0]]  # the eyes' outer corners
     assert left[0] + right[0] == pytest.approx(224, abs=1) and right[0] > left[0], "upright, in the middle"
 

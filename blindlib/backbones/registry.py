@@ -50,11 +50,11 @@ def _loaded(load: Callable[[Path], torch.nn.Module], path: Path) -> torch.nn.Mod
 
 
 @cache
-def _folded(load: Callable[[Path], torch.nn.Module], path: Path, dtype: torch.dtype) -> torch.nn.Module:
-    """A ResNet-50, loaded once, as it is fastest: norms folded into convolutions, then brought to a number format."""
-    from blindlib.backbones.vggface2 import fold_norms
+def _resnet50(path: Path) -> torch.nn.Module:
+    """VGGFace2's ResNet-50, loaded once, as it is fastest: norms folded into convolutions."""
+    from blindlib.backbones.vggface2 import fold_norms, load_vggface2  # torchvision takes seconds to import
 
-    return _placed(fold_norms(load(path)).to(dtype))
+    return _placed(fold_norms(load_vggface2(path)))
 
 
 @torch.inference_mode()
@@ -79,12 +79,6 @@ def _weights_file(name: str) -> Path:
     raise InputError(files[0], f"the weights of {WEIGHTS[name].title} not found", f"run `blindlib data fetch {name}`")
 
 
-def _resnet50(name: str, dtype: torch.dtype) -> torch.nn.Module:
-    from blindlib.backbones.vggface2 import load_imagenet, load_vggface2  # torchvision takes seconds to import
-
-    return _folded(load_vggface2 if name == "vggface2" else load_imagenet, _weights_file(name), dtype)
-
-
 def _published(name: str) -> str:
     """SHA-256 of a published file of weights, once it is known to be the publisher's where they give theirs."""
     path = _weights_file(name)
@@ -95,11 +89,11 @@ def _published(name: str) -> str:
     return found
 
 
-def _published_resnet50(name: str, dtype: torch.dtype) -> str:
+def _published_resnet50() -> str:
     """As `_published`, once the file is known to hold such a network; and how it is run."""
-    found = _published(name)
-    _resnet50(name, dtype)
-    return f"{found} {dtype} {_RESNET50_VERSION}"
+    found = _published("vggface2")
+    _resnet50(_weights_file("vggface2"))
+    return f"{found} {_RESNET50_VERSION}"
 
 
 @cache
@@ -157,35 +151,15 @@ BACKBONES = {
             "CC0",
             in_worker=True,
         ),
-        *(
-            Backbone(
-                name,
-                2048,
-                224,
-                alignment.vggface2_alignment(),
-                lambda chips, dtype=dtype: embed_frames(_resnet50("vggface2", dtype), chips),
-                partial(_published_resnet50, "vggface2", dtype),
-                f"ResNet-50 trained on VGGFace2: the paper's{engine}",
-                "weights: Oxford's terms; port by keras-vggface (MIT) or pytorch-mcn",
-            )
-            for name, dtype, engine in (
-                ("resnet50", torch.float32, ""),
-                (
-                    "resnet50-fast",
-                    torch.bfloat16,
-                    ", in bfloat16: for processors that compute in it (AVX512-BF16, AMX)",
-                ),
-            )
-        ),
         Backbone(
-            "resnet50-imagenet",
+            "resnet50",
             2048,
             224,
-            alignment.dlib_alignment(224),
-            lambda chips: embed_frames(_resnet50("resnet50-imagenet", torch.float32), chips),
-            partial(_published_resnet50, "resnet50-imagenet", torch.float32),
-            "torchvision's ResNet-50, ImageNet (IMAGENET1K_V2): not trained on faces",
-            "BSD-3-Clause",
+            alignment.vggface2_alignment(),
+            lambda chips: embed_frames(_resnet50(_weights_file("vggface2")), chips),
+            _published_resnet50,
+            "ResNet-50 trained on VGGFace2: the paper's",
+            "weights: Oxford's terms; port by keras-vggface (MIT) or pytorch-mcn",
         ),
         Backbone(
             "sface",

@@ -1,8 +1,7 @@
 """The paper's backbone: ResNet-50 trained on VGGFace2 (2048-D), from the published weights in a local file.
 
 Two published networks, the Keras port and the Caffe original, share a graph (a stage's stride sits in its first 1 x 1
-convolution) and differ at the border and in BatchNorm. Nothing is unpickled. For comparison, the same size of network
-trained on ImageNet, where nobody's identity is taught.
+convolution) and differ at the border and in BatchNorm. Nothing is unpickled.
 """
 
 from functools import partial
@@ -14,7 +13,6 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.resnet import Bottleneck, ResNet
-from torchvision.transforms.functional import normalize
 
 from blindlib.backbones.keras_file import read_keras
 from blindlib.common.errors import InputError, reason
@@ -24,7 +22,6 @@ from blindlib.common.tensors import LIMIT, read_safetensors, read_state, require
 SIDE = 224  # pixels
 IDENTITIES = 8631  # of VGGFace2's training set: the classes of the published classifiers
 MEAN_BGR = (91.4953, 103.8827, 131.0912)  # of VGGFace2's training pixels, 0..255
-IMAGENET_MEAN_SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's training pixels, RGB, 0..1
 _BLOCKS = [3, 4, 6, 3]
 _FETCH = "run `blindlib data fetch vggface2`"
 _AGAIN = "delete it and run `blindlib data fetch vggface2`"
@@ -64,14 +61,6 @@ class VGGFace2ResNet50(ResNet):
             problem = f"expected uint8 (B, {SIDE}, {SIDE}, 3), RGB; got {came}"
             raise InputError("frames", problem, f"align the faces to {SIDE} x {SIDE}")
         return images.flip(1).float() - torch.tensor(MEAN_BGR, device=images.device).view(1, 3, 1, 1)
-
-
-class ImageNetResNet50(ResNet):
-    """torchvision's ResNet-50, of `load_imagenet`: (B, 3, 224, 224) -> pooled features (B, 2048)."""
-
-    def prepare(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8 RGB frames (B, 3, 224, 224) -> minus ImageNet's mean, over its deviation."""
-        return normalize(images.float() / 255, *IMAGENET_MEAN_SD)
 
 
 def _published(ours: str, is_kernel: bool) -> tuple[str, str, str]:
@@ -173,26 +162,10 @@ def save_safetensors(network: VGGFace2ResNet50, path: Path | str) -> None:
     save_file(state, path, metadata={"flavour": network.flavour})
 
 
-def load_imagenet(path: Path) -> ImageNetResNet50:
-    """torchvision's ResNet-50 (IMAGENET1K_V2), frozen; raises InputError if the file is absent or damaged."""
-    with torch.device("meta"):
-        network = ImageNetResNet50(Bottleneck, _BLOCKS)
-    remedy = "delete it and run `blindlib data fetch resnet50-imagenet`"
-    state = read_state(path, "ResNet-50's weights", remedy)
-    try:
-        network.load_state_dict(state, assign=True)
-    except RuntimeError as error:
-        problem = f"does not hold ResNet-50's weights ({' '.join(str(error).split())[:90]})"
-        raise InputError(path, problem, remedy) from None
-    require_weights(path, network.state_dict(), remedy)
-    network.fc = nn.Identity()
-    return network.eval().requires_grad_(False)
-
-
 def fold_norms(network: ResNet) -> ResNet:
     """A frozen ResNet with each BatchNorm folded into the convolution before it: the same answer up to rounding.
 
-    A tenth faster in float32. In bfloat16 also closer to float32: the norms are folded before anything is rounded.
+    A tenth faster.
     """
     for parent in list(network.modules()):
         for (place, conv), (after, norm) in pairwise(list(parent.named_children())):

@@ -32,9 +32,7 @@ class AffineEraser(Blinder):
         known = codes >= 0
         x = X[known].astype(np.float64)
         who = None if identity is None else encode(identity)[0][known]
-        return self._freeze(x, self._projection(x * _unit(x), codes[known], who))
-
-    def _freeze(self, x: np.ndarray, projection: np.ndarray):
+        projection = self._projection(x * _unit(x), codes[known], who)
         self.bias_ = torch.as_tensor(x.mean(0)).float()
         self.projection_ = torch.as_tensor(projection).float().contiguous()
         self._take_peaks([np.abs(self._map(x)).max()])
@@ -67,55 +65,12 @@ class LEACE(AffineEraser):
         self.bits = bits
 
     def _projection(self, x: np.ndarray, codes: np.ndarray, who: np.ndarray | None) -> np.ndarray:
-        eraser = _leace(x, codes).eraser
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the package still uses torch.jit.script, which PyTorch deprecates
+            from concept_erasure import LeaceFitter
+        onehot = torch.nn.functional.one_hot(torch.as_tensor(codes), codes.max() + 1).double()
+        eraser = LeaceFitter.fit(torch.as_tensor(x), onehot).eraser
         return (eraser.proj_left @ eraser.proj_right).numpy()
-
-
-class SPLINCE(AffineEraser):
-    """Like LEACE, but it leaves the covariance of x with other labels, `demographic`, as it was.
-
-    `fit` takes all rows: those whose y is known say what goes, those whose `demographic` is known what stays; nobody
-    needs both. Where no row has a demographic label, it is LEACE. It does not show that demographic labels are read as
-    well as before by attackers who are trained anew: LEACE itself may cost them nothing.
-
-    Source: Holstege, Ravfogel & Wouters 2025, arXiv 2506.10703: W⁺ V (Uᵀ V)⁻¹ Uᵀ W, here by its complement. That the
-    two covariances may come from different people is our **decision**: faces with emotions often lack other labels.
-    """
-
-    name = "SPLINCE"
-
-    def __init__(self, *, bits=None):
-        self.bits = bits
-
-    def fit(self, X, y, *, identity=None, demographic=None):
-        """Fit on X (N, D), y (N,) to hide and `demographic` (N,) to keep; None or NaN where a label is not known.
-
-        Raises ValueError if the labels to keep vary along the very directions that have to go.
-        """
-        X, codes, _ = self._check(X, y, identity=identity, demographic=demographic)
-        kept = np.full(len(X), -1) if demographic is None else encode(demographic)[0]
-        who = None if identity is None else encode(identity)[0]
-        self._count([np.flatnonzero((codes >= 0) | (kept >= 0))], who, self.classes_)
-        x = X.astype(np.float64)
-        unit = _unit(x)
-        x *= unit
-        known = x[codes >= 0]
-        if len(np.unique(kept[kept >= 0])) < 2:
-            return self._freeze(known / unit, LEACE()._projection(known, codes[codes >= 0], None))
-        fitter = _leace(known, codes[codes >= 0])
-        size, ways = np.linalg.eigh(fitter.sigma_xx.numpy())
-        root = np.sqrt(size.clip(0))
-        whiten = ways * np.divide(1, root, out=np.zeros_like(root), where=size > size[-1] * 1e-12) @ ways.T
-        means = means_by(x[kept >= 0], np.unique(kept[kept >= 0], return_inverse=True)[1])
-        stay = _basis((means - x[kept >= 0].mean(0)) @ whiten)  # spans the covariance with the labels to keep
-        go = _basis(fitter.sigma_xz.numpy().T @ whiten)  # (classes - 1, D)
-        free = go - go @ stay.T @ stay
-        if np.linalg.svd(free)[1].min() < 1e-3:
-            raise ValueError("demographic varies along directions that have to go with y: both cannot be had")
-        removed = go.T @ np.linalg.solve(
-            free @ go.T, free
-        )  # onto `go`, along `stay` and all that is orthogonal to both
-        return self._freeze(known / unit, (ways * root @ ways.T) @ removed @ whiten)
 
 
 class Rounded(AffineEraser):
@@ -240,15 +195,6 @@ class RandomControl(AffineEraser):
         drawn = np.random.default_rng(self.random_state).normal(size=(x.shape[1], _count(self.share, x)))
         ways = np.linalg.qr(drawn)[0]
         return ways @ ways.T
-
-
-def _leace(x: np.ndarray, codes: np.ndarray):
-    """The package's fitter, of x (N, D) and codes (N,): it has the covariances, and LEACE as `eraser`."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the package still uses torch.jit.script, which PyTorch deprecates
-        from concept_erasure import LeaceFitter
-    onehot = torch.nn.functional.one_hot(torch.as_tensor(codes), codes.max() + 1).double()
-    return LeaceFitter.fit(torch.as_tensor(x), onehot)
 
 
 def _unit(x: np.ndarray) -> float:

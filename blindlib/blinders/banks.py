@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.affine import Rounded
+from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.erasers import eraser_representation, find_eraser
 from blindlib.blinders.lntl import LNTL
 from blindlib.blinders.representation import Representation

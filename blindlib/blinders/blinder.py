@@ -1,6 +1,5 @@
 """What the blinders share: scikit-learn's face, files without pickle, and a bank of heads behind one estimator."""
 
-from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import ClassVar
@@ -12,7 +11,6 @@ from safetensors.torch import save
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from blindlib.blinders.card import write_card
 from blindlib.blinders.checkpoints import Checkpoints
 from blindlib.blinders.heads import ResidualHeads
 from blindlib.blinders.representation import Representation
@@ -78,7 +76,7 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return X, codes, classes
 
     def _count(self, splits: list[np.ndarray], identity: np.ndarray | None, classes) -> None:
-        """Remember how many people, by their codes (N,), and images the rows of each split are, for the card."""
+        """Remember how many people, by their codes (N,), and images the rows of each split are."""
         self.images_, self.classes_ = [len(rows) for rows in splits], list(classes)
         self.people_ = None if identity is None else [len(np.unique(identity[rows])) for rows in splits]
 
@@ -137,14 +135,10 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         rounded = to_integers(self._map(X.astype(np.float64), **which), peak, bits)
         return rounded if integers else from_integers(rounded, peak, bits)
 
-    def save(self, path: Path | str, notes: Sequence[str] = ()) -> Path:
-        """Write `path`.safetensors, `path`.json that describes it, and its model card `path`.md; returns the first.
-
-        `notes` are sentences for the card, on what was measured of it. Raises InputError if `path`.md is another text.
-        """
+    def save(self, path: Path | str) -> Path:
+        """Write `path`.safetensors, and `path`.json that describes it; returns the first."""
         check_is_fitted(self)
         file = _weights_file(path)
-        write_card(file.with_suffix(".md"), self, notes)
         write_bytes(file, save(self._arrays() | {"peaks": self.peaks_}))
         meta = {"class": type(self).__name__, "parameters": to_jsonable_python(self.get_params())}
         meta["weights_sha256"] = sha256(file)

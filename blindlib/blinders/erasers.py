@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import has_fit_parameter
 
-from blindlib.blinders.affine import INLP, LEACE, NAP, SPLINCE, PCAControl, RandomControl
+from blindlib.blinders.affine import INLP, LEACE, NAP, PCAControl, RandomControl
 from blindlib.blinders.blinder import in_bits
 from blindlib.blinders.obliviator import Obliviator
 from blindlib.blinders.representation import Representation
 from blindlib.common.errors import InputError
 
-ERASERS = {eraser.name: eraser for eraser in (LEACE, INLP, NAP, SPLINCE, Obliviator, PCAControl, RandomControl)}
+ERASERS = {eraser.name: eraser for eraser in (LEACE, INLP, NAP, Obliviator, PCAControl, RandomControl)}
 
 
 def find_eraser(name: str) -> type:
@@ -21,8 +21,7 @@ def find_eraser(name: str) -> type:
 
     A class of one's own is a scikit-learn transformer with `fit(X, y)`, or `fit(X, y, identity=…)`, and `transform(X)`,
     which gives the same shape. Its `name` (or the class's) stands in tables. It is given the people whose emotion is
-    known; if its `fit` takes `demographic=…` too, gender and ethnicity, it is given all who train heads, with None or
-    NaN for what is not known of them, y included.
+    known.
 
     Raises
     ------
@@ -47,16 +46,15 @@ def eraser_representation(eraser: type, study, bits: int | None = None) -> Repre
     Raises InputError if it changes the shape.
     """
     name, x = name_of(eraser), study.embedded[0].x
-    emotion, frame = study.hidden, study.faces.frame
-    labels = {"identity": frame["identity"], "demographic": frame["gender"] + " " + frame["ethnicity"]}
-    labels = {name: of.to_numpy() for name, of in labels.items() if has_fit_parameter(eraser, name)}
+    emotion, identity = study.hidden, study.faces.frame["identity"].to_numpy()
 
     @cache
     def fitted(split: int):
         rows = study.splits[split].head
-        rows = rows if "demographic" in labels else rows[pd.notna(emotion[rows])]
+        rows = rows[pd.notna(emotion[rows])]
+        labels = {"identity": identity[rows]} if has_fit_parameter(eraser, "identity") else {}
         made = eraser() if bits is None else eraser(bits=bits)
-        return made.fit(x[rows], emotion[rows], **{name: of[rows] for name, of in labels.items()})
+        return made.fit(x[rows], emotion[rows], **labels)
 
     def erased(split: int, rows: np.ndarray) -> np.ndarray:
         z = np.asarray(fitted(split).transform(x[rows]), np.float32)

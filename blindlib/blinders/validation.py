@@ -69,7 +69,10 @@ class ValidationProbes:
         accuracies = [self._probe(half, released) for half in (0, 1)]
         left, right, same = zip(*self.pairs, strict=True)
         distance = (released(left) - released(right)).norm(dim=-1)
-        return {"attribute": np.mean(accuracies, axis=0).max(0), "identity": self._scores(_best_accuracy, same, distance)}
+        return {
+            "attribute": np.mean(accuracies, axis=0).max(0),
+            "identity": self._scores(_best_accuracy, same, distance),
+        }
 
     def _probe(self, half: int, released: Callable) -> np.ndarray:
         """Balanced accuracy of each kind of probe, fitted on one half and tested on the other: (kinds, H)."""

@@ -131,14 +131,6 @@ WEIGHTS = {  # by what `data fetch` calls it
         200,
         ("vggface2.safetensors", "resnet50_ft_dag.pth", "resnet50_scratch_dag.pth"),
     ),
-    "resnet50-imagenet": Weights(
-        "ResNet-50, ImageNet",
-        "resnet50-11ad3fa6.pth",
-        "https://download.pytorch.org/models/resnet50-11ad3fa6.pth",
-        None,
-        "BSD-3-Clause",
-        120,
-    ),
     "sface": Weights(
         "SFace",
         "face_recognition_sface_2021dec.onnx",

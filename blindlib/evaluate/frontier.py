@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 
 from blindlib.evaluate.results import strongest, summarise
-from blindlib.metrics import interval
 
 
 def _kept(results: pd.DataFrame) -> pd.DataFrame:
@@ -31,37 +30,6 @@ def frontier_points(results: pd.DataFrame, chosen: dict[str, list[float]] | None
     own = [(chosen or {}).get(m, ()) if many else () for m, many in zip(points["method"], several, strict=True)]
     picks = zip(own, points["strength"], strict=True)
     return points.assign(chosen=[int(np.isclose(splits, strength).sum()) for splits, strength in picks])
-
-
-def hypervolumes(results: pd.DataFrame) -> pd.DataFrame:
-    """How much of the plane a method's points dominate: `method`, `hypervolume`, `half_width`, in percent, best first.
-
-    The plane's axes are the share of x's verification above chance that is kept and the share of its emotion above
-    chance that is hidden, 0 to 1 each: 100 % keeps all and hides all, x itself has 0. The interval is over rotations;
-    a fold of pairs belongs to the rotation that tests its people. Source: Zitzler & Thiele 1999.
-    """
-    kept = _kept(results)
-    if not {"ID", "emotion"} <= set(kept["task"]):
-        return pd.DataFrame(columns=["method", "hypervolume", "half_width"])
-    rotations = kept.loc[kept["task"] == "emotion", "rotation"].nunique()
-    kept = kept.assign(rotation=kept["rotation"] % rotations, above=kept["value"] - kept["chance"])
-    above = kept.groupby(["rotation", "method", "strength", "task"])["above"].mean().unstack("task")
-    rows = []
-    for method in above.index.get_level_values("method").unique():
-        by = []
-        for rotation, own in above.groupby("rotation"):
-            share = own.xs(method, level="method") / own.loc[(rotation, "x", 0.0)]
-            by.append(_dominated(share["ID"].clip(0, 1).to_numpy(), (1 - share["emotion"]).clip(0, 1).to_numpy()))
-        rows.append((method, *(100 * number for number in interval(by))))
-    table = pd.DataFrame(rows, columns=["method", "hypervolume", "half_width"])
-    return table.sort_values("hypervolume", ascending=False, ignore_index=True)
-
-
-def _dominated(x: np.ndarray, y: np.ndarray) -> float:
-    """Area of the union of the rectangles from the origin to the points (x, y)."""
-    order = np.argsort(x)
-    x, best = x[order], np.maximum.accumulate(y[order][::-1])[::-1]  # the highest point at x or to its right
-    return float((np.diff(x, prepend=0.0) * best).sum())
 
 
 def advice(points: pd.DataFrame, budget: float) -> str:

@@ -158,7 +158,9 @@ def measure_once(representation: Representation, study) -> pd.DataFrame:
     """
     representation = representation.kept(len(study.faces))
     rows = np.arange(len(study.faces))
-    phi = [hashlib.sha256(representation.rows(number, rows)).hexdigest() for number in range(representation.splits or 1)]
+    phi = [
+        hashlib.sha256(representation.rows(number, rows)).hexdigest() for number in range(representation.splits or 1)
+    ]
     sources = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
     key = digest(*phi, repr(study.preset.probes), sha256(study.build / "splits.parquet"), *sources)
     path = study.build / "results" / f"{representation.name.replace(' ', '_')}.{key[:16]}.csv"

@@ -94,7 +94,7 @@ def plant(leak: Leak, people: int, *, dim: int = 512, seed: int = 0) -> tuple[np
     return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32), emotion, identity
 
 
-ERASERS = (LEACE(), INLP(), NAP(), Obliviator(), PCAControl(), RandomControl())  # SPLINCE is LEACE: no labels to keep
+ERASERS = (LEACE(), INLP(), NAP(), Obliviator(), PCAControl(), RandomControl())
 
 
 def calibrate(
@@ -127,9 +127,8 @@ def calibrate(
     few = role == "head"
     for leak, (x, emotion, identity) in zip(leaks, planted, strict=True):
         many, of_many, _ = plant(leak, _MANY, dim=dim, seed=1)
-        labels = {"identity": identity[few], "demographic": np.full(few.sum(), None)}
         for eraser in erasers:
-            known = {name: of for name, of in labels.items() if has_fit_parameter(eraser, name)}
+            known = {"identity": identity[few]} if has_fit_parameter(eraser, "identity") else {}
             z = clone(eraser).fit(x[few], emotion[few], **known).transform(x)
             jobs.append((leak, name_of(type(eraser)), {}, np.asarray(z, np.float32)))
         jobs.append((leak, f"LEACE, {_MANY:,} people", {}, LEACE().fit(many, of_many).transform(x)))

@@ -118,7 +118,9 @@ def run_probes(
 
     done = spread(work, [*networks, *jobs])
     found: dict[tuple[str, str], list[tuple[float, np.ndarray]]] = {}
-    for (kind, view), answers in zip([*(("NN", v) for v, _ in networks), *((k, v) for k, v, _ in jobs)], done, strict=True):
+    for (kind, view), answers in zip(
+        [*(("NN", v) for v, _ in networks), *((k, v) for k, v, _ in jobs)], done, strict=True
+    ):
         found.setdefault((kind, view), []).extend(answers)
     guesses = {_name(*probe): [guess for _, guess in found[probe]] for probe in probes}
     rivals = [found[probe] for probe in probes if probe[0] in ATTACKERS]
@@ -176,10 +178,7 @@ def _move(split: Split, change: Callable[[np.ndarray], np.ndarray]) -> Split:
 
 
 def score(task: Task, split: Split, guess: np.ndarray, identity: np.ndarray) -> dict:
-    """What a probe's guess (test images,) is worth, in percent, with chance and counts: the columns of `run_probes`.
-
-    `tested` (the rows of test images) and `guess` are in it too, for those who resample people.
-    """
+    """What a probe's guess (test images,) is worth, in percent, with chance and counts: the columns of `run_probes`."""
     truth = task.codes[split.test]
     return {
         "rotation": split.rotation,
@@ -191,8 +190,6 @@ def score(task: Task, split: Split, guess: np.ndarray, identity: np.ndarray) -> 
         "n_train_subjects": len(np.unique(identity[split.probe])),
         "n_test_subjects": len(np.unique(identity[split.test])),
         "n_test": len(split.test),
-        "tested": split.test,
-        "guess": guess,
     }
 
 
@@ -248,9 +245,7 @@ def _train_networks(
     member = torch.nn.functional.one_hot(y, classes).sum(1).clamp_min(1)  # (S, C)
     weight = (y.shape[1] / member).gather(1, y) / classes  # balanced
     model = Classifiers(count, seen.shape[-1], settings.nn_hidden, classes, generator)
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=settings.nn_rate, weight_decay=settings.nn_decay, fused=True
-    )
+    optimiser = torch.optim.AdamW(model.parameters(), lr=settings.nn_rate, weight_decay=settings.nn_decay, fused=True)
     batch, steps = min(_BATCH, y.shape[1]), settings.nn_steps
     best = [(-np.inf, np.empty(0, np.int64))] * count
     for step in range(steps):

@@ -106,10 +106,3 @@ def tar_at_far(curve: pd.DataFrame, far: float = 1e-3) -> float:
     With n different pairs a FAR below 1/n means no false accept at all.
     """
     return float(100 * curve.loc[curve["far"] <= far, "tar"].max())
-
-
-@door.takes(impostors=door.some(door.vector), far=door.number(0, 1))
-def strict_threshold(impostors: np.ndarray, far: float) -> float:
-    """The largest threshold t of `distance < t` that lets pass at most a share `far` of impostor distances (pairs,)."""
-    allowed = int(far * len(impostors) + 1e-9)
-    return float(np.partition(impostors, allowed)[allowed]) if allowed < len(impostors) else np.inf

@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from sklearn.base import clone
 
-from blindlib.blinders.affine import INLP, LEACE, NAP, SPLINCE
+from blindlib.blinders.affine import INLP, LEACE, NAP
 from blindlib.blinders.blinder import Blinder, HeadBlinder
 from blindlib.blinders.lntl import LNTL
 from blindlib.blinders.obliviator import Obliviator
@@ -44,7 +44,7 @@ HEADS = (  # what is trained; λ as in the presets, up to where identity suffers
     LNTL(settings=LNTLSettings(strengths=(0.0, 0.01, 0.03), **_SHORT)),
     Pull(settings=PullSettings(strengths=(0.03,), **_SHORT)),
 )
-_KINDS = {kind.__name__: kind for kind in (SensitiveNets, LNTL, Pull, LEACE, SPLINCE, INLP, NAP, Obliviator)}
+_KINDS = {kind.__name__: kind for kind in (SensitiveNets, LNTL, Pull, LEACE, INLP, NAP, Obliviator)}
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def candidates(
             return own.fit_splits(data, budget=budget)
         try:
             fitted = blinder.fit(x[known], task.codes[known], identity=who[known])
-            fitted.classes_ = list(task.classes)  # its card names them, not their codes
+            fitted.classes_ = list(task.classes)  # names, not codes
             return fitted
         except ValueError:
             if isinstance(blinder, Obliviator):  # it refuses where too little would be left: there is no such point

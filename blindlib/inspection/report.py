@@ -160,20 +160,6 @@ class Report:
             sentences.append(f"On people of part report it costs more than the {self.budget:g} % that were allowed.")
         return sentences
 
-    def _head_notes(self) -> list[str]:
-        """What the recommended head's card says of this audit."""
-        dealt = [note for note in self.notes if note.startswith(f"hiding {self.hide}: ")]
-        left = self.others[self.others["label"] == self.hide] if len(self.others) else self.others
-        sentences = [
-            f"The strongest attacker of all that were asked for, with {row.train_people} people, reads "
-            f"{row.value:.1f} % [{row.low:.1f}, {row.high:.1f}] of {row.representation}."
-            for row in left.itertuples()
-        ]
-        measured = (
-            "An audit measured the following on people who trained no head and chose nothing; intervals are of 95 %."
-        )
-        return [measured, self._opening(), *dealt, *self._advice(), *sentences]
-
     def _parts(self) -> list[tuple[str, str, pd.DataFrame]]:
         return [(name, title, getattr(self, name)) for name, title in _TABLES.items() if len(getattr(self, name))]
 
@@ -245,7 +231,7 @@ class Report:
         for name, _, table in self._parts():
             write_csv(below(folder, f"{name}.csv", "table"), table, float_format="%.4f")
         if self.head is not None:
-            self.head.save(folder / "head", self._head_notes())
+            self.head.save(folder / "head")
         write_text(folder / "report.html", self.html(figures))
         write_text(folder / "report.md", text)
         for file in folder.iterdir():
@@ -283,7 +269,7 @@ def _earlier(folder: Path) -> str:
 def _remove_earlier(folder: Path) -> None:
     """Remove what an earlier report left: a head of other embeddings must not stand beside this one."""
     figures = re.findall(r"\]\((\w+\.png)\)", _earlier(folder))
-    heads = [f"head.{suffix}" for suffix in ("safetensors", "json", "md")]
+    heads = [f"head.{suffix}" for suffix in ("safetensors", "json")]
     for name in (*figures, *heads, *(f"{table}.csv" for table in _TABLES), "report.html", "report.md"):
         below(folder, name, "report.md").unlink(missing_ok=True)
 

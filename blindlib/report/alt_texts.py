@@ -33,12 +33,6 @@ ALT_TEXTS = {
     "frequent answer, for both defaults of γ and for equal and slightly unequal classes; a dotted line marks chance.",
     "ladder": "Left, what the strongest of six attackers and their mean reads of the emotion by the number of people "
     "who train it, a line for each representation. Right, all of them with the most people. Dotted lines mark chance.",
-    "tar_by_expression": "Left, the true accept rate by the expression of the probe image, a marker for each "
-    "representation with its interval, at one threshold for all. Right, the same less what x has.",
-    "transfer": "Matrices of Diff, a panel for each eraser and attacker: rows are the pictures it was fitted on, "
-    "columns those it is attacked on, with the number and its half-width in every cell.",
-    "example_pairs": "Six pairs of rendered faces, one below another, with the cosine distance of x, φ_SN and φ_LNTL "
-    "in units of their thresholds beside it: three pairs show one person with two expressions, three show two people.",
     "roc": "Corner of the ROC: true accept rate by false accept rate on a logarithmic axis, a curve for each "
     "representation; the legend gives the true accept rate at a false accept rate of one percent.",
     "frontier": "Scatter plot of verification accuracy (better to the right) against the emotion that the strongest "

@@ -22,7 +22,6 @@ MEANINGS = {  # what a table's column is, for who has not read the notebooks
     "LEACE": "an eraser in closed form: no linear attacker reads emotion of the people it is fitted on",
     "INLP": "an eraser that projects out one linear classifier of emotion after another",
     "NAP": "an eraser of the directions in which one person's pictures differ most",
-    "SPLINCE": "as LEACE, but what x has to do with gender and ethnicity stays",
     "Obliviator": "an eraser that takes out, round by round, what a kernel sees of emotion",
     "PCA": "a control: as many directions as NAP takes are taken out, those that vary least",
     "random": "a control: as many directions as NAP takes are taken out, drawn at random",
@@ -62,4 +61,8 @@ def meanings(names: Iterable[str]) -> dict[str, str]:
     """Say what each of these representations is, by its printed name; unknown ones are left out."""
     known = {name: MEANINGS.get(without_bits(name), "") for name in dict.fromkeys(names)}
     rounded = {name: " rounded to few bits, on one grid for all numbers" for name in known if _BITS.fullmatch(name)}
-    return {printed_name(n): f"{printed_name(without_bits(n))}{rounded[n]}" if n in rounded else text for n, text in known.items() if text}
+    return {
+        printed_name(n): f"{printed_name(without_bits(n))}{rounded[n]}" if n in rounded else text
+        for n, text in known.items()
+        if text
+    }

@@ -28,7 +28,6 @@ COLOURS = {
     "pull": "#882255",
     "INLP": "#332288",
     "NAP": "#999933",
-    "SPLINCE": "#44AA99",
     "Obliviator": "#EE3377",
     "PCA": "#8C6D31",
     "random": "#C7A76C",

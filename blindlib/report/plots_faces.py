@@ -8,20 +8,13 @@ from matplotlib.figure import Figure
 from blindlib.backbones.alignment import Alignment, Steps
 from blindlib.report.plots import (
     COLOURS,
-    GUIDE,
     PHOTOGRAPHS,
     POINTS,
-    THE_PAPER_S,
     WIDTH,
     chance_line,
-    look,
     new_figure,
-    none_without_data,
     pair_histogram,
 )
-from blindlib.synthfaces.render import SIZE
-
-_GAP = 8  # pixels between two example pairs
 
 
 def contact_sheet(frames: np.ndarray, people: list[str], emotions: list[str]) -> Figure:
@@ -57,44 +50,6 @@ def _for_picture(axis: Axes) -> None:
     axis.set(xticks=[], yticks=[])
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)
-
-
-def pair_boxes(count: int, side: int = SIZE) -> list[tuple[int, int, int, int]]:
-    """Where `example_pairs` puts its pairs, in pixels of the saved PNG: left, upper, right, lower; `side` of a face."""
-    tops = [_GAP + n * (side + _GAP) for n in range(count)]
-    return [(0, top, 2 * side, top + side) for top in tops]
-
-
-@none_without_data
-def example_pairs(pairs: pd.DataFrame, faces: np.ndarray) -> Figure:
-    """Pairs of faces, a pair a row, and how far apart x and both φ put them, in units of their thresholds.
-
-    `pairs` are the columns of `evaluate.example_pairs`, `faces` (2 * pairs, S, S, 3) their pictures, the two of a pair
-    in turn: a pixel of a picture is one of the figure, where `pair_boxes` says.
-    """
-    count, side = len(faces) // 2, faces.shape[1]
-    boxes, dpi = pair_boxes(count, side), PHOTOGRAPHS["dpi"]
-    across, high = WIDTH * dpi, boxes[-1][-1] + 60
-    figure, (axis,) = new_figure(height=high / dpi, layout="none", **PHOTOGRAPHS)
-    axis.set_position([0.58, 1 - (boxes[-1][-1] + _GAP / 2) / high, 0.41, boxes[-1][-1] / high])
-    for n, (left, _, right, lower) in enumerate(boxes):
-        picture = figure.add_axes([left / across, 1 - lower / high, (right - left) / across, side / high])
-        picture.imshow(np.hstack(faces[2 * n : 2 * n + 2]), interpolation="nearest", aspect="auto")
-        picture.axis("off")
-    words = pairs.drop_duplicates("pair")
-    words = words["who"].str.replace(" of ", "\nof ") + "\n" + words["left_emotion"] + ", " + words["right_emotion"]
-    names = [name for name in THE_PAPER_S if (pairs["representation"] == name).any()]
-    for n, name in enumerate(names):
-        rows, own = pairs[pairs["representation"] == name], look(name)
-        line = {"color": own["color"], "marker": own["fmt"], "ls": "", "ms": 5, "label": own["label"]}
-        axis.plot(rows["distance"] / rows["threshold"], np.arange(count) + 0.2 * (n - (len(names) - 1) / 2), **line)
-    axis.set(xscale="log", ylim=(count - 0.5, -0.5), xlabel="cosine distance / threshold (logarithmic)")
-    axis.axvline(1, lw=1, **GUIDE)
-    axis.xaxis.set_major_formatter("{x:g}")
-    axis.set_yticks(range(count), words)
-    axis.grid(axis="y", visible=False)
-    axis.legend(loc="lower left", title="left of 1: taken\nfor one person", title_fontsize=8, alignment="left")
-    return figure
 
 
 def alignment(steps: list[Steps], networks: dict[str, Alignment]) -> Figure:

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from blindlib.blinders.blinder import in_bits
 from blindlib.common.files import below, write_csv, write_text
 from blindlib.data.facetable import FaceTable
-from blindlib.blinders.blinder import in_bits
 from blindlib.evaluate.probes import PROBES, SELECTED
 from blindlib.evaluate.results import summarise
 from blindlib.metrics import interval, paired_diff

@@ -1,7 +1,6 @@
 """The page on which a reader chooses: representation, λ, attacker, bias. Its numbers are the rows of the run's CSVs."""
 
 import json
-from html import escape
 
 import altair as alt
 import pandas as pd
@@ -155,45 +154,6 @@ def _sized(chart: alt.LayerChart, height: int) -> alt.LayerChart:
     return chart.properties(width="container", height=height, background="white")
 
 
-def read_examples(env) -> pd.DataFrame:
-    """The rows of `example_pairs.csv`; none of a run on photographs, which shows nobody."""
-    try:
-        return read(env, "example_pairs")
-    except FileNotFoundError:
-        return pd.DataFrame(columns=["pair", "representation", "distance", "threshold", "accepted", "same"])
-
-
-def pairs(examples: pd.DataFrame, methods: set[str]) -> list[dict]:
-    """Every row of `example_pairs.csv` as the menus name its representation, and its place in the file (`row`)."""
-    kept = examples[["pair", "distance", "threshold", "accepted", "same"]].to_dict("records")
-    names = [named(name, methods) for name in examples["representation"]]
-    return [
-        {"representation": name, "strength": strength, "row": n, **row}
-        for n, ((name, strength), row) in enumerate(zip(names, kept, strict=True))
-    ]
-
-
-def album(examples: pd.DataFrame) -> str:
-    """The table of the pairs, in which the page writes what x and the chosen representation make of them, if any."""
-    lines = [
-        f'''<tr><td><img src="_static/pair_{row.pair}.png" width="224" height="112"
-alt="Two rendered faces, {escape(row.who)}: {row.left_emotion} and {row.right_emotion}"></td>
-<th scope="row">{escape(row.who)}: {row.left_emotion}, {row.right_emotion}</th>
-<td data-pair="{row.pair}" data-of="x"></td><td data-pair="{row.pair}" data-of="chosen"></td></tr>'''
-        for row in examples.drop_duplicates("pair").itertuples()
-    ]
-    if not lines:
-        return ""
-    return f"""<h2>Pairs of faces</h2>
-<p>Rendered faces, of nobody, whom no head has seen. A cosine distance up to the threshold, which other people's
-pairs set, makes two pictures "one person". Six pairs illustrate; how often a representation is right stands above.</p>
-<p id="told" aria-live="polite"></p>
-<div class="table-wrapper" tabindex="0" role="region" aria-label="Pairs of faces and their distances">
-<table class="docutils pairs"><thead><tr><th scope="col">Faces</th><th scope="col">Who is shown</th>
-<th scope="col">In x</th><th scope="col" id="in-chosen">In φ(x)</th></tr></thead>
-<tbody>{"".join(lines)}</tbody></table></div>"""
-
-
 class Explorer(SphinxDirective, Pages):
     """Menus, two charts and the chosen numbers with their intervals."""
 
@@ -201,14 +161,12 @@ class Explorer(SphinxDirective, Pages):
         """HTML with its data within, so that it opens from a disk."""
         names = ("table1", "frontier", "attack_curves", "bias_sweep")
         table1, frontier, curves, sweep = (read(self.env, name) for name in names)
-        examples = read_examples(self.env)
-        rows, shown = points(table1, frontier, curves), pairs(examples, trained(frontier))
+        rows = points(table1, frontier, curves)
         biases = [row | {"rows": [["bias_sweep", n]]} for n, row in enumerate(sweep.to_dict("records"))]
         uri = self.env.app.builder.get_relative_uri(self.env.docname, "rows")
         links = {f"{name} {n}": f"{uri}#{row_id(name, n)}" for point in rows + biases for name, n in point["rows"]}
-        links |= {f"example_pairs {pair['row']}": f"{uri}#{row_id('example_pairs', pair['row'])}" for pair in shown}
         charts = {"plane": plane(rows).to_dict(), "case": case(biases).to_dict()}
-        data = {"points": rows, "biases": biases, "pairs": shown, "links": links, "charts": charts}
+        data = {"points": rows, "biases": biases, "links": links, "charts": charts}
         text = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("</", "<\\/")
         menus = "".join(
             f'<label>{words} <select id="choose-{name}"></select></label>' for name, words in _MENUS.items()
@@ -224,7 +182,6 @@ Lines join the λ of a method; those of the chosen one are written beside its po
 <figure class="chart">
 <div id="case" role="img" aria-label="Gap of the case study by bias and representation"></div>
 <figcaption>The case study: each representation as its λ was chosen. Whiskers: 95 % intervals.</figcaption></figure>
-{album(examples)}
 <script id="explorer-data" type="application/json">{text}</script>
 <script src="_static/vega.js"></script>
 <script src="_static/explorer.js"></script>"""

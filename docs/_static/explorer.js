@@ -1,6 +1,6 @@
 // The menus offer what was measured; a choice sets the charts' parameters and writes its numbers.
 (async () => {
-  const { points, biases, pairs, links, charts } = JSON.parse(document.getElementById("explorer-data").textContent);
+  const { points, biases, links, charts } = JSON.parse(document.getElementById("explorer-data").textContent);
   const menu = (name) => document.getElementById(`choose-${name}`);
   const views = {};
   const offer = (name, values, first) => {
@@ -31,28 +31,6 @@
     for (const param of charts[name].params) param.value = chosen[param.name];
     views[name] = (await vegaEmbed(`#${name}`, charts[name], { actions: false, renderer: "svg" })).view;
   };
-  const judge = (of, representation, strength) => {
-    const own = pairs.filter((p) => p.representation === representation && p.strength === strength);
-    for (const cell of document.querySelectorAll(`td[data-of=${of}]`)) {
-      const pair = own.find((p) => p.pair === Number(cell.dataset.pair));
-      if (!pair) { cell.replaceChildren("not measured"); continue; }
-      const link = Object.assign(document.createElement("a"), {
-        href: links[`example_pairs ${pair.row}`], textContent: pair.distance.toFixed(4), className: "num",
-      });
-      const verdict = pair.accepted ? "one person" : "two people";
-      const right = pair.accepted === pair.same;
-      cell.replaceChildren(link, ` (threshold ${pair.threshold.toFixed(4)}): ${verdict}, `,
-        Object.assign(document.createElement("span"), { className: right ? "right" : "wrong", textContent: right ? "✓ right" : "✗ wrong" }));
-    }
-    return own.length ? `${own.filter((p) => p.accepted === p.same).length} of ${own.length} pairs rightly` : "none: not measured";
-  };
-  const look = (representation, strength) => {
-    if (!pairs.length) return;
-    const name = `${representation}${strength === "none" ? "" : `, λ ${strength}`}`;
-    document.getElementById("in-chosen").textContent = `In ${name}`;
-    document.getElementById("told").textContent =
-      `x tells ${judge("x", "x", "none")}; ${name} tells ${judge("chosen", representation, strength)}.`;
-  };
   const show = async () => {
     const representation = menu("representation").value;
     const own = points.filter((p) => p.representation === representation);
@@ -77,7 +55,6 @@
       line(`Gap of the case study${at}`, swept.gap, swept.gap_hw, "points", swept.rows),
       line(`Accuracy of the case study${at}`, swept.acc, swept.acc_hw, "%", swept.rows),
     );
-    look(representation, strength);
     await draw("plane", { representation, strength, attacker });
     await draw("case", { representation, bias });
   };
