@@ -80,7 +80,7 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.images_, self.classes_ = [len(rows) for rows in splits], list(classes)
         self.people_ = None if identity is None else [len(np.unique(identity[rows])) for rows in splits]
 
-    def _take_peaks(self, peaks: Sequence[float]) -> None:
+    def _take_peaks(self, peaks: list[float] | torch.Tensor) -> None:
         self.peaks_ = torch.as_tensor(peaks, dtype=torch.float32).clamp_min(1e-12)
 
     def _check_parameters(self) -> None:
