@@ -9,9 +9,7 @@ from blindlib.blinders.losses import cross_entropy
 # Of the class means, from step to step: at 16 images of a class a step they rest on some 1,000. With 0.9 what a linear
 # attacker reads fell half as fast, on validation people.
 _MEMORY = 0.97
-_MEASURE_EVERY = (
-    10  # steps after which the metric is taken from the running covariance; with 200, eight times the steps
-)
+_MEASURE_EVERY = 10  # steps between updates of the metric; with 200, training took eight times the steps
 _SMOOTHING = 0.1  # of the network's labels: a detector that is sure of its answer has no gradient to give
 _DECAY = 0.1
 

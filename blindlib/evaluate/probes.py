@@ -1,8 +1,8 @@
 """Fresh probes: what NN, SVM, RF and a linear classifier predict from a frozen representation of unseen subjects.
 
 A probe sees its features in one of two views, fitted on the subjects who train it. *Standardised*: every column by its
-mean and deviation, as the paper's rows have it. *Whitened*: the principal directions, each of variance 1. A trained head
-may shrink an attribute into directions of tiny variance, which standardised columns do not show and whitened ones do.
+mean and deviation, as the paper's rows have it. *Whitened*: the principal directions, each of variance 1. A trained
+head may shrink an attribute into directions of tiny variance. Standardised columns hide it there, whitened ones do not.
 
 Classes are balanced, settings are selected on validation subjects, and balanced accuracy is reported on test subjects.
 The *selected* probe is the one of NN, SVM and linear on both views that predicts validation subjects best.
@@ -87,8 +87,8 @@ def run_probes(
     Parameters
     ----------
     probes : tuple of (kind, view)
-        Kinds are `NN`, `SVM`, `RF` and `linear`, views those of `VIEWS`. With several of `ATTACKERS` a row `selected` is added: in every split the one that
-        predicts validation subjects best.
+        Kinds are `NN`, `SVM`, `RF` and `linear`, views those of `VIEWS`. With several of `ATTACKERS` a row `selected`
+        is added: in every split the one that predicts validation subjects best.
     identity : array (N,)
         Only to count subjects.
 
@@ -106,22 +106,20 @@ def run_probes(
     """
     representation.serves(len(splits))
     splits = labelled_splits(splits, task, identity)
-    networks = [(view, _views_of(representation, splits, view)) for kind, view in probes if kind == "NN"]
-    jobs = [(kind, view, number) for kind, view in probes if kind != "NN" for number in range(len(splits))]
+    numbers = range(len(splits))
+    jobs = [(probe, [*numbers]) for probe in probes if probe[0] == "NN"]  # one bank for all splits
+    jobs += [(probe, [number]) for probe in probes if probe[0] != "NN" for number in numbers]
 
-    def work(job):
-        if len(job) == 2:
-            return _train_networks(job[1], task, splits, settings, job[0])
-        kind, view, number = job
-        parts = _view_of(representation, number, splits[number], view)
-        return [_FITTERS[kind](*parts, task, splits[number], settings)]
+    def work(job: tuple) -> list[tuple[float, np.ndarray]]:
+        (kind, view), own = job
+        parts = [_view_of(representation, number, splits[number], view) for number in own]
+        if kind == "NN":
+            return _train_networks(parts, task, splits, settings, view)
+        return [_FITTERS[kind](*parts[0], task, splits[own[0]], settings)]
 
-    done = spread(work, [*networks, *jobs])
-    found: dict[tuple[str, str], list[tuple[float, np.ndarray]]] = {}
-    for (kind, view), answers in zip(
-        [*(("NN", v) for v, _ in networks), *((k, v) for k, v, _ in jobs)], done, strict=True
-    ):
-        found.setdefault((kind, view), []).extend(answers)
+    found: dict[tuple[str, str], list[tuple[float, np.ndarray]]] = {probe: [] for probe in probes}
+    for (probe, _), answers in zip(jobs, spread(work, jobs), strict=True):
+        found[probe] += answers
     guesses = {_name(*probe): [guess for _, guess in found[probe]] for probe in probes}
     rivals = [found[probe] for probe in probes if probe[0] in ATTACKERS]
     if len(rivals) > 1:
@@ -142,10 +140,6 @@ def _view_of(z: Representation, number: int, split: Split, view: str) -> list[np
     train, *others = (z.rows(number, rows) for rows in (split.probe, split.validation, split.test))
     see = VIEWS[view](train)
     return [see(part) for part in (train, *others)]
-
-
-def _views_of(z: Representation, splits: list[Split], view: str) -> list[list[np.ndarray]]:
-    return [_view_of(z, number, split, view) for number, split in enumerate(splits)]
 
 
 def labelled_splits(splits: list[Split], task: Task, identity: np.ndarray | None = None) -> list[Split]:

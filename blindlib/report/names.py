@@ -59,10 +59,10 @@ def shown(name: str) -> str:
 
 def meanings(names: Iterable[str]) -> dict[str, str]:
     """Say what each of these representations is, by its printed name; unknown ones are left out."""
-    known = {name: MEANINGS.get(without_bits(name), "") for name in dict.fromkeys(names)}
-    rounded = {name: " rounded to few bits, on one grid for all numbers" for name in known if _BITS.fullmatch(name)}
-    return {
-        printed_name(n): f"{printed_name(without_bits(n))}{rounded[n]}" if n in rounded else text
-        for n, text in known.items()
-        if text
-    }
+    words = {}
+    for name in dict.fromkeys(names):
+        before = without_bits(name)
+        if before in MEANINGS:
+            rounded = f"{printed_name(before)}, rounded on one grid for all numbers"
+            words[printed_name(name)] = MEANINGS[name] if name == before else rounded
+    return words
