@@ -231,13 +231,6 @@ def readable2(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def sweep_points(rows: pd.DataFrame) -> pd.DataFrame:
-    """The study's rows -> `gap` (points) and `acc` (percent) with their half-widths, by `representation` and `bias`."""
-    groups = rows.groupby(["representation", "bias"], sort=False) if len(rows) else ()
-    points = [{"representation": name, "bias": bias, **_means(part, "gap", "acc")} for (name, bias), part in groups]
-    return pd.DataFrame(points, columns=["representation", "bias", "gap", "gap_hw", "acc", "acc_hw"])
-
-
 def caption(table: str, preset: str, provenance: str) -> str:
     """What stands over `table1`, `table2` or `claims`: what its numbers are, and of what faces."""
     words = {"synthetic": "Rendered faces", "substitute": "Other faces than the paper's", "real": "The paper's data"}
@@ -285,6 +278,21 @@ def _screens(laid_out: pd.DataFrame) -> list[pd.DataFrame]:
     ours = [name for name in laid_out if name == "Chance" or name not in paper_s]
     others = laid_out.set_index("Domain")[ours].T.rename_axis("Representation").reset_index()
     return [paper_s, others] if len(others) > 1 else [paper_s]
+
+
+def paper_part(laid_out: pd.DataFrame) -> pd.DataFrame:
+    """Select the columns of the laid-out Table 1 that the paper has: x, φ_SN, φ_LNTL and their Diff."""
+    return _screens(laid_out)[0]
+
+
+def other_part(laid_out: pd.DataFrame) -> pd.DataFrame:
+    """Lay out the representations of Table 1 that the paper does not have, a line each."""
+    return _screens(laid_out)[-1]
+
+
+def thinned(curves: pd.DataFrame) -> pd.DataFrame:
+    """Keep of ROC curves the points at which the true accept rate changes: what a figure shows of them."""
+    return curves[curves.groupby("representation")["tar"].diff() != 0]
 
 
 def save_table(table: pd.DataFrame, laid_out: pd.DataFrame, folder: Path, name: str, caption: str) -> None:
