@@ -255,7 +255,7 @@ def run(notebook: Path, preset: PresetName = "smoke", changes: Changes = ()) -> 
     """Execute one notebook for a preset; those before it must have run (`make paper` runs all that are out of date)."""
     from blindlib import pipeline
 
-    wanted, path = _preset(preset, changes), notebook.resolve()
+    wanted, path = _preset(preset, changes), notebook.absolute()
     stages = pipeline.appendix()
     if path not in [stage.notebook for stage in stages]:
         stages = [pipeline.Stage(path, path.stem)]
@@ -286,7 +286,7 @@ def compare(committed: Path, fresh: Path) -> None:
 
 @app.command("settle", hidden=True)
 def settle(preset: PresetName = "demo", changes: Changes = ()) -> None:
-    """Train a finished run's heads twice as long and say which cells of Table 1 move (`make settle` calls this)."""
+    """Train a finished run's heads twice as long and say which cells of Table 1 move."""
     import pandas as pd
 
     from blindlib.blinders.banks import fit_longer
@@ -310,7 +310,7 @@ def settle(preset: PresetName = "demo", changes: Changes = ()) -> None:
 
 @app.command("attackers", hidden=True)
 def attackers(preset: PresetName = "demo", changes: Changes = ()) -> None:
-    """Train a finished run's attackers with twice the people and say what of it moves (`make attackers`)."""
+    """Train a finished run's attackers with twice the people and say what of it moves."""
     import pandas as pd
 
     from blindlib.blinders.banks import load_banks, representations
@@ -340,7 +340,7 @@ def attackers(preset: PresetName = "demo", changes: Changes = ()) -> None:
 
 @app.command("ladder", hidden=True)
 def ladder(preset: PresetName = "demo", changes: Changes = ()) -> None:
-    """Every attacker, with 16 people to all, against every representation of a finished run (`make ladder`)."""
+    """Every attacker, with 16 people to all, against every representation of a finished run."""
     from dataclasses import replace
 
     from blindlib.blinders.banks import load_banks, representations

@@ -112,7 +112,7 @@ def code_key(notebook: Path, root: Path = ROOT) -> str:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
         asked = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", ())]
         code = code_of(cells)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         problem = f"does not read as a notebook ({type(error).__name__})"
         raise InputError(notebook, problem, "take the repository's: `git checkout notebooks`") from None
     if not any("PRESET" in "".join(cell["source"]) for cell in asked):
@@ -167,7 +167,7 @@ def run(stages: list[Stage], preset: Preset, data: str = "", only: str = "", roo
     InputError
         If a notebook does not read, or a cell fails: names notebook, cell, error and remedy.
     """
-    build = build_dir(preset.name)
+    known, build = keys(stages, preset, data, root), build_dir(preset.name)
     (build / ".lock").touch(0o600)
     with (build / ".lock").open("w") as lock:
         try:
@@ -175,7 +175,6 @@ def run(stages: list[Stage], preset: Preset, data: str = "", only: str = "", roo
         except BlockingIOError:
             print(f"another run of {preset.name} is going on: waiting for its end", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
-        known = keys(stages, preset, data, root)
         stale = [each for each in stages if left_by(preset, each.name).get("key") != known[each.name]["key"]]
         todo = [each for each in stages if each.name == only] if only else stale
         if todo:
@@ -302,6 +301,10 @@ def _execute(stage, preset: Preset, kernel, number: str, expected: float | None,
         problem, _, remedy = (str(error.evalue).splitlines() or [""])[0].partition(" → ")
         place, remedy = f"{stage.notebook.name}, cell {error.cell_index + 1}", remedy or f"read {running}"
         raise InputError(place, f"{error.ename}: {problem}", remedy) from None
+    except RuntimeError as error:  # of nbclient: a kernel that ends or does not start
+        raise InputError(
+            stage.notebook.name, f"its kernel ended ({error})", "see that there is memory enough"
+        ) from None
     _strip(running)
     running.replace(build / stage.notebook.name)
     seconds, left = round(time.perf_counter() - start, 1), [f"build/{stage.notebook.name}", *_products(journal, preset)]

@@ -43,10 +43,10 @@ from blindlib.evaluate.results import COLUMNS, load_results
 from blindlib.inspection import read
 from blindlib.inspection.hide import load_head
 from blindlib.inspection.reading import check, scan
+from blindlib.pipeline import code_key
 from blindlib.presets import get_preset
 from blindlib.report.compare import _read as read_table
 from blindlib.settings import SensitiveNetsSettings
-from blindlib.stages import _parameters_of
 
 HOUR = float(os.environ.get("BLINDLIB_FUZZ_SECONDS", 0))
 FIRST = int(os.environ.get("BLINDLIB_FUZZ_SEED", 0))
@@ -301,7 +301,7 @@ FILES = {  # a reader's name -> the file that it reads, its content, how that is
         *("checksums-seen.json", lambda: json.dumps({"a.zip": 64 * "0"}).encode()),
         *(plain, lambda path: download._seen(path.parent).get("a.zip")),
     ),
-    "notebook": ("n.ipynb", lambda: json.dumps(NOTEBOOK).encode(), plain, _parameters_of),
+    "notebook": ("n.ipynb", lambda: json.dumps(NOTEBOOK).encode(), plain, code_key),
 }
 LISTS = [  # label files of data sets, in miniature
     *(("manifest", "faces.csv"), ("fairface", "fairface_label_train.csv"), ("cfee", "categories.csv")),

@@ -51,8 +51,8 @@ def test_links_are_followed_where_a_list_names_files_and_are_the_user_s_where_a_
     [
         ["embed"],
         ["run", "notebooks/01_data_prep.ipynb"],
-        ["record"],
-        ["inputs"],
+        ["paper"],
+        ["appendix"],
         ["store"],
         ["settle"],
         ["ladder"],
@@ -69,10 +69,10 @@ def test_an_unknown_part_of_a_preset_s_name_leaves_nothing(tmp_path, words, name
 
 
 def test_an_unknown_ceiling_is_refused_and_pixels_may_stand_beside_rendered_faces(tmp_path):
-    refused = CliRunner().invoke(app, ["inputs", "--preset", "smoke", "-p", "ceiling=../../x"])
+    refused = CliRunner().invoke(app, ["name", "--preset", "smoke", "-p", "ceiling=../../x"])
     assert isinstance(refused.exception, InputError) and "no backbone '../../x'" in str(refused.exception)
     assert not (tmp_path / "build").exists()
-    assert CliRunner().invoke(app, ["inputs", "--preset", "smoke", "-p", "ceiling=pixels16"]).exit_code == 0
+    assert CliRunner().invoke(app, ["name", "--preset", "smoke", "-p", "ceiling=pixels16"]).exit_code == 0
 
 
 def test_the_backbones_that_a_preset_may_name_are_those_that_there_are():
