@@ -55,7 +55,8 @@ lint: setup  ### ruff on code and notebooks
 	@"$$PY" -m ruff check . && "$$PY" -m ruff format --check .
 notebooks: setup  ### after `make paper`: store the run's outputs in notebooks/; nothing is executed
 	@"$$PY" -m blindlib store $(P)
-	@"$$PY" -m nbstripout --keep-output --keep-count --extra-keys "metadata.language_info cell.metadata.execution" notebooks/0*.ipynb
+	@"$$PY" -m nbstripout --keep-output --keep-count --extra-keys "metadata.language_info cell.metadata.execution" \
+	notebooks/0*.ipynb $(wildcard notebooks/appendix/A*.ipynb)
 expected: setup  ### run preset smoke and keep what its checked cells print, for nbval to compare with
 	@"$$PY" -m blindlib paper --preset smoke
 	@"$$PY" scripts/expected.py "$$("$$PY" -m blindlib name --build --preset smoke)" tests/expected/smoke.json

@@ -42,7 +42,6 @@ _KERNEL = {
 }
 _FOLDERS = re.compile(r"(?<![\w.:/<])/(?:[\w.+~@-]+/)+")  # the folders of an absolute path
 _IMPORT = re.compile(r"^[ \t]*(?:from (blindlib[\w.]*) import (\([^)]*\)|.*)|import (blindlib[\w.]*))", re.M)
-_BAR = re.compile(r"%\||\[\d+:\d\d")  # a line of a progress bar
 
 
 @dataclass(frozen=True)
@@ -198,9 +197,12 @@ def _run(stages: list[Stage], todo: list[Stage], preset: Preset, known: dict[str
                 for name in set(stage.after) & set(ends):
                     ends[name].result()  # raises what it raised
                 begun[stage.name].set()
-                alone = sum(each.shares for each in todo) < 2 or not stage.shares
                 number = f"{stages.index(stage) + 1}/{len(stages)} {stage.title}"
-                _execute(stage, preset, kernel, number, expected.get(stage.name), _Shown(bars=alone), known[stage.name])
+                about = f", about {_words(expected[stage.name])}" if stage.name in expected else ""
+                alone = not stage.shares or sum(each.shares for each in todo) == 1
+                print(f"{number}{about}", flush=True)
+                seconds = _execute(stage, preset, kernel, known[stage.name], bars=alone and sys.stderr.isatty())
+                print(f"{number}: {_words(seconds)}", flush=True)
         finally:
             begun[stage.name].set()
 
@@ -224,7 +226,7 @@ def _announce(stages: list[Stage], todo: list[Stage], preset: Preset, root: Path
     """Say how many stages run and about how long; give the seconds of each in the committed run, where there is one."""
     try:
         record = json.loads((root / "figures" / preset.name / "run.json").read_text(encoding="utf-8"))
-        seconds, cores = record["seconds"], record["machine"]["cores"]
+        seconds, cores = record["seconds"] | record.get("appendix_seconds", {}), record["machine"]["cores"]
         words = f", about {_words(wall_seconds(todo, seconds))} on {cores} cores"
     except (OSError, ValueError, LookupError, TypeError):
         seconds, words = {}, ""
@@ -268,48 +270,31 @@ def _kernel(stage: Stage, root: Path) -> Iterator:
             loop.close()
 
 
-class _Shown:
-    """Stderr, without bars of progress where they would print over others or fill a log."""
-
-    def __init__(self, bars: bool):
-        self.bars = bars and sys.stderr.isatty()
-
-    def write(self, text: str) -> None:
-        """Write what is shown."""
-        lines = [line for line in text.splitlines(keepends=True) if line.strip() and not _BAR.search(line)]
-        sys.stderr.write(text if self.bars else "".join(lines))
-
-    def flush(self) -> None:
-        """Flush stderr."""
-        sys.stderr.flush()
-
-
-def _execute(stage, preset: Preset, kernel, number: str, expected: float | None, shown: _Shown, known: dict) -> None:
-    """Execute a stage's notebook by papermill, and write down what it left."""
+def _execute(stage: Stage, preset: Preset, kernel: tuple, known: dict, bars: bool) -> float:
+    """Execute a stage's notebook by papermill, write down what it left, and give its seconds."""
     import papermill as pm
     from papermill.exceptions import PapermillExecutionError
 
-    print(f"{number}{f', about {_words(expected)}' if expected else ''}", flush=True)
     (manager, journal), start, build = kernel, time.perf_counter(), build_dir(preset.name)
-    running, options = build / f"{stage.name}.running.ipynb", {"kernel_name": "python3", "start_timeout": 180}
+    running, done, record = (build / f"{stage.name}{end}" for end in (".running.ipynb", ".ipynb", ".json"))
+    record.unlink(missing_ok=True)  # from here on its products may be of either run
+    options = {"kernel_name": "python3", "start_timeout": 180, "progress_bar": False}
+    shown = sys.stderr if bars else None
     try:
         running.touch(0o600)
-        pm.execute_notebook(
-            stage.notebook, running, parameters(preset), km=manager, progress_bar=False, stderr_file=shown, **options
-        )
+        pm.execute_notebook(stage.notebook, running, parameters(preset), km=manager, stderr_file=shown, **options)
     except PapermillExecutionError as error:
         problem, _, remedy = (str(error.evalue).splitlines() or [""])[0].partition(" → ")
         place, remedy = f"{stage.notebook.name}, cell {error.cell_index + 1}", remedy or f"read {running}"
         raise InputError(place, f"{error.ename}: {problem}", remedy) from None
     except RuntimeError as error:  # of nbclient: a kernel that ends or does not start
-        raise InputError(
-            stage.notebook.name, f"its kernel ended ({error})", "see that there is memory enough"
-        ) from None
+        problem = f"its kernel ended ({error})"
+        raise InputError(stage.notebook.name, problem, "see that there is memory enough") from None
     _strip(running)
-    running.replace(build / stage.notebook.name)
-    seconds, left = round(time.perf_counter() - start, 1), [f"build/{stage.notebook.name}", *_products(journal, preset)]
-    write_json(build / f"{stage.name}.json", {**known, "seconds": seconds, "products": left})
-    print(f"{number}: {_words(seconds)}", flush=True)
+    running.replace(done)
+    seconds, left = round(time.perf_counter() - start, 1), [f"build/{done.name}", *_products(journal, preset)]
+    write_json(record, {**known, "seconds": seconds, "products": left})
+    return seconds
 
 
 def _products(journal: Path, preset: Preset) -> list[str]:

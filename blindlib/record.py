@@ -19,7 +19,7 @@ from blindlib.common.files import (
     write_json,
     write_text,
 )
-from blindlib.pipeline import code_key, code_of, left_by, paper, parameters, wall_seconds
+from blindlib.pipeline import appendix, code_key, code_of, left_by, paper, parameters, wall_seconds
 from blindlib.presets import Preset
 
 _PACKAGES = ("torch", "torchvision", "scikit-learn", "numpy", "pandas", "dlib-bin", "concept-erasure")
@@ -45,7 +45,7 @@ def store_outputs(preset: Preset, folder: Path = ROOT / "notebooks") -> list[str
 
     A stored notebook is the one of `folder` with the parameters that ran and, in every cell of code, what the run
     showed without its stderr, counted as Run All counts. `metadata["blindlib"]` says which preset and which code
-    (`code_digest`) gave the outputs. Either all notebooks are written or none.
+    (`code_digest`) gave the outputs. Either all notebooks are written or none; of the appendix those that ran.
 
     Returns
     -------
@@ -61,7 +61,8 @@ def store_outputs(preset: Preset, folder: Path = ROOT / "notebooks") -> list[str
 
     build, again = build_root() / preset.name, f"make paper PRESET={preset.name.partition('~')[0]}"
     stored, changed = {}, []
-    for path in sorted(folder.glob("0*.ipynb")):
+    main, beyond = sorted(folder.glob("0*.ipynb")), sorted(folder.glob("appendix/A*.ipynb"))
+    for path in [*main, *(path for path in beyond if left_by(preset, path.stem))]:
         left = left_by(preset, path.stem)
         if not left:
             raise InputError(path.name, f"has not run with preset {preset.name}", again)
@@ -72,7 +73,7 @@ def store_outputs(preset: Preset, folder: Path = ROOT / "notebooks") -> list[str
         stored[path] = nbformat.writes(notebook) + "\n"
         if left.get("code") != code_key(path):
             changed.append(path.stem)
-    if not is_recorded(preset, max(stored).stem):
+    if not is_recorded(preset, main[-1].stem):
         raise InputError(figures_dir(preset.name) / "run.json", "is not of this run: it has not ended", again)
     for path, text in stored.items():
         write_text(path, text)
@@ -114,20 +115,22 @@ def write_record(preset: Preset) -> Path:
 
     build, backbone = build_dir(preset.name), get_backbone(preset.backbone)
     faces = load_facetable(build / "faces.parquet")
-    left = {stage.name: left_by(preset, stage.name) for stage in paper()}
-    seconds = {name: each["seconds"] for name, each in left.items()}
+    left = {stage.name: left_by(preset, stage.name) for stage in appendix()}
+    lasted = {name: each["seconds"] for name, each in left.items() if each}
+    seconds = {stage.name: lasted.pop(stage.name) for stage in paper()}
     notes = dict(faces.notes)
     if "roles" in notes:  # without the way to a missing data set
         notes["roles"] = {role: name.split(".")[0] for role, name in notes["roles"].items()}
     return write_json(
         figures_dir(preset.name) / "run.json",
         {
-            "key": left[max(left)]["key"],
+            "key": left[paper()[-1].name]["key"],
             "preset": preset.name.partition("~")[0],
             "settings": preset.changed,
             "backbone": f"{backbone.name}: {backbone.source}",
             "seeds": preset.seeds,
             "seconds": {**seconds, "total": round(wall_seconds(paper(), seconds), 1)},
+            "appendix_seconds": lasted,
             "dominated_by": max(seconds, key=seconds.get),
             "versions": {"python": platform.python_version(), **{package: version(package) for package in _PACKAGES}},
             "machine": {

@@ -100,6 +100,12 @@ def test_what_changed_runs_with_what_depends_on_it_and_nothing_else(root, capfd)
     assert ran(root) == ["one"], "the same key, so nothing follows"
     (root / "build" / "smoke" / "four.txt").write_text("")
     assert ran(root) == ["four"] and ran(root, only="two") == ["two"] and ran(root) == []
+    before = (root / "four.ipynb").read_text()
+    write_notebook(root / "four.ipynb", WRITE.format(name="four", module="second"), "1 / 0")
+    with pytest.raises(InputError):
+        ran(root)
+    (root / "four.ipynb").write_text(before)
+    assert ran(root) == ["four"], "what a failed run wrote is not taken for the earlier run's"
 
 
 def test_settings_and_data_are_part_of_every_key(root):
