@@ -228,8 +228,8 @@ def appendix(preset: PresetName = "demo", changes: Changes = ()) -> None:
 
 def _end(preset, ran: bool) -> None:
     """Write a finished run's `run.json`, where it is not written yet, and print its tables."""
-    from blindlib import record
     from blindlib.common.files import build_dir, figures_dir, from_root, write_text
+    from blindlib.report import record
 
     figures, summary = figures_dir(preset.name), build_dir(preset.name) / "summary.txt"
     if ran or not summary.is_file() or not record.is_recorded(preset, "06_celeba_fairness"):
@@ -265,7 +265,7 @@ def run(notebook: Path, preset: PresetName = "smoke", changes: Changes = ()) -> 
 @app.command("store", hidden=True)
 def store(preset: PresetName = "demo", changes: Changes = ()) -> None:
     """Put the outputs of a finished run into notebooks/, executing nothing (`make notebooks` calls this)."""
-    from blindlib.record import store_outputs
+    from blindlib.report.record import store_outputs
 
     wanted = _preset(preset, changes)
     for stage in store_outputs(wanted):

@@ -8,11 +8,11 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from blindlib import record
 from blindlib.common.errors import InputError
 from blindlib.common.files import ROOT, dataset_place, write_json, write_text
 from blindlib.pipeline import code_key
 from blindlib.presets import get_preset
+from blindlib.report import record
 
 PATHS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
 TABLE = "from blindlib.metrics import people_needed\npeople_needed"

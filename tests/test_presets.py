@@ -91,7 +91,7 @@ def test_a_change_that_cannot_be_is_refused_in_one_line(changes, words):
 
 def test_what_make_runs_every_time_starts_without_the_heavy_libraries():
     code = (
-        "import sys; from blindlib import record; from blindlib.cli import app; "
+        "import sys; from blindlib.report import record; from blindlib.cli import app; "
         "app(['name', '--preset', 'demo'], standalone_mode=False); "
         "print(*sys.modules)"
     )
