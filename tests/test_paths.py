@@ -128,7 +128,7 @@ def test_a_report_takes_the_place_of_an_earlier_one_and_of_nobody_else_s(tmp_pat
     assert check_folder(tmp_path) == tmp_path
 
 
-def test_a_folder_that_is_refused_loses_nothing_and_an_audit_s_loses_what_has_our_names_alone(tmp_path):
+def test_a_folder_that_is_refused_or_holds_an_audit_loses_nothing(tmp_path):
     ours, theirs = (
         (".report.md.a1b2c3d4.tmp.md", ".notes.a1b2c3d4.tmp"),
         (".app.00000000.tmp.bak", ".a.c.00000000.tmp.d"),
@@ -144,7 +144,7 @@ def test_a_folder_that_is_refused_loses_nothing_and_an_audit_s_loses_what_has_ou
         before.remove(tmp_path / gone)
     (tmp_path / "report.md").write_text("# What these embeddings give away\n")
     check_folder(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"report.md", theirs[1]}
+    assert {path.name for path in tmp_path.iterdir()} == {"report.md", *ours, theirs[1]}
 
 
 def test_somebody_called_na_is_a_person_in_an_audit_s_labels(tmp_path):
