@@ -154,10 +154,10 @@ def published(preset: str, figures: Path) -> str:
 
 
 def settled(preset: str, figures: Path) -> str:
-    """What longer training of the heads moves (`make settle`), if it was run."""
+    """What longer training of the heads moves (`blindlib settle`), if it was run."""
     path = figures / preset / "settled.csv"
     if not path.is_file():
-        return "`make settle` was not run for these figures."
+        return "`blindlib settle` was not run for these figures."
     moved, table = pd.read_csv(path), pd.read_csv(figures / preset / "table1.csv")
     now = table[table["protocol"] == "B"].set_index(["domain", "representation"])["mean"]
     rows, columns = moved.to_dict("records"), ("mean ± half_width", "longer")
@@ -176,10 +176,10 @@ def settled(preset: str, figures: Path) -> str:
 
 
 def attackers(preset: str, figures: Path) -> str:
-    """What twice the people who train the attackers read, and which verdicts it changes (`make attackers`)."""
+    """What twice the people who train the attackers read, and which verdicts it changes (`blindlib attackers`)."""
     path = figures / preset / "attackers.csv"
     if not path.is_file():
-        return "`make attackers` was not run for these figures."
+        return "`blindlib attackers` was not run for these figures."
     cells, names = pd.read_csv(path), ("NN", "SVM", "RF", "strongest")
     words = {(row.representation, row.domain): f"{row.mean:.1f} → {row.twice:.1f}" for row in cells.itertuples()}
     lines = [
