@@ -14,7 +14,9 @@ from blindlib.evaluate.probes import SELECTED, VIEWS, Task, run_probes
 from blindlib.metrics import balanced_accuracy
 from blindlib.settings import ProbeSettings
 
-SETTINGS = ProbeSettings(nn_hidden=(16, 8), nn_steps=160, nn_decay=0.1, rf_trees=60, rf_leaf=(1, 5), rf_features=0.3)
+SETTINGS = ProbeSettings(
+    nn_hidden=(16, 8), nn_steps=480, nn_rate=1e-2, nn_decay=0.1, rf_trees=60, rf_leaf=(1, 5), rf_features=0.3
+)
 SVM = (("SVM", "standardised"),)
 
 
@@ -50,9 +52,8 @@ def test_the_whitened_view_finds_what_was_shrunk_between_correlated_columns():
     turned = x * np.array([1e-3, 1, 1, 1, 1, 1, 1, 1], np.float32)
     turned = turned @ np.linalg.qr(np.random.default_rng(5).normal(size=(8, 8)))[0].astype(np.float32)
     rows = {(row["probe"], row["rotation"]): row["balanced_accuracy"] for row in probe(turned, task, splits, identity)}
-    for split in (0, 1):
-        assert max(rows[name, 0] for name in ("NN", "SVM", "RF")) < 50
-        assert min(rows[name, 0] for name in ("NN whitened", "SVM whitened", SELECTED)) > 85
+    assert max(rows[name, 0] for name in ("NN", "SVM", "RF")) < 50
+    assert min(rows[name, 0] for name in ("NN whitened", "SVM whitened", SELECTED)) > 85
 
 
 def test_views_are_fitted_on_training_subjects():
@@ -113,9 +114,7 @@ def test_test_subjects_teach_a_probe_nothing():
     moved = x.copy()
     moved[splits[0].head] += 50
     for a, b in zip(probe(x, task, splits[:1], identity), probe(moved, other, splits[:1], identity), strict=True):
-        assert a["top_share"] == b["top_share"], (
-            "the guesses are the same whatever the test labels and head subjects are"
-        )
+        assert a["top_share"] == b["top_share"], "no guess depends on test labels or on head subjects"
 
 
 def test_the_selected_probe_is_the_one_that_predicts_validation_subjects_best():

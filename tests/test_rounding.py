@@ -56,7 +56,7 @@ def test_every_method_releases_at_most_so_many_values_and_the_same_after_loading
             with pytest.raises(ValueError, match="without bits"):
                 fitted.transform(x, integers=True)
             continue
-        assert 2 ** (bits - 1) - 1 <= len(np.unique(phi)) <= 2**bits - 1
+        assert 2 ** (bits - 2) <= len(np.unique(phi)) <= 2**bits - 1
         integers = fitted.transform(x, integers=True)
         step = np.float32(float(fitted.peaks_[0]) / levels(bits))
         np.testing.assert_array_equal(integers.astype(np.float32) * step, phi)

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from sklearn.covariance import ledoit_wolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics.pairwise import rbf_kernel
@@ -45,11 +44,15 @@ def standardised(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
 def whitened(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Fit the whitened view on train (N, D): a map of (M, D) to (M, D), float32.
 
-    The covariance is shrunk as Ledoit & Wolf 2004; directions below a rank-revealing limit are not blown up.
+    The covariance is not shrunk: shrinking it hides what varies least. Directions in which train does not vary, up to
+    the precision of float32, become 0.
     """
     centre = train.mean(0)
-    size, ways = np.linalg.eigh(ledoit_wolf(train.astype(np.float64))[0])
-    ways = (ways / np.sqrt(np.maximum(size, 1e-12 * size[-1]))).astype(np.float32)
+    size, ways = np.linalg.eigh(np.atleast_2d(np.cov(train.astype(np.float64), rowvar=False)))
+    scale = np.zeros_like(size)
+    varies = size > max(1e-12 * size[-1], 1e-30)
+    scale[varies] = 1 / np.sqrt(size[varies])
+    ways = (ways * scale).astype(np.float32)
     return lambda z: (z - centre) @ ways
 
 
