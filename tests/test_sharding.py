@@ -34,7 +34,8 @@ from blindlib.backbones.registry import BACKBONES, embed_frames
 @functools.cache
 def network(dtype):
     from torchvision.models.resnet import Bottleneck
-    from blindlib.backbones.vggface2 import ImageNetResNet50, fold_norms
+    from blindlib.backbones.vggface2 import ImageNetResNet50
+    from blindlib.common.tensors import fold_norms
 
     torch.manual_seed(0)
     network = ImageNetResNet50(Bottleneck, [3, 4, 6, 3])

@@ -11,6 +11,7 @@ import torch
 from blindlib.backbones import alignment, compactnet
 from blindlib.common.errors import InputError
 from blindlib.common.files import data_dir, sha256
+from blindlib.common.tensors import fold_norms
 from blindlib.data.catalogue import WEIGHTS
 from blindlib.synthfaces.render import FACE_WINDOW
 
@@ -52,8 +53,6 @@ def _loaded(load: Callable[[Path], torch.nn.Module], path: Path) -> torch.nn.Mod
 @cache
 def _folded(load: Callable[[Path], torch.nn.Module], path: Path, dtype: torch.dtype) -> torch.nn.Module:
     """A ResNet-50, loaded once, as it is fastest: norms folded into convolutions, then brought to a number format."""
-    from blindlib.backbones.vggface2 import fold_norms
-
     return _placed(fold_norms(load(path)).to(dtype))
 
 
