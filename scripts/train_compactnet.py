@@ -14,7 +14,6 @@ from torch import nn
 from blindlib.backbones.compactnet import (
     DIM,
     LABEL_WEIGHTS,
-    SHARE,
     WEIGHTS,
     CompactNet,
     LabelNet,
@@ -71,9 +70,8 @@ def train(network: CompactNet, images: torch.Tensor, labels: torch.Tensor, recip
 
     def answers(index: torch.Tensor, shift: tuple[int, int] = (0, 0)) -> list[torch.Tensor]:
         batch = to_input(images[index].to(device), shift).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16, enabled=network.training):
-            features = network.maps(batch)[1].mean((2, 3))
-        return [classifier(features.float()) for classifier in classifiers]
+        features = network.maps(batch)[1].mean((2, 3))
+        return [classifier(features) for classifier in classifiers]
 
     for epoch in range(recipe.epochs):
         network.train()
@@ -153,25 +151,19 @@ Written by `make backbone`, with the weights beside it.
   [SynthFaces](../../synthfaces/DATASHEET.md) (two genders, three groups; four in five with the person's habitual
   expression), rendered from seed {r.seed}. They have no other role: nobody of a preset is among them. Real faces: none.
 * **How**: softmax over the people, {r.epochs} epochs, batches of {r.batch}, SGD with momentum, one cycle up to
-  {r.rate}; bfloat16; the crop moved by up to 4 pixels. Not trained on expressions.
+  {r.rate}; the crop moved by up to 4 pixels. Not trained on expressions.
 * **Verification**: {mean:.2f} ± {deviation:.2f} % (mean and s.d. over ten folds, LFW's protocol) on {people:,}
   people of a population that no preset uses. Chance: 50.
-* **What it gives away**: expression, gender and group can be read from x; notebook 02 says how well. That is by choice:
-  the last map alone verifies as well, says less of emotion. Tried, and read by linear probes of people who have no role
-  (world 778; ID, gender and group from 300 people, emotion from 230):
+* **What it leaks**: expression, gender and group can be predicted from x; notebook 02 says how well. That is by choice.
+  The last map alone leaks less of emotion. We measured on people who have no role (world 778): ID by LFW's protocol,
+  the rest by a network of two hidden layers on whitened x, five splits, balanced accuracy in percent:
 
   | x | numbers | ID | gender | group | emotion |
   | --- | --- | --- | --- | --- | --- |
-  | the last map | 256 | 98.2 | 92.2 | 80.4 | 69.8 |
-  | and the one below, 2 x 2 parts | 768 | 98.0 | 93.7 | 82.2 | 85.7 |
-  | and the one below, 4 x 4 parts | 2304 | 97.8 | 94.3 | 84.2 | 90.8 |
-  | that, in its 256 principal directions | 256 | 97.5 | 93.2 | 79.4 | 86.6 |
-  | **the same, the map below weighted {SHARE}** | 256 | 97.8 | 92.6 | 76.0 | 84.1 |
-  | 128 directions between people, 128 within | 256 | 97.5 | 92.8 | 80.7 | 86.1 |
-  | the same from a network that sees colour | 256 | 98.7 | 91.9 | 73.7 | 81.3 |
-
-  The paper's x reads 99 % of gender and of ethnicity. Gender and group stay below that here; labelnet, which may train
-  on 26,400 labelled photographs, reads 99 and 94 of new photographs: they are in the face, but x does not keep them.
+@ROWS@
+* **The world was changed for it**: the paper's x predicts gender and ethnicity with 99 %. Ours did with 93 and 80 %,
+  because the genders and groups of SynthFaces differed too little where the network looks. We raised the shifts of
+  the traits between the brows and the chin, and of melanin, weighted by how far each moves x.
 * **Made on**: {machine}, {minutes:.0f} minutes.
 * **Use**: experiments on rendered faces. It has never seen a person; it must not be used on people.
 """

@@ -17,9 +17,10 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 from blindlib.backbones.registry import embed_frames, get_backbone, pool_frames
-from blindlib.backbones.vggface2 import fold_norms, load_vggface2, save_safetensors
+from blindlib.backbones.vggface2 import load_vggface2, save_safetensors
 from blindlib.common.errors import InputError
 from blindlib.common.files import sha256
+from blindlib.common.tensors import fold_norms
 
 FIXTURE = Path(__file__).parent / "fixtures" / "resnet50_keras.npz"
 TORCH = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}

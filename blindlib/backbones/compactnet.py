@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from blindlib.common.errors import InputError
-from blindlib.common.tensors import read_safetensors, require_weights
+from blindlib.common.tensors import fold_norms, read_safetensors, require_weights
 
 WEIGHTS = Path(__file__).parent / "weights" / "compactnet.safetensors"
 LABEL_WEIGHTS = WEIGHTS.with_name("labelnet.safetensors")
@@ -107,7 +107,10 @@ class LabelNet(CompactNet):
 
 
 def load_compactnet(path: Path = WEIGHTS, network: type[CompactNet] = CompactNet) -> CompactNet:
-    """A trained network, frozen; raises InputError if the file is absent, damaged or of another shape."""
+    """Load a trained network, frozen, its norms folded.
+
+    Raises InputError if the file is absent, damaged or of another shape.
+    """
     network, remedy = network(), "run `make backbone`"
     state = read_safetensors(path, "CompactNet's weights", remedy)[0]
     require_weights(path, state, remedy)
@@ -116,7 +119,7 @@ def load_compactnet(path: Path = WEIGHTS, network: type[CompactNet] = CompactNet
     except RuntimeError as error:
         problem = f"does not hold CompactNet's weights ({' '.join(str(error).split())[:90]})"
         raise InputError(path, problem, remedy) from None
-    return network.eval().requires_grad_(False)
+    return fold_norms(network.eval())
 
 
 def load_labelnet(path: Path = LABEL_WEIGHTS) -> CompactNet:

@@ -11,6 +11,7 @@ import torch
 from blindlib.backbones import alignment, compactnet
 from blindlib.common.errors import InputError
 from blindlib.common.files import data_dir, sha256
+from blindlib.common.tensors import fold_norms
 from blindlib.data.catalogue import WEIGHTS
 from blindlib.synthfaces.render import FACE_WINDOW
 
@@ -52,7 +53,7 @@ def _loaded(load: Callable[[Path], torch.nn.Module], path: Path) -> torch.nn.Mod
 @cache
 def _resnet50(path: Path) -> torch.nn.Module:
     """VGGFace2's ResNet-50, loaded once, as it is fastest: norms folded into convolutions."""
-    from blindlib.backbones.vggface2 import fold_norms, load_vggface2  # torchvision takes seconds to import
+    from blindlib.backbones.vggface2 import load_vggface2  # torchvision takes seconds to import
 
     return _placed(fold_norms(load_vggface2(path)))
 

@@ -5,13 +5,11 @@ convolution) and differ at the border and in BatchNorm. Nothing is unpickled.
 """
 
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.resnet import Bottleneck, ResNet
 
 from blindlib.backbones.keras_file import read_keras
@@ -160,16 +158,3 @@ def save_safetensors(network: VGGFace2ResNet50, path: Path | str) -> None:
     """Write the weights under torchvision's names, with the flavour in the metadata, for `load_vggface2`."""
     state = {name: value.contiguous() for name, value in network.state_dict().items()}
     save_file(state, path, metadata={"flavour": network.flavour})
-
-
-def fold_norms(network: ResNet) -> ResNet:
-    """A frozen ResNet with each BatchNorm folded into the convolution before it: the same answer up to rounding.
-
-    A tenth faster.
-    """
-    for parent in list(network.modules()):
-        for (place, conv), (after, norm) in pairwise(list(parent.named_children())):
-            if isinstance(norm, nn.BatchNorm2d):
-                setattr(parent, place, fuse_conv_bn_eval(conv, norm))
-                setattr(parent, after, nn.Identity())
-    return network.requires_grad_(False)

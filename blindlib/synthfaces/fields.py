@@ -7,18 +7,24 @@ _MASK = 0xFFFFFFFF
 
 def bell(x, y, sx, sy):
     """Gaussian bump exp(−(x/sx)² − (y/sy)²)."""
-    return torch.exp(-((x / sx).square() + (y / sy).square()))
+    return _fall((x / sx).square_() + (y / sy).square_())
 
 
 def hump(x, width):
     """Gaussian bump in one coordinate, exp(−(x/width)²)."""
-    return torch.exp(-(x / width).square())
+    return _fall((x / width).square_())
+
+
+def _fall(x: torch.Tensor) -> torch.Tensor:
+    """Return exp(−x) in the place of x, capped at 80: beyond 87 the result is denormal and exp ten times slower."""
+    return x.clamp_max_(80).neg_().exp_()
 
 
 def edge(x, width):
     """Smooth step: 0 below −width, 1 above +width, cubic between."""
-    t = (x * (0.5 / width) + 0.5).clamp(0, 1)
-    return t * t * (3 - 2 * t)
+    t = (x * (0.5 / width)).add_(0.5).clamp_(0, 1)
+    square = t * t
+    return t.mul_(-2).add_(3).mul_(square)
 
 
 def band(x, half, width):
