@@ -236,7 +236,7 @@ def caption(table: str, preset: str, provenance: str) -> str:
     words = {"synthetic": "Rendered faces", "substitute": "Other faces than the paper's", "real": "The paper's data"}
     faces = words[provenance]
     texts = {
-        "table1": f"Table 1, preset {preset}: balanced accuracy in % ± 95 % interval [published]; {faces}.",
+        "table1": f"Table 1, preset {preset}: balanced accuracy in % ± 95 % interval [published]. {faces}.",
         "table2": f"Table 2, preset {preset}: attractiveness, in % ± 95 % interval [published]. {faces}. Eq. Opp. is "
         "how far the two TPRs are apart, without sign; its ± is that of the gap with its sign.",
         "claims": f"The paper's claims, preset {preset} ({provenance} data). Replicated: the whole 95 % interval keeps "
