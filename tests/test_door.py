@@ -345,7 +345,7 @@ ROWS = [np.flatnonzero(np.isin(WHO, part)) for part in np.split(PEOPLE, [10, 17,
 SPLIT = Split(0, 0, *ROWS)
 TASK = probes.Task("emotion", Y.astype(np.int64), ["a", "b"])
 QUICK = ProbeSettings(
-    nn_hidden=(4,), nn_epochs=2, svm_c=(1.0,), rf_trees=2, rf_leaf=(1,), ladder=("linear",), ladder_people=(10**6,)
+    nn_hidden=(4,), nn_steps=4, svm_c=(1.0,), rf_trees=2, rf_leaf=(1,), ladder=("linear",), ladder_people=(10**6,)
 )
 MOOD = np.where(Y == 0, "neutral", "fear").astype(object)
 STUDY = SimpleNamespace(
