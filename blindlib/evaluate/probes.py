@@ -34,6 +34,7 @@ ATTACKERS = ("NN", "SVM", "linear")  # on both views, of which validation subjec
 SELECTED = "selected"
 _SHRINKAGE = ("auto", 1e-4)  # of the linear probe: shrunk, and not: shrinking hides what varies least
 _BATCH = 132
+_ENOUGH = 5  # rows a dimension, from which the whitened view does not shrink the covariance
 
 
 def standardised(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
@@ -45,11 +46,14 @@ def standardised(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
 def whitened(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Fit the whitened view on train (N, D): a map of (M, D) to (M, D), float32.
 
-    The covariance is shrunk as Ledoit & Wolf 2004; directions below a rank-revealing limit are not blown up.
+    The directions are those of the sample covariance. Shrinking it would hide what varies least. It is shrunk, as
+    Ledoit & Wolf 2004, only where there are fewer than five rows a dimension. Directions without variance go.
     """
-    centre = train.mean(0)
-    size, ways = np.linalg.eigh(ledoit_wolf(train.astype(np.float64))[0])
-    ways = (ways / np.sqrt(np.maximum(size, 1e-12 * size[-1]))).astype(np.float32)
+    centre, rows = train.mean(0), train.astype(np.float64)
+    covariance = ledoit_wolf(rows)[0] if len(rows) < _ENOUGH * rows.shape[1] else np.cov(rows, rowvar=False)
+    size, ways = np.linalg.eigh(np.atleast_2d(covariance))
+    least = max(1e-12 * size[-1], 1e-30)
+    ways = (ways * np.where(size > least, 1 / np.sqrt(np.maximum(size, least)), 0)).astype(np.float32)
     return lambda z: (z - centre) @ ways
 
 
