@@ -18,6 +18,7 @@ from blindlib.stages import imports_of, module_file, modules_used
 
 MODULES = sorted((ROOT / "blindlib").rglob("*.py"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
+APPENDIX = sorted((ROOT / "notebooks" / "appendix").glob("A*.ipynb"))
 # A room imports only from the rooms before it; those on one line do not import each other.
 ORDER = (
     {"common"},
@@ -127,7 +128,7 @@ def test_nothing_is_unpickled_or_randomised_globally():
         assert not forbidden.search(code), path
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *APPENDIX], ids=lambda p: p.stem)
 def test_a_notebook_tells_and_the_package_does(path):
     cells = nbformat.read(path, as_version=4).cells
     code = [cell for cell in cells if cell.cell_type == "code"]
@@ -140,7 +141,7 @@ def test_a_notebook_tells_and_the_package_does(path):
         assert "sys.path" not in cell.source and "pip " not in cell.source
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *APPENDIX], ids=lambda p: p.stem)
 def test_parameters_are_one_tagged_cell_of_literals(path):
     cells = [c for c in nbformat.read(path, as_version=4).cells if "parameters" in c.metadata.get("tags", [])]
     assert len(cells) == 1

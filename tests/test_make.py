@@ -102,11 +102,11 @@ def test_no_value_is_run_and_each_arrives_as_it_was_given(make, tmp_path, text, 
     names = ("PRESET", "SETTINGS", "LFW", "DATA", "VENV", "P", "TESTS", "STRIP", "ANYTHING")
     values = {name: f"{name} {text.format(pwned=pwned)}" for name in names}
     words = [f"{name}={value}" for name, value in values.items()] if given == "command line" else []
-    targets = ("settle", "paper", "check", "site", "notebooks", "expected", "help", "data", "unit")
+    targets = ("attackers", "paper", "check", "site", "notebooks", "expected", "help", "data", "unit")
     lines = make(*targets, *words, **({} if words else values))
     assert not pwned.exists(), lines
     text = "\n".join(lines)
-    assert f"<settle><--preset><{values['PRESET']}><-p><{values['SETTINGS']}>" in text
+    assert f"<attackers><--preset><{values['PRESET']}><-p><{values['SETTINGS']}>" in text
     where = "LFW=<{LFW}> DATA=<{DATA}>" if words else "LFW=<> DATA=<unset>"  # other programs have a DATA too
     assert where.format(**values) in text
 

@@ -61,12 +61,11 @@ def test_a_changed_csv_changes_the_texts_and_a_number_that_is_no_row_s_is_refuse
     assert readme.filled(mark, tmp_path) == mark.replace("?", "12.3")
     with pytest.raises(KeyError, match="0 rows"):
         readme.filled(mark.replace("SN", "nobody"), tmp_path)
-    (tmp_path / "demo" / "settled.csv").unlink()
     assert "not run" in readme.settled("demo", tmp_path)
 
 
 def test_longer_training_of_other_heads_than_table_1_s_is_called_so(tmp_path):
-    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "appendix").mkdir(parents=True)
     row = {
         "domain": "ID",
         "representation": "SN",
@@ -74,9 +73,9 @@ def test_longer_training_of_other_heads_than_table_1_s_is_called_so(tmp_path):
         "half_width": 0.4,
         "longer": 96.0,
         "mean": 97.1,
-        "settled": False,
+        "stays": False,
     }
-    pd.DataFrame([row]).to_csv(tmp_path / "run" / "settled.csv")
+    pd.DataFrame([row]).to_csv(tmp_path / "run" / "appendix" / "longer.csv")
     for mean, own in ((97.1, True), (97.3, False)):
         pd.DataFrame([row | {"mean": mean}]).to_csv(tmp_path / "run" / "table1.csv")
         assert ("earlier run" not in readme.settled("run", tmp_path)) == own
@@ -174,14 +173,14 @@ def test_help_shows_what_a_reader_calls_and_make_s_own_commands_still_run():
     shown = set(re.findall(r"^\W*([a-z]+) {2,}", run("--help").stdout.partition("Commands")[2], re.M))
     assert shown == {"data", "synth", "audit", "embed", "miniatures", "run"}
     called = set(re.findall(r"-m blindlib (\w+)", (ROOT / "Makefile").read_text())) - shown
-    assert called == {"inputs", "name", "record", "compare", "settle", "attackers", "ladder", "store", "lab"}
+    assert called == {"inputs", "name", "record", "compare", "attackers", "ladder", "store", "lab"}
     for name in called:
         assert run(name, "--help").returncode == 0
     assert re.fullmatch(r"blindlib \d+\.\d+\.\d+\n", run("--version").stdout)
 
 
 TERMS = (
-    *("φ_SN", "φ_LNTL", "pull", "LEACE", "INLP", "NAP", "Obliviator", "Diff", "protocol A", "protocol B"),
+    *("φ_SN", "φ_LNTL", "centre loss", "LEACE", "INLP", "NAP", "Obliviator", "Diff", "protocol A", "protocol B"),
     *("strongest", "ladder", "rotation", "TAR", "FAR", "EER", "Eq. Opp.", "labelnet", "paper"),
 )
 

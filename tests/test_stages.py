@@ -50,7 +50,7 @@ def test_a_run_leaves_tables_figures_and_a_record(undisturbed):
         for suffix in suffixes[:2] if name in pictures else suffixes:  # of photographs no PDF
             assert (figures / f"{name}.{suffix}").stat().st_size > 60, f"{name}.{suffix}"
     of_demo, here = ({path.stem for path in folder.iterdir()} for folder in (ROOT / "figures" / "demo", figures))
-    by_other_commands = {"settled", "attackers", "attackers_claims", "ladder"}
+    by_other_commands = {"appendix", "settled", "attackers", "attackers_claims", "ladder"}
     assert not of_demo - here - by_other_commands, "smoke runs whatever demo runs"
     record = json.loads((figures / "run.json").read_text())
     assert set(record["seconds"]) == {*NAMES, "total"} and record["data"]["name"] == "SynthFaces"
@@ -119,10 +119,6 @@ def test_a_run_with_other_settings_has_folders_of_its_own_and_takes_up_an_eraser
     assert set(rows["domain"]) == set(one["domain"]) and rows["mean"].notna().all() and rows["diff"].notna().all()
     assert two.set_index("representation").loc["means", ["acc", "eq_opp"]].notna().all()
     assert points.set_index("method").loc["means", ["id", "emotion"]].notna().all()
-    planted = pd.read_csv(figures / "planted_own.csv").set_index(["method", "leak", "reading"])["value"].sort_index()
-    assert planted["means", "linear", "linear"].max() < 60 < planted["x", "linear", "linear"].max()
-    assert planted["means", "product", "RBF"].item() > 60, "it takes out means alone"
-    assert planted["means", "none"][["linear", "RBF"]].sub(20).abs().max() < 5
     assert "means" in (figures / "table1.md").read_text() and "erasers=" in (figures / "table1.md").read_text()
     record = json.loads((figures / "run.json").read_text())
     assert record["preset"] == "smoke" and record["settings"] == preset.changed
