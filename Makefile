@@ -28,7 +28,7 @@ export OMP_WAIT_POLICY := PASSIVE
 $(if $(wildcard notebooks/01_data_prep.ipynb)$(value BLINDLIB_CHECKOUT),,$(error no checkout is here: `make -C CHECKOUT` \
   runs in its folder, `make -f` does not))
 
-.PHONY: help setup paper run lab data lint test unit pythons long notebooks expected check attackers ladder backbone bench readme site clean
+.PHONY: help setup paper run lab data lint test unit pythons long notebooks expected check appendix attackers ladder backbone bench readme site clean
 
 help:  ## show this list
 	@echo "make TARGET [PRESET=demo|smoke|open|paper|paper+dlib|…] [DATA=/path] [LFW=/path] [MANIFEST=/path]"
@@ -103,6 +103,9 @@ check: setup  ## run the preset afresh beside build/ and say where it differs fr
 	@rm -rf build/check
 	@$(MAKE) --no-print-directory paper BLINDLIB_BUILD=build/check BLINDLIB_FIGURES=build/check/figures
 	@name=$$("$$PY" -m blindlib name $(P)) && "$$PY" -m blindlib compare "figures/$$name" "build/check/figures/$$name"
+
+appendix: setup  ## after `make paper`: run the notebooks beyond the paper; figures go to figures/PRESET/appendix
+	@for notebook in notebooks/appendix/A*.ipynb; do "$$PY" -m blindlib run "$$notebook" $(P); done
 
 attackers: setup  ## after `make paper`: train attackers with twice the people, say which cells and verdicts move
 	@"$$PY" -m blindlib attackers $(P)

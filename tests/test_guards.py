@@ -59,9 +59,9 @@ def test_probes_of_shuffled_labels_predict_at_chance(world):
 
 
 def test_sensitivenets_released_hides_weak_and_strong_leaks_and_invents_none():
-    settings = SensitiveNetsSettings(rounds=8, patience=3, per_class=16)
+    settings = SensitiveNetsSettings(rounds=4, patience=4)
     leaks = (Leak("linear", 1.0), Leak("linear", 8.0), Leak("none"))
-    table = calibrate([SensitiveNets(3.0, settings=settings)], leaks, dim=64, erasers=())
+    table = calibrate([SensitiveNets(1.0, settings=settings)], leaks, dim=64, erasers=())
     attacks = table[table["view"] != ""].set_index(["method", "bits", "leak"])["value"].sort_index()
     assert attacks["x", "float", "linear"].max() > 90
     assert attacks["SN", "6", "linear"].max() <= MOST

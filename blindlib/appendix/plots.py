@@ -107,7 +107,7 @@ def frontier(points: pd.DataFrame, coloured: tuple[str, ...]) -> Figure:
     for axis, bits in zip(axes, panels, strict=False):
         own = points[points["bits"] == bits].reset_index(drop=True)
         for method, part in own.groupby("method", sort=False):
-            shade = colour(method) if method in coloured else "#AAAAAA"
+            part, shade = part.sort_values("strength"), colour(method) if method in coloured else "#AAAAAA"
             style = {"fmt": f"{shape(method)}-", "ms": 5, "lw": 0.8, "elinewidth": 0.5, "color": shade}
             axis.errorbar(part["id"], part["emotion"], part["emotion_hw"], part["id_hw"], **style)
         _accuracy_axis(axis, low, high)
