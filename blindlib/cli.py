@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -33,15 +34,6 @@ def _preset(name: str, changes: list[str]):
     from blindlib.presets import get_preset
 
     return get_preset(name, "; ".join(changes))
-
-
-def _begin(name: str, changes: list[str]):
-    """The preset of a run that begins or goes on, once the litter of killed ones is gone."""
-    from blindlib.common.files import remove_litter_of
-
-    wanted = _preset(name, changes)
-    remove_litter_of(wanted.name)
-    return wanted
 
 
 def _version(wanted: bool) -> None:
@@ -163,7 +155,6 @@ def embed(preset: str = typer.Option(..., help="smoke, demo, open or paper")) ->
     """
     from blindlib.backbones.torchrun import embed_preset
 
-    _begin(preset, [])
     report = embed_preset(preset)
     if report:
         typer.echo(report)
@@ -181,33 +172,72 @@ def miniatures(
     typer.echo(f"wrote {write_miniatures(out, people=people, seed=seed)}")
 
 
-@app.command("inputs", hidden=True)
-def inputs(preset: PresetName = "smoke", changes: Changes = ()) -> None:
-    """Write down what every stage of a run depends on; stop with one clear line if its data or weights are not here.
-
-    A stage of which something is lost or damaged is set back, for make to run it again.
-    """
+def _fingerprint(preset) -> str:
+    """Text that changes when a preset's data or weights do; InputError where they are not here."""
     from blindlib.common.files import ROOT, below, sha256
     from blindlib.presets import DATA_SETS
-    from blindlib.stages import set_back, write_inputs
 
-    wanted = _begin(preset, changes)
-    for name in sorted(DATA_SETS.difference(*(wanted.sources or {}).values())):
+    for name in sorted(DATA_SETS.difference(*(preset.sources or {}).values())):
         if os.environ.get(f"BLINDLIB_{name.upper()}"):
-            typer.echo(f"note: {name} was named, but preset {preset} does not read it", err=True)
-    if wanted.synth is not None:  # all of it is in the repository: there is no need to load PyTorch
+            typer.echo(f"note: {name} was named, but preset {preset.name} does not read it", err=True)
+    files = [ROOT / "requirements.lock"]
+    if preset.synth is not None:  # all of it is in the repository: there is no need to load PyTorch
         folder = ROOT / "blindlib" / "backbones" / "weights"
-        files = [below(folder, f"{name}.safetensors", "preset") for name in (wanted.backbone, wanted.ceiling)]
-        weights = "\n".join(sha256(file) for file in files if file.is_file())  # pixels have none
-        state = f"SynthFaces {wanted.synth}\n{weights}\n"
+        files += [below(folder, f"{name}.safetensors", "preset") for name in (preset.backbone, preset.ceiling)]
+        state = f"SynthFaces {preset.synth}"
     else:
         from blindlib.backbones.registry import get_backbone
         from blindlib.data.source import source_state
 
-        state = source_state(wanted) + get_backbone(wanted.backbone).weights() + "\n"
-    write_inputs(wanted, state)
-    for line in set_back(wanted):
-        typer.echo(f"note: {line}", err=True)
+        state = source_state(preset) + get_backbone(preset.backbone).weights()
+    files += [_module_of(name.partition(":")[0]) for name in preset.erasers if ":" in name]
+    return "\n".join([state, *(f"{sha256(file)}  {file.name}" for file in files if file.is_file())])  # pixels have none
+
+
+def _module_of(name: str) -> Path:
+    """The file of a module that holds an eraser from outside."""
+    from importlib.util import find_spec
+
+    try:
+        return Path(find_spec(name).origin)
+    except (ImportError, ValueError, AttributeError, TypeError):
+        raise InputError("erasers", f"there is no module {name!r}", "put its folder on PYTHONPATH") from None
+
+
+@app.command("paper")
+def paper(preset: PresetName = "demo", changes: Changes = ()) -> None:
+    """Run the paper's notebooks that are out of date, then print its tables (`make paper` calls this)."""
+    from blindlib import pipeline
+
+    wanted = _preset(preset, changes)
+    ran = pipeline.run(pipeline.paper(), wanted, _fingerprint(wanted))
+    _end(wanted, bool(ran))
+
+
+@app.command("appendix")
+def appendix(preset: PresetName = "demo", changes: Changes = ()) -> None:
+    """Run the paper's notebooks and those of notebooks/appendix that are out of date (`make appendix` calls this)."""
+    from blindlib import pipeline
+    from blindlib.common.files import figures_dir, from_root
+
+    wanted = _preset(preset, changes)
+    ran = pipeline.run(pipeline.appendix(), wanted, _fingerprint(wanted))
+    _end(wanted, bool(ran))
+    typer.echo(f"{from_root(figures_dir(wanted.name) / 'appendix')}: up to date")
+
+
+def _end(preset, ran: bool) -> None:
+    """Write a finished run's `run.json`, where it is not written yet, and print its tables."""
+    from blindlib.common.files import build_dir, figures_dir, from_root, write_text
+    from blindlib.report import record
+
+    figures, summary = figures_dir(preset.name), build_dir(preset.name) / "summary.txt"
+    if ran or not summary.is_file() or not record.is_recorded(preset, "06_celeba_fairness"):
+        from blindlib.report.tables import summary_text
+
+        write_text(summary, summary_text(figures))
+        record.write_record(preset)
+    typer.echo(f"\n{summary.read_text(encoding='utf-8')}\n{from_root(figures)}: up to date")
 
 
 @app.command("name", hidden=True)
@@ -223,17 +253,19 @@ def name(preset: PresetName = "smoke", changes: Changes = (), build: bool = Fals
 @app.command("run")
 def run(notebook: Path, preset: PresetName = "smoke", changes: Changes = ()) -> None:
     """Execute one notebook for a preset; those before it must have run (`make paper` runs all that are out of date)."""
-    from blindlib.stages import run_stage
+    from blindlib import pipeline
 
-    wanted = _begin(preset, changes)
-    typer.echo(f"{notebook.stem} ({wanted.name})", err=True)
-    run_stage(notebook, wanted)
+    wanted, path = _preset(preset, changes), notebook.absolute()
+    stages = pipeline.appendix()
+    if path not in [stage.notebook for stage in stages]:
+        stages = [pipeline.Stage(path, path.stem)]
+    pipeline.run(stages, wanted, _fingerprint(wanted), only=path.stem)
 
 
 @app.command("store", hidden=True)
 def store(preset: PresetName = "demo", changes: Changes = ()) -> None:
     """Put the outputs of a finished run into notebooks/, executing nothing (`make notebooks` calls this)."""
-    from blindlib.stages import store_outputs
+    from blindlib.report.record import store_outputs
 
     wanted = _preset(preset, changes)
     for stage in store_outputs(wanted):
@@ -254,7 +286,7 @@ def compare(committed: Path, fresh: Path) -> None:
 
 @app.command("attackers", hidden=True)
 def attackers(preset: PresetName = "demo", changes: Changes = ()) -> None:
-    """Train a finished run's attackers with twice the people and say what of it moves (`make attackers`)."""
+    """Train a finished run's attackers with twice the people and say what of it moves."""
     import pandas as pd
 
     from blindlib.blinders.banks import load_banks, representations
@@ -284,7 +316,7 @@ def attackers(preset: PresetName = "demo", changes: Changes = ()) -> None:
 
 @app.command("ladder", hidden=True)
 def ladder(preset: PresetName = "demo", changes: Changes = ()) -> None:
-    """Every attacker, with 16 people to all, against every representation of a finished run (`make ladder`)."""
+    """Every attacker, with 16 people to all, against every representation of a finished run."""
     from dataclasses import replace
 
     from blindlib.appendix import plots as appendix_plots
@@ -310,19 +342,10 @@ def ladder(preset: PresetName = "demo", changes: Changes = ()) -> None:
 @app.command("lab", hidden=True)
 def lab() -> None:
     """Become JupyterLab, on this machine alone, its kernels' sockets in a private folder (make calls this)."""
-    from blindlib.common.litter import scratch_folder_to_keep
-
-    os.environ["JUPYTER_RUNTIME_DIR"] = str(scratch_folder_to_keep())
+    place = tempfile.gettempdir()  # the path of a socket has at most 103 characters
+    os.environ["JUPYTER_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="blindlib-", dir=place if len(place) < 25 else "/tmp")
     options = ["--ServerApp.ip=127.0.0.1", "--KernelManager.transport=ipc"]
     os.execv(sys.executable, [sys.executable, "-m", "jupyter", "lab", *options])
-
-
-@app.command("record", hidden=True)
-def record(preset: PresetName = "smoke", changes: Changes = ()) -> None:
-    """Write run.json beside a run's tables (make calls this)."""
-    from blindlib.stages import write_record
-
-    typer.echo(f"wrote {write_record(_preset(preset, changes))}", err=True)
 
 
 def main() -> None:

@@ -51,8 +51,9 @@ class Study:
 
     @cached_property
     def embedded(self) -> list[EmbeddingSet]:
-        """The backbone's embeddings and the ceiling's: extracted once, then read from the store."""
-        return embed_all(self.faces, [get_backbone(name) for name in (self.asked.backbone, self.asked.ceiling)])
+        """The backbone's embeddings, and the upper bound's where the preset has one: extracted once, then loaded."""
+        names = filter(None, (self.asked.backbone, self.asked.ceiling))
+        return embed_all(self.faces, [get_backbone(name) for name in names])
 
     @cached_property
     def x(self) -> Representation:
@@ -60,9 +61,9 @@ class Study:
         return Representation.of("x", self.embedded[0].x, 0.0)
 
     @cached_property
-    def ceiling(self) -> Representation:
-        """What there is to read in the faces: of rendered ones by a network that knows the labels, or the pixels."""
-        return Representation.of(self.asked.ceiling.rstrip("0123456789"), self.embedded[1].x)
+    def ceilings(self) -> list[Representation]:
+        """The upper bound of what a probe can predict from the faces: the pixels, say; none in some presets."""
+        return [Representation.of(self.asked.ceiling.rstrip("0123456789"), set_.x) for set_ in self.embedded[1:]]
 
     @property
     def hidden(self) -> np.ndarray:

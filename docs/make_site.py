@@ -17,7 +17,7 @@ from sphinx.cmd.build import build_main
 
 import blindlib
 from blindlib.common.errors import InputError, foreseen_in_one_line
-from blindlib.common.files import ROOT, damage
+from blindlib.common.files import ROOT
 from blindlib.common.processes import one_line_when_interrupted
 
 PAGES = (
@@ -54,10 +54,7 @@ def stage(figures: Path, build: Path, source: Path) -> None:
         _write(source / _place(ROOT / page), with_files(text, (ROOT / page).parent, source))
     for notebook in sorted((ROOT / "notebooks").glob("0*.ipynb")):
         executed = build / notebook.name
-        problem = damage(executed)
-        if problem not in ("", "not found"):
-            print(f"note: {executed}: {problem}; the committed notebook stands in for it", file=sys.stderr)
-        text = (notebook if problem else executed).read_text(encoding="utf-8")
+        text = (executed if executed.is_file() else notebook).read_text(encoding="utf-8")
         _write(source / "notebooks" / notebook.name, json.dumps(readied(json.loads(text), source)))
     bundle = vl_convert.javascript_bundle()
     _write(source / "_static" / "vega.js", f"(() => {{{bundle}}})();")  # its one-letter names must not be the page's

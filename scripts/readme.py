@@ -179,10 +179,10 @@ def settled(preset: str, figures: Path) -> str:
 
 
 def attackers(preset: str, figures: Path) -> str:
-    """What twice the people who train the attackers read, and which verdicts it changes (`make attackers`)."""
+    """What twice the people who train the attackers read, and which verdicts it changes (`blindlib attackers`)."""
     path = figures / preset / "attackers.csv"
     if not path.is_file():
-        return "`make attackers` was not run for these figures."
+        return "`blindlib attackers` was not run for these figures."
     cells, names = pd.read_csv(path), ("NN", "SVM", "RF", "strongest")
     words = {(row.representation, row.domain): f"{row.mean:.1f} → {row.twice:.1f}" for row in cells.itertuples()}
     lines = [

@@ -4,16 +4,20 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from filelock import FileLock
 from PIL import Image
 
+from blindlib import pipeline
 from blindlib.common.files import ROOT, dataset_dir, sha256
 from blindlib.data.facetable import FaceTable, make_facetable
 from blindlib.data.readers.lfw import FOLDERS
@@ -61,7 +65,26 @@ def make(folder: Path, *words: str, check: bool = True) -> subprocess.CompletedP
 
 
 def ran(done: subprocess.CompletedProcess) -> list[str]:
-    return [name for name in NAMES if f"{name} (smoke)" in done.stderr]
+    titles = {f"{number}/6 {title}": name for number, (name, title, *_) in enumerate(pipeline._PAPER, 1)}
+    return [titles[line] for line in done.stdout.splitlines() if line in titles]
+
+
+def alive(mark: str) -> list[psutil.Process]:
+    """The processes whose environment carries a mark, MARK=…."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get("MARK") == mark:
+                found.append(process)
+    return found
+
+
+def left_after(mark: str, seconds: float = 5) -> list[psutil.Process]:
+    """What is alive after so many seconds, or nothing as soon as nothing is."""
+    end = time.monotonic() + seconds
+    while (found := alive(mark)) and time.monotonic() < end:
+        time.sleep(0.1)
+    return found
 
 
 def tables(folder: Path) -> dict[str, bytes]:
@@ -72,7 +95,7 @@ def tables(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory) -> Path:
     """One smoke run, shared by all tests that look at it; they copy what they change."""
-    return once(tmp_path_factory, "undisturbed", lambda folder: (folder / "log").write_text(make(folder).stderr))
+    return once(tmp_path_factory, "undisturbed", lambda folder: (folder / "log").write_text(make(folder).stdout))
 
 
 def save_noise(path: Path, seed: int, side: int = 40) -> None:
@@ -155,6 +178,6 @@ def pytest_collection_modifyitems(items):
     if not os.environ.get("BLINDLIB_LONG"):
         for item in items:
             if item.get_closest_marker("long"):
-                item.add_marker(pytest.mark.skip(reason="`make long` runs it"))
+                item.add_marker(pytest.mark.skip(reason="BLINDLIB_LONG=1 runs it"))
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])

@@ -6,8 +6,9 @@ import pandas as pd
 
 from blindlib.evaluate.results import COLUMNS
 
-TASKS = {"ID": ("ID", "verification"), "Gender": ("gender", "NN"), "Ethnicity": ("ethnicity", "NN")}
-TASKS |= {f"Emotion ({probe})": ("emotion", probe) for probe in ("NN", "SVM", "RF", "ladder")}
+TASKS = {"ID": ("ID", "verification"), "Gender": ("gender", "NN whitened"), "Ethnicity": ("ethnicity", "NN whitened")}
+TASKS |= {f"Emotion ({probe})": ("emotion", probe) for probe in ("NN", "SVM", "RF")}
+TASKS |= {"Emotion (whitened)": ("emotion", "selected")}
 
 
 def result_rows(means, domains=("ID", "Emotion (NN)"), seeds=(0, 1)):

@@ -510,7 +510,7 @@ def test_what_the_system_refuses_has_a_remedy(tmp_path, code, words):
 
 def test_the_command_line_ends_with_code_one(tmp_path):
     run = subprocess.run(
-        [sys.executable, "-m", "blindlib", "inputs", "--preset", "paper"],
+        [sys.executable, "-m", "blindlib", "paper", "--preset", "paper"],
         env={**os.environ, "BLINDLIB_DATA": str(tmp_path / "none")},
         capture_output=True,
         text=True,

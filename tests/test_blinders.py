@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from blindlib.blinders.obliviator import Obliviator
 from safetensors.torch import load_file, save_file
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -18,8 +17,9 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from blindlib.appendix.centre_loss import CentreLoss
+from blindlib.appendix.erasers import INLP, NAP, PCAControl, RandomControl
+from blindlib.appendix.obliviator import Obliviator
 from blindlib.blinders import LEACE, LNTL, Representation, SensitiveNets
-from blindlib.blinders.affine import INLP, NAP, PCAControl, RandomControl
 from blindlib.blinders.training import TrainingSet, encode
 from blindlib.common.errors import InputError
 from blindlib.metrics import balanced_accuracy

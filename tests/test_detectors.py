@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import mahalanobis
-from sklearn.covariance import ledoit_wolf
+from sklearn.covariance import OAS
 
-from blindlib.blinders.detectors import Detectors
+from blindlib.blinders.detectors import Detectors, shrunk
 from blindlib.blinders.heads import Classifiers
 from blindlib.blinders.losses import cross_entropy
 from blindlib.settings import HeadSettings
@@ -17,7 +17,7 @@ HEADS, CLASSES, DIM = 2, 3, 4
 
 
 def detectors(apart):
-    """Detectors that have taken statistics and metric of random φ(x) (2, 60, 4), whose class means lie so far apart."""
+    """Detectors that have taken the statistics of random φ(x) (2, 60, 4), whose class means lie so far apart."""
     g = torch.Generator().manual_seed(0)
     codes = torch.arange(60).expand(HEADS, -1) % CLASSES
     means = apart * torch.randn(HEADS, CLASSES, DIM, generator=g)
@@ -25,20 +25,33 @@ def detectors(apart):
     z = z + means.gather(1, codes[..., None].expand(-1, -1, DIM))
     network = Classifiers(HEADS, DIM, (8,), CLASSES, g)
     network.standardise(z)
-    result = Detectors(network, HeadSettings(detector_rate=0.02))
-    result.measure(z)
-    return result, z, codes
+    return Detectors(network, HeadSettings(detector_rate=0.02)), z, codes
+
+
+def _oas(spread, count):
+    """Chen et al. 2010, eq. 23, in plain arithmetic."""
+    dim, trace, squares = len(spread), np.trace(spread), np.trace(spread @ spread)
+    share = min(1, ((1 - 2 / dim) * squares + trace**2) / ((count + 1 - 2 / dim) * (squares - trace**2 / dim)))
+    return (1 - share) * spread + share * trace / dim * np.eye(dim)
+
+
+def test_the_shrunk_covariance_is_scikit_learn_s_oas():
+    z = np.random.default_rng(0).normal(size=(40, 5)) * np.arange(1, 6)
+    spread = torch.tensor(np.cov(z, rowvar=False, bias=True))[None]
+    np.testing.assert_allclose(shrunk(spread, torch.tensor([40.0]))[0], OAS().fit(z).covariance_, rtol=0.02)
 
 
 @pytest.mark.parametrize("apart", [0.1, 20.0])
 def test_the_class_means_answer_by_mahalanobis_distance_as_the_slow_loop(apart):
     who_reads, z, codes = detectors(apart)
     batches = torch.arange(60).split(20)
-    for rows in batches:
+    for rows in batches:  # the metric is taken at the first step, and every ten
         who_reads.learn(z[:, rows], codes[:, rows])
     answer = who_reads(z)[1].log_softmax(-1).numpy()  # what all classes share says nothing
     for h in range(HEADS):
-        precision = np.linalg.inv(ledoit_wolf(z[h].double().numpy())[0])
+        first = z[h, batches[0]].double().numpy()
+        spread = np.cov(first, rowvar=False, bias=True)
+        precision = np.linalg.inv(_oas(spread, len(first) * 1.97))
         sums, counts = np.zeros((CLASSES, DIM)), np.zeros(CLASSES)
         for rows in batches:
             sums, counts = 0.97 * sums, 0.97 * counts

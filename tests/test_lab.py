@@ -12,14 +12,12 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import kills
 import psutil
 import pytest
 import requests
-from conftest import environment
+from conftest import alive, environment, left_after
 
 from blindlib.common.files import ROOT
-from blindlib.common.litter import scratch_folder
 
 chromium = pytest.importorskip("chromium", reason="websocket-client is not installed: pip install '.[dev]'")
 SECONDS = 240  # for all of it
@@ -111,8 +109,10 @@ def listening(process: psutil.Process) -> list[str]:
 
 
 @pytest.mark.slow
-def test_make_lab_is_on_this_machine_alone_asks_for_a_token_and_its_kernels_talk_by_sockets(tmp_path, monkeypatch):
-    own = kills.environment(tmp_path) | {"JUPYTER_CONFIG_DIR": str(tmp_path), "HOME": str(tmp_path)}
+def test_make_lab_is_on_this_machine_alone_asks_for_a_token_and_its_kernels_talk_by_sockets(tmp_path):
+    scratch = tempfile.mkdtemp(prefix="lab-", dir="/tmp")  # short: the path of a socket has at most 107 characters
+    own = environment(tmp_path) | {"MARK": str(tmp_path), "TMPDIR": scratch}
+    own |= {"JUPYTER_CONFIG_DIR": str(tmp_path), "HOME": str(tmp_path)}
     options = {"open_browser": False, "allow_root": True, "port": 0}
     (tmp_path / "jupyter_server_config.json").write_text(json.dumps({"ServerApp": options}))
     with (tmp_path / "log").open("w") as log:
@@ -138,9 +138,8 @@ def test_make_lab_is_on_this_machine_alone_asks_for_a_token_and_its_kernels_talk
         assert listening(kernel) in ([], ["127.0.0.1"]), "ipykernel's own, for the output of forked processes"
         os.killpg(make.pid, signal.SIGKILL)
         make.wait()
-        assert kills.left_after(own) == []
-        monkeypatch.setattr(tempfile, "tempdir", own["TMPDIR"])
-        with scratch_folder():
-            assert not found[0].parent.exists(), "the next one removes it"
+        assert left_after(str(tmp_path)) == []
     finally:
-        kills.end(own)
+        for process in alive(str(tmp_path)):
+            process.kill()
+        shutil.rmtree(scratch, ignore_errors=True)

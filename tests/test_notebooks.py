@@ -1,7 +1,6 @@
 """The committed notebooks show the demo's run: whole, of their own code, without this machine; how they get there."""
 
 import json
-import os
 import re
 import shutil
 
@@ -9,10 +8,11 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from blindlib import stages
 from blindlib.common.errors import InputError
-from blindlib.common.files import ROOT, dataset_place, sha256, write_text
+from blindlib.common.files import ROOT, dataset_place, write_json, write_text
+from blindlib.pipeline import code_key
 from blindlib.presets import get_preset
+from blindlib.report import record
 
 PATHS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
 TABLE = "from blindlib.metrics import people_needed\npeople_needed"
@@ -35,7 +35,7 @@ def words(output) -> str:
 @each_notebook
 def test_a_committed_notebook_shows_the_demo_s_run_of_its_own_code(path):
     notebook = nbformat.read(path, as_version=4)
-    assert notebook.metadata.get("blindlib") == {"preset": "demo", "code": stages.code_digest(notebook.cells)}, (
+    assert notebook.metadata.get("blindlib") == {"preset": "demo", "code": record.code_digest(notebook.cells)}, (
         f"{path.name}: its outputs are not those of its code; run `make paper notebooks`"
     )
     cells = code(notebook)
@@ -101,7 +101,7 @@ def test_a_data_set_s_place_is_told_without_the_machine(tmp_path, monkeypatch):
 
 @pytest.fixture
 def run(tmp_path):
-    """A folder with a notebook, and its finished run as papermill and `run_stage` leave it."""
+    """A folder with a notebook, and its finished run as the pipeline leaves it."""
     told = new_code_cell('PRESET = "demo"\nSETTINGS = ""', metadata={"tags": ["parameters"]})
     asked = [new_markdown_cell("# 1"), told, new_code_cell("print(len(faces))"), new_code_cell(TABLE)]
     for number, cell in enumerate(asked):
@@ -125,7 +125,9 @@ def run(tmp_path):
         new_output("execute_result", {"text/plain": "17.5", "image/png": "iVBO"}, execution_count=4)
     ]
     write_text(build / "01_first.ipynb", nbformat.writes(ran))
-    (figures / "run.json").write_text("{}")
+    left = {"key": "1", "code": code_key(folder / "01_first.ipynb"), "seconds": 1, "products": ["build/01_first.ipynb"]}
+    write_json(build / "01_first.json", left)
+    write_json(figures / "run.json", {"key": "1"})
     return folder, build, figures
 
 
@@ -134,7 +136,7 @@ def test_a_run_is_stored_without_its_bars_as_run_all_counts(run):
     prose = nbformat.read(folder / "01_first.ipynb", as_version=4)
     prose.cells[0].source = "# One, in other words"
     nbformat.write(prose, folder / "01_first.ipynb")
-    assert stages.store_outputs(get_preset("smoke"), folder) == ["01_first"], "it left no .inputs to go by"
+    assert record.store_outputs(get_preset("smoke"), folder) == []
     stored = nbformat.read(folder / "01_first.ipynb", as_version=4)
     assert [cell.id for cell in stored.cells] == ["0", "1", "2", "3"]
     first, second, third = code(stored)
@@ -143,27 +145,23 @@ def test_a_run_is_stored_without_its_bars_as_run_all_counts(run):
     assert [(o.name, o.text) for o in second.outputs] == [("stdout", "1060\n")]
     assert third.outputs[0].data == {"text/plain": "17.5", "image/png": "iVBO"}
     assert [cell.execution_count for cell in code(stored)] == [1, 2, 3] and third.outputs[0].execution_count == 3
-    assert stored.metadata.blindlib == {"preset": "smoke", "code": stages.code_digest(stored.cells)}
+    assert stored.metadata.blindlib == {"preset": "smoke", "code": record.code_digest(stored.cells)}
     before = (folder / "01_first.ipynb").read_bytes()
-    used = stages.modules_used(folder / "01_first.ipynb")
-    assert ROOT / "blindlib" / "metrics.py" in used
-    lines = [f"{sha256(file)}  {file.relative_to(ROOT)}\n" for file in used]
-    write_text(build / "01_first.inputs", "".join(lines[1:]))
-    assert stages.store_outputs(get_preset("smoke"), folder) == ["01_first"], "one file is another"
-    write_text(build / "01_first.inputs", "".join(lines))
-    assert stages.store_outputs(get_preset("smoke"), folder) == []
+    left = json.loads((build / "01_first.json").read_text())
+    write_json(build / "01_first.json", left | {"code": "of another state of the package"})
+    assert record.store_outputs(get_preset("smoke"), folder) == ["01_first"]
     assert (folder / "01_first.ipynb").read_bytes() == before
 
 
 def test_the_digest_is_of_code_and_neither_of_prose_nor_of_parameters(run):
     notebook = nbformat.read(run[0] / "01_first.ipynb", as_version=4)
-    before = stages.code_digest(notebook.cells)
+    before = record.code_digest(notebook.cells)
     notebook.cells[0].source = "# One"
-    assert stages.code_digest(notebook.cells) == before
+    assert record.code_digest(notebook.cells) == before
     notebook.cells[1].source = 'PRESET = "open"'
-    assert stages.code_digest(notebook.cells) == before
+    assert record.code_digest(notebook.cells) == before
     notebook.cells[3].source += " "
-    assert stages.code_digest(notebook.cells) != before
+    assert record.code_digest(notebook.cells) != before
 
 
 def test_a_run_that_changed_settings_is_stored_as_one(run):
@@ -171,7 +169,7 @@ def test_a_run_that_changed_settings_is_stored_as_one(run):
     preset = get_preset("smoke", "erasers=['INLP']")
     shutil.copytree(build, build.with_name(preset.name))
     shutil.copytree(figures, figures.with_name(preset.name))
-    stages.store_outputs(preset, folder)
+    record.store_outputs(preset, folder)
     told = code(nbformat.read(folder / "01_first.ipynb", as_version=4))[0].source
     values = {}
     exec(told, values)
@@ -184,7 +182,7 @@ def spoil(what: str, folder, build, figures) -> None:
     elif what == "record":
         (figures / "run.json").unlink()
     elif what == "older":
-        os.utime(figures / "run.json", (1, 1))
+        write_json(figures / "run.json", {"key": "0"})
     elif what == "a later stage":
         shutil.copy(folder / "01_first.ipynb", folder / "02_second.ipynb")
     else:
@@ -206,7 +204,7 @@ def test_what_is_no_finished_run_of_this_code_is_refused_and_nothing_is_written(
     spoil(what, *run)
     before = {path: path.read_bytes() for path in run[0].iterdir()}
     with pytest.raises(InputError, match=words) as refused:
-        stages.store_outputs(get_preset("smoke"), run[0])
+        record.store_outputs(get_preset("smoke"), run[0])
     assert len(str(refused.value).splitlines()) == 1 and "make paper PRESET=smoke" in str(refused.value)
     assert {path: path.read_bytes() for path in run[0].iterdir()} == before
 

@@ -51,8 +51,8 @@ def test_links_are_followed_where_a_list_names_files_and_are_the_user_s_where_a_
     [
         ["embed"],
         ["run", "notebooks/01_data_prep.ipynb"],
-        ["record"],
-        ["inputs"],
+        ["paper"],
+        ["appendix"],
         ["store"],
         ["ladder"],
         ["attackers"],
@@ -68,10 +68,10 @@ def test_an_unknown_part_of_a_preset_s_name_leaves_nothing(tmp_path, words, name
 
 
 def test_an_unknown_ceiling_is_refused_and_pixels_may_stand_beside_rendered_faces(tmp_path):
-    refused = CliRunner().invoke(app, ["inputs", "--preset", "smoke", "-p", "ceiling=../../x"])
+    refused = CliRunner().invoke(app, ["name", "--preset", "smoke", "-p", "ceiling=../../x"])
     assert isinstance(refused.exception, InputError) and "no backbone '../../x'" in str(refused.exception)
     assert not (tmp_path / "build").exists()
-    assert CliRunner().invoke(app, ["inputs", "--preset", "smoke", "-p", "ceiling=pixels16"]).exit_code == 0
+    assert CliRunner().invoke(app, ["name", "--preset", "smoke", "-p", "ceiling=pixels16"]).exit_code == 0
 
 
 def test_the_backbones_that_a_preset_may_name_are_those_that_there_are():
@@ -127,7 +127,7 @@ def test_a_report_takes_the_place_of_an_earlier_one_and_of_nobody_else_s(tmp_pat
     assert check_folder(tmp_path) == tmp_path
 
 
-def test_a_folder_that_is_refused_loses_nothing_and_an_audit_s_loses_what_has_our_names_alone(tmp_path):
+def test_a_folder_that_is_refused_or_holds_an_audit_loses_nothing(tmp_path):
     ours, theirs = (
         (".report.md.a1b2c3d4.tmp.md", ".notes.a1b2c3d4.tmp"),
         (".app.00000000.tmp.bak", ".a.c.00000000.tmp.d"),
@@ -143,7 +143,7 @@ def test_a_folder_that_is_refused_loses_nothing_and_an_audit_s_loses_what_has_ou
         before.remove(tmp_path / gone)
     (tmp_path / "report.md").write_text("# What these embeddings give away\n")
     check_folder(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"report.md", theirs[1]}
+    assert {path.name for path in tmp_path.iterdir()} == {"report.md", *ours, theirs[1]}
 
 
 def test_somebody_called_na_is_a_person_in_an_audit_s_labels(tmp_path):

@@ -91,9 +91,10 @@ def test_a_change_that_cannot_be_is_refused_in_one_line(changes, words):
 
 def test_what_make_runs_every_time_starts_without_the_heavy_libraries():
     code = (
-        "import sys; from blindlib.cli import app; app(['inputs', '--preset', 'demo'], standalone_mode=False); "
+        "import sys; from blindlib.report import record; from blindlib.cli import app; "
+        "app(['name', '--preset', 'demo'], standalone_mode=False); "
         "print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     heavy = {"torch", "numpy", "pandas", "scipy", "sklearn", "papermill", "pandera", "matplotlib", "dlib"}
-    assert "blindlib.stages" in done.stdout.split() and not heavy & set(done.stdout.split())
+    assert "blindlib.pipeline" in done.stdout.split() and not heavy & set(done.stdout.split())

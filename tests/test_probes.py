@@ -1,22 +1,23 @@
-"""Probes: chance on noise, near 100 on what is plain, subject-disjoint, and a collapsed probe is seen."""
-
-import dataclasses
+"""Probes: chance on noise, near 100 on what is plain, subject-disjoint, and whitening finds what was shrunk."""
 
 import numpy as np
 import pytest
-import torch
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import balanced_accuracy_score
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from blindlib.blinders.representation import Representation
 from blindlib.data.splits import Split
-from blindlib.evaluate import probes, support_vectors
-from blindlib.evaluate.probes import Task, run_probes
+from blindlib.evaluate.measure import EMOTION_PROBES
+from blindlib.evaluate.probes import SELECTED, VIEWS, Task, run_probes
 from blindlib.metrics import balanced_accuracy
 from blindlib.settings import ProbeSettings
 
-SETTINGS = ProbeSettings(nn_hidden=(16, (16, 8)), nn_epochs=300, svm_c=(0.3, 3.0), rf_trees=60, rf_leaf=(1, 5))
+SETTINGS = ProbeSettings(
+    nn_hidden=(16, 8), nn_steps=480, nn_rate=1e-2, nn_decay=0.1, rf_trees=60, rf_leaf=(1, 5), rf_features=0.3
+)
+SVM = (("SVM", "standardised"),)
 
 
 def world(signal, n=600, classes=3, seed=0):
@@ -30,162 +31,102 @@ def world(signal, n=600, classes=3, seed=0):
     return x, Task("emotion", codes, list("abc")[:classes]), splits, np.arange(n)
 
 
-def scores(signal, **options):
-    x, task, splits, identity = world(signal, **options)
-    rows = run_probes(Representation.of("x", x), task, splits, SETTINGS, identity=identity)
-    return {(r["probe"], r["protocol"]): r["balanced_accuracy"] for r in rows}, rows
+def probe(x, task, splits, identity, probes=EMOTION_PROBES):
+    z = x if isinstance(x, Representation) else Representation.of("x", x)
+    return run_probes(z, task, splits, SETTINGS, probes=probes, identity=identity)
 
 
-def test_plain_signal_is_read_by_every_probe_under_both_protocols():
-    got, rows = scores(6.0)
-    assert len(got) == 6 and len(rows) == 12
-    assert got.pop(("NN", "A")) > 60, "ten sigmoid units at their default rate learn slowly"
-    assert min(got.values()) > 88
+def test_every_probe_predicts_a_plain_signal_and_none_predicts_noise():
+    rows = probe(*world(6.0))
+    assert {row["probe"] for row in rows} == {
+        *("NN", "SVM", "linear", "RF", SELECTED),
+        *("NN whitened", "SVM whitened", "linear whitened"),
+    }
+    assert len(rows) == 16 and min(row["balanced_accuracy"] for row in rows) > 88
+    assert all(abs(row["balanced_accuracy"] - 100 / 3) < 10 for row in probe(*world(0.0)))
 
 
-def test_noise_is_read_by_none_except_a_little_by_the_network_that_peeks():
-    got, _ = scores(0.0)
-    assert all(abs(value - 100 / 3) < 10 for (_, protocol), value in got.items() if protocol == "B")
+def test_the_whitened_view_finds_what_was_shrunk_between_correlated_columns():
+    """The signal stands along a direction of tiny variance that no column shows alone."""
+    x, task, splits, identity = world(6.0)
+    turned = x * np.array([1e-3, 1, 1, 1, 1, 1, 1, 1], np.float32)
+    turned = turned @ np.linalg.qr(np.random.default_rng(5).normal(size=(8, 8)))[0].astype(np.float32)
+    rows = {(row["probe"], row["rotation"]): row["balanced_accuracy"] for row in probe(turned, task, splits, identity)}
+    assert max(rows[name, 0] for name in ("NN", "SVM", "RF")) < 50
+    assert min(rows[name, 0] for name in ("NN whitened", "SVM whitened", SELECTED)) > 85
 
 
-def test_rows_carry_chance_and_counts_of_labelled_people():
+def test_views_are_fitted_on_training_subjects():
+    train = np.random.default_rng(0).normal(size=(500, 4)) @ np.random.default_rng(1).normal(size=(4, 4)) + 3
+    train = train.astype(np.float32)
+    standardised, whitened = (see(train)(train) for see in VIEWS.values())
+    np.testing.assert_allclose(standardised, StandardScaler().fit_transform(train), atol=1e-4)
+    np.testing.assert_allclose(np.cov(whitened.T), np.eye(4), atol=0.05)
+
+
+def test_rows_carry_chance_and_counts_of_labelled_subjects():
     x, task, splits, identity = world(1.0)
-    row = run_probes(
-        Representation.of("x", x), task, splits, SETTINGS, kinds=("SVM",), protocols="B", identity=identity // 2
-    )[0]
+    row = probe(x, task, splits, identity // 2, SVM)[0]
     test = splits[0].test[task.codes[splits[0].test] >= 0]
     assert row["chance"] == pytest.approx(100 / 3) and row["n_test"] == len(test)
     assert row["n_test_subjects"] == len(np.unique(test // 2))
 
 
 @pytest.mark.parametrize(
-    ("kind", "model"), [("SVM", SVC()), ("RF", RandomForestClassifier(max_depth=1000, random_state=0))]
+    ("kind", "model"),
+    [
+        ("SVM", SVC(C=3.0, class_weight="balanced")),
+        ("linear", LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")),
+    ],
 )
-def test_protocol_a_is_the_public_code_s_defaults(kind, model):
+def test_svm_and_linear_answer_as_scikit_learn_s(kind, model):
     x, task, splits, identity = world(0.7)
-    row = run_probes(
-        Representation.of("x", x), task, splits, SETTINGS, kinds=(kind,), protocols="A", identity=identity
-    )[0]
+    row = probe(x, task, splits, identity, ((kind, "standardised"),))[0]
     train, test = (part[task.codes[part] >= 0] for part in (splits[0].probe, splits[0].test))
-    guess = model.fit(x[train], task.codes[train]).predict(x[test])
-    assert row["balanced_accuracy"] == pytest.approx(100 * balanced_accuracy_score(task.codes[test], guess))
-    assert row["top_share"] == pytest.approx(100 * np.bincount(guess).max() / len(guess))
+    see = VIEWS["standardised"](x[train])
+    guess = model.fit(see(x[train]), task.codes[train]).predict(see(x[test]))
+    assert row["balanced_accuracy"] == pytest.approx(100 * balanced_accuracy_score(task.codes[test], guess), abs=1.5)
+    assert row["top_share"] == pytest.approx(100 * np.bincount(guess).max() / len(guess), abs=1.5)
 
 
-def test_probes_take_each_split_s_own_features():
+def test_probes_take_each_split_s_own_features_and_a_collapsed_probe_shows():
     x, task, splits, identity = world(6.0)
     heads = [x, np.zeros_like(x)]
     both = Representation("φ", lambda split, rows: heads[split][rows], "SN", splits=2)
-    rows = run_probes(both, task, splits, SETTINGS, protocols="B", identity=identity)
-    for row in rows:
-        assert (
-            row["balanced_accuracy"] > 88
-            if row["rotation"] == 0
-            else row["balanced_accuracy"] == pytest.approx(100 / 3)
-        )
-        assert row["rotation"] == 0 or row["top_share"] == 100, "a dead representation shows as a collapsed probe"
+    for row in probe(both, task, splits, identity):
+        dead = row["rotation"] == 1
+        assert row["balanced_accuracy"] == pytest.approx(100 / 3) if dead else row["balanced_accuracy"] > 88
+        assert not dead or row["top_share"] == 100
 
 
 def test_another_number_of_heads_than_splits_is_refused():
     x, task, splits, identity = world(1.0)
     three = Representation("φ", lambda _, rows: x[rows], "SN", splits=3)
     with pytest.raises(ValueError, match="3 heads for 2 splits"):
-        run_probes(three, task, splits, SETTINGS, identity=identity)
+        probe(three, task, splits, identity)
 
 
-def test_test_people_teach_nothing_to_protocol_b():
+def test_test_subjects_teach_a_probe_nothing():
     x, task, splits, identity = world(1.0)
     other = Task("emotion", task.codes.copy(), task.classes)
     tested = splits[0].test[task.codes[splits[0].test] >= 0]
     other.codes[tested] = np.random.default_rng(9).permutation(other.codes[tested])
     moved = x.copy()
     moved[splits[0].head] += 50
-    for kind in ("NN", "SVM", "RF"):
-        a, b = (
-            run_probes(
-                Representation.of("x", z), t, splits[:1], SETTINGS, kinds=(kind,), protocols="B", identity=identity
-            )[0]
-            for z, t in ((x, task), (moved, other))
-        )
-        assert a["top_share"] == b["top_share"], "the guesses are the same whatever the test labels and head people are"
+    for a, b in zip(probe(x, task, splits[:1], identity), probe(moved, other, splits[:1], identity), strict=True):
+        assert a["top_share"] == b["top_share"], "no guess depends on test labels or on head subjects"
+
+
+def test_the_selected_probe_is_the_one_that_predicts_validation_subjects_best():
+    """Of SVM and linear, only the SVM predicts the sign of a product."""
+    x, task, splits, identity = world(0.0)
+    codes = np.where(task.codes < 0, -1, (x[:, 0] * x[:, 1] > 0).astype(int))
+    rows = probe(x, Task("emotion", codes, ["a", "b"]), splits, identity, (*SVM, ("linear", "standardised")))
+    by = {(row["probe"], row["rotation"]): row["balanced_accuracy"] for row in rows}
+    assert all(by[SELECTED, r] == by["SVM", r] > by["linear", r] + 15 for r in (0, 1))
 
 
 def test_balanced_accuracy_is_scikit_learn_s():
     rng = np.random.default_rng(0)
     truth, guess = rng.integers(0, 4, 99), rng.integers(0, 4, 99)
     assert balanced_accuracy(truth, guess) == pytest.approx(100 * balanced_accuracy_score(truth, guess))
-
-
-def test_a_split_stops_by_keras_rule_whatever_the_others_do():
-    """Slow oracle: `patience` epochs in a row that are no better than the best before them end a run."""
-    scores = np.random.default_rng(3).integers(0, 30, (60, 4)).astype(float)
-    stopping = probes._Stopping(4, patience=5)
-    better = np.array([stopping.look(now) for now in scores])
-    for split, column in enumerate(scores.T):
-        best, waited, expected = -np.inf, 0, []
-        for score in column:
-            expected.append(waited < 5 and score > best)
-            waited = 0 if expected[-1] else waited + 1 if waited < 5 else waited
-            best = max(best, score) if expected[-1] else best
-        assert better[:, split].tolist() == expected and stopping.best[split] == best
-        assert stopping.running[split] == (waited < 5)
-    assert not stopping.running.all(), "the example stops some"
-
-
-def test_protocol_a_s_network_stops_by_itself_and_is_scored_as_it_stands(monkeypatch):
-    """On noise the test loss soon rises: a higher ceiling trains no longer and changes no guess."""
-    x, task, splits, _ = world(0.0)
-    splits = [probes._move(split, lambda rows: rows[task.codes[rows] >= 0]) for split in splits]
-    seen = []
-    monkeypatch.setattr(probes._Stopping, "look", _recorded(probes._Stopping.look, seen))
-    bank = (torch.tensor(x)[None], task, splits)
-    once = probes._as_published(*bank, 600)
-    losses, last = -np.array(seen), len(seen)
-    assert last < 600, "it stopped"
-    stops = [int(np.flatnonzero(_unhelped(column) >= 10)[0]) for column in losses.T]
-    assert max(stops) == last - 1 and min(stops) < max(stops)
-    again = probes._as_published(*bank, 900)
-    assert all((a == b).all() for a, b in zip(once, again, strict=True))
-    cuts = [probes._as_published(*bank, stop + 1)[s] for s, stop in enumerate(stops)]
-    assert all((a == b).all() for a, b in zip(once, cuts, strict=True))
-    best = [probes._as_published(*bank, stop - 9)[s] for s, stop in enumerate(stops)]
-    assert any((a != b).any() for a, b in zip(once, best, strict=True)), (
-        "the weights of the best epoch do not come back"
-    )
-
-
-def _recorded(look, seen):
-    def wrapped(self, scores):
-        seen.append(scores)
-        return look(self, scores)
-
-    return wrapped
-
-
-def _unhelped(losses: np.ndarray) -> np.ndarray:
-    """After every epoch, how many there have been since the smallest loss so far."""
-    return np.array([n - int(np.argmin(losses[: n + 1])) for n in range(len(losses))])
-
-
-def test_two_hidden_layers_are_a_shape_like_any_other():
-    x, task, splits, identity = world(6.0)
-    deep = dataclasses.replace(SETTINGS, nn_hidden=((16, 8),))
-    rows = run_probes(Representation.of("x", x), task, splits, deep, kinds=("NN",), protocols="B", identity=identity)
-    assert min(row["balanced_accuracy"] for row in rows) > 88
-
-
-@pytest.mark.parametrize("most", [12_000, 10], ids=["one product", "pair by pair"])
-def test_the_svm_by_one_matrix_product_answers_as_scikit_learn_s(monkeypatch, most):
-    monkeypatch.setattr(support_vectors, "_MOST", most)
-    monkeypatch.setattr(support_vectors, "_BLOCK", 50)
-    x, task, splits, _ = world(0.7)
-    train, test = (part[task.codes[part] >= 0] for part in (splits[0].probe, splits[0].test))
-    fast, plain = (
-        model(C=10.0, class_weight="balanced").fit(x[train], task.codes[train])
-        for model in (support_vectors.SupportVectors, SVC)
-    )
-    assert callable(fast.kernel) == (most > len(train)) and len(test) > 50
-    np.testing.assert_allclose(fast.decision_function(x[test]), plain.decision_function(x[test]), atol=1e-5)
-    np.testing.assert_array_equal(fast.predict(x[test]), plain.predict(x[test]))
-    flat = np.ones((4, 3))
-    assert np.isfinite(support_vectors.SupportVectors().fit(flat, [0, 1, 0, 1]).decision_function(flat)).all()

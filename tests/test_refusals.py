@@ -4,27 +4,23 @@ import errno
 import os
 import resource
 import shutil
-import subprocess
 import sys
 from types import SimpleNamespace
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import environment, many_faces
+from conftest import many_faces
 from matplotlib.figure import Figure
-from papermill.exceptions import PapermillExecutionError
 
-from blindlib import __main__, cli, stages
+from blindlib import __main__, cli
 from blindlib.backbones import store
 from blindlib.backbones.registry import get_backbone
 from blindlib.blinders import LEACE
 from blindlib.common.errors import InputError, explain, foreseen_in_one_line
-from blindlib.common.files import ROOT, atomic_folder, atomic_path, build_dir, need_space, write_bytes, write_csv
+from blindlib.common.files import ROOT, atomic_folder, atomic_path, need_space, write_csv
 from blindlib.data.splits import save_splits
 from blindlib.inspection import audit
-from blindlib.presets import get_preset
 from blindlib.report.plots import save_figure
 from blindlib.synthfaces.export import export
 
@@ -111,25 +107,9 @@ def test_of_a_full_disk_the_line_says_what_is_free(tmp_path, monkeypatch):
         need_space(tmp_path, 12_300_000_000, "it")
 
 
-@pytest.mark.parametrize(
-    ("evalue", "words"),
-    [
-        ("[Errno 28] No space left on device: '{0}/x.csv'", "{0}/x.csv: No space left on device ("),
-        ("[Errno 30] Read-only file system: '{0}/x.csv'", "{0}/x.csv: Read-only file system → this disk is read-only"),
-        ("{0}/x.csv: not found → run `make paper`", "InputError: {0}/x.csv: not found → run `make paper`"),
-        ("division by zero", ": division by zero → read the partial notebook running"),
-    ],
-)
-def test_a_failed_cell_gives_its_own_remedy_where_it_has_one(tmp_path, evalue, words):
-    error = PapermillExecutionError(3, 3, "", "InputError", evalue.format(tmp_path), [])
-    line = str(InputError("05, cell 4", *stages._told_by(error, "running")))
-    assert words.format(tmp_path) in line and line.count("→") == 1 and line.startswith("05, cell 4: InputError: ")
-
-
 COMMANDS = {
-    "inputs": ["inputs"],
     "run": ["run", str(ROOT / "notebooks" / "01_data_prep.ipynb")],
-    "record": ["record"],
+    "paper": ["paper", "--preset", "smoke"],
     "embed": ["embed", "--preset", "smoke"],
     "ladder": ["ladder", "--preset", "smoke"],
     "attackers": ["attackers", "--preset", "smoke"],
@@ -200,42 +180,3 @@ def test_a_folder_that_cannot_be_written_is_told_with_the_file_and_not_a_tempora
     with pytest.raises(OSError) as error:
         WRITES[name](folder)
     assert str(explain(error.value)).startswith(f"{folder / name}: Permission denied → give yourself the right")
-
-
-@pytest.mark.slow
-@pytest.mark.long
-def test_a_stage_on_a_full_disk_ends_in_one_line(tmp_path):
-    """The kernel's line comes out of make's command with the kernel's remedy; nothing half-written stays."""
-    code = [
-        'PRESET = "smoke"',
-        "from blindlib.common.files import build_dir, write_bytes",
-        'write_bytes(build_dir("smoke") / "results.csv", b"0" * 9_000_000)',
-    ]
-    cells = [nbformat.v4.new_code_cell(line) for line in code]
-    cells[0].metadata["tags"] = ["parameters"]
-    kernel = {"name": "python3", "display_name": "p", "language": "python"}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), tmp_path / "09_big.ipynb")
-    done = subprocess.run(
-        [sys.executable, "-m", "blindlib", "run", str(tmp_path / "09_big.ipynb"), "--preset", "smoke"],
-        cwd=ROOT,
-        env=environment(tmp_path),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000)),
-        capture_output=True,
-        text=True,
-    )
-    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert done.returncode == 1 and len(lines) == 1, done.stderr
-    assert "09_big.ipynb, cell 4: OSError: " in lines[0] and "results.csv: File too large → this file" in lines[0]
-    assert not [p for p in (tmp_path / "build" / "smoke").iterdir() if p.name.endswith((".tmp.csv", ".left"))]
-
-
-def test_the_notebook_s_own_file_is_named_where_papermill_is_refused(tmp_path, monkeypatch):
-    def refused(*_):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(stages, "_execute", refused)
-    with pytest.raises(OSError) as error:
-        stages.run_stage(ROOT / "notebooks" / "01_data_prep.ipynb", get_preset("smoke"))
-    assert "01_data_prep.running.ipynb: No space left on device (" in str(explain(error.value))
-    assert stages.JOURNAL not in os.environ
-    write_bytes(build_dir("smoke") / "x", b"")  # and no journal is missed

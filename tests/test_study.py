@@ -4,13 +4,11 @@ import dataclasses
 from itertools import pairwise
 from types import SimpleNamespace
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from blindlib import stages
 from blindlib.blinders.representation import Representation
 from blindlib.blinders.validation import choose
 from blindlib.common.errors import InputError
@@ -206,17 +204,3 @@ def test_summaries_average_seeds_before_rotations():
     assert cells.loc["x", "mean"] == pytest.approx(77.5) and cells.loc["x", "half_width"] == pytest.approx(
         interval(np.arange(5.0))[1]
     )
-
-
-def test_prose_and_default_parameters_run_no_stage_again_and_code_does(tmp_path):
-    def code_of(prose="# One", preset="demo", code="1 + 1"):
-        cells = [
-            nbformat.v4.new_markdown_cell(prose),
-            nbformat.v4.new_code_cell(f'PRESET = "{preset}"', metadata={"tags": ["parameters"]}),
-            nbformat.v4.new_code_cell(code, metadata={"tags": ["measure"]}),
-        ]
-        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "01.ipynb")
-        return stages._cells(tmp_path / "01.ipynb")
-
-    assert code_of() == code_of(prose="# Two") == code_of(preset="smoke") == ["1 + 1"]
-    assert code_of() != code_of(code="1 + 2")

@@ -1,12 +1,14 @@
 """Table 1, Table 2, the bias sweep and the audit of the printed tables, on rows whose content is known."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 from report_rows import TASKS, result_rows, study_rows
 
+from blindlib.common.files import ROOT
 from blindlib.data.facetable import make_facetable
 from blindlib.metrics import diff, interval
 from blindlib.report import paper, printed, tables
@@ -192,3 +194,19 @@ def test_under_a_table_stands_what_each_of_its_representations_is_and_none_is_wi
     audit = pd.DataFrame({"entry": ["a"], "printed": [1.0]})
     tables.save_table(audit, audit, tmp_path, "audit", "The audit")
     assert "* " not in (tmp_path / "audit.md").read_text()
+
+
+def test_the_summary_for_a_terminal_has_the_tables_numbers_and_a_verdict_for_each_column_of_the_claims(tmp_path):
+    for name in ("table1", "table2", "claims"):
+        shutil.copy(ROOT / "figures" / "demo" / f"{name}.csv", tmp_path)
+    text, one = tables.summary_text(tmp_path), pd.read_csv(tmp_path / "table1.csv")
+    assert max(map(len, text.splitlines())) <= 120
+    row = one[(one["domain"] == "ID") & (one["representation"] == "SN") & (one["protocol"] == "B")].iloc[0]
+    assert f"{row['mean']:.1f} ± {row['half_width']:.1f} [96.3]" in text and "φ_LNTL, biased" in text
+    claims = pd.read_csv(tmp_path / "claims.csv")
+    paper, whitened = claims.assign(column="paper"), claims.assign(column="whitened", verdict="undecided")
+    pd.concat([paper, whitened.iloc[1:]]).to_csv(tmp_path / "claims.csv", index=False)
+    lines = tables.summary_text(tmp_path).splitlines()
+    assert [line for line in lines if line.split() == ["paper", "whitened"]]
+    first, second = (next(line for line in lines if line.startswith(f"{claim} ")) for claim in ("C1", "C2"))
+    assert "undecided" not in first and "undecided" in second and claims["verdict"].iloc[1] in second

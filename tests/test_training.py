@@ -1,6 +1,7 @@
 """How a bank steps: plain gradients in the metric of x, and the running mean that is judged and kept."""
 
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
@@ -54,12 +55,13 @@ def test_update_moves_u_by_the_gradient_times_the_covariance_and_the_rest_by_the
     covariances = [ledoit_wolf(data.x[rows].double().numpy())[0] for rows in data.head]
     metric = [torch.tensor(c / np.diag(c).mean(), dtype=torch.float32) for c in covariances]
     for step in range(3):
+        rate = 0.2 * (step + 1) / 100  # warm-up
         gradients = torch.autograd.grad(loss(training, step).sum(), list(parameters.values()))
         for (name, value), gradient in zip(expected.items(), gradients, strict=True):
             for h in range(4):
                 moved = gradient[h] @ metric[h // 2] if name == "up" else gradient[h]
                 speed[name][h] = 0.9 * speed[name][h] + moved
-                value[h] -= 0.2 * speed[name][h]
+                value[h] -= rate * speed[name][h]
         training.update(loss(training, step))
         for name, value in parameters.items():
             torch.testing.assert_close(value.detach(), expected[name], rtol=1e-4, atol=1e-6)
@@ -116,17 +118,18 @@ def test_in_the_ablation_new_detectors_learn_before_the_heads_and_are_frozen_aft
 def test_training_ends_when_nothing_better_comes_or_at_its_ceiling(data, monkeypatch, look, end):
     flat = {"attribute": np.full(4, 60.0), "identity": np.full(4, 95.0)}
     settings = SensitiveNetsSettings(**{**TINY, "rounds": 9, "patience": 2, "look": look}, strengths=(0.5, 1.0))
-    falls = lambda number: flat | {"attribute": flat["attribute"] - 2 * number}  # noqa: E731
-    for probes, rounds, settled in ((lambda number: flat, end, True), (falls, 9, False)):
+    steps = count()
+    falls = lambda: flat | {"attribute": flat["attribute"] - 2 * next(steps)}  # noqa: E731
+    for probes, rounds, converged in ((lambda: flat, end, True), (falls, 9, False)):
         monkeypatch.setattr(blinder, "ValidationProbes", lambda *_, probes=probes: probes)
         fitted = SensitiveNets(settings=settings, device="cpu").fit_splits(data, budget=100)
-        assert (fitted.history_[-1]["round"], fitted.settled_) == (rounds, settled)
+        assert (fitted.history_[-1]["round"], fitted.converged_) == (rounds, converged)
         looks = sorted({row["round"] for row in fitted.history_})
         assert looks == sorted({*range(0, rounds + 1, look), rounds}), "before, every so many rounds, and at the end"
         kept = [row["round"] for row in fitted.history_ if row["kept"]]
-        assert kept == ([9] * 4 if probes is falls else [0] * 4)
+        assert kept == ([9] * 4 if probes is falls else [look] * 4)
     alone = SensitiveNets(settings=settings, device="cpu").fit_splits(data)
-    assert (alone.history_[-1]["round"], alone.settled_) == (9, False), "nobody to ask: it goes up to the ceiling"
+    assert (alone.history_[-1]["round"], alone.converged_) == (9, False), "no validation: all rounds"
     assert [row["round"] for row in alone.history_ if row["kept"]] == [9] * 4
 
 
@@ -140,20 +143,22 @@ def test_training_ends_when_nothing_better_comes_or_at_its_ceiling(data, monkeyp
     ],
     ids=["SN", "anew", "LNTL", "centre loss"],
 )
-def test_what_has_settled_is_left_and_the_others_are_trained_as_if_it_were_there(data, monkeypatch, method):
-    """The second of three strengths settles after the second round of three."""
+def test_what_has_stopped_is_left_and_the_others_are_trained_as_if_it_were_there(data, monkeypatch, method):
+    """The second of three strengths stops after the second round of three."""
     seen, shapes = [], []
 
     def trained(leave):
         def going(best, patience):
-            stay = [0, 2] if leave and len(best._levels) == 3 else list(range(best._heads.shape[1]))
+            stay = [0, 2] if leave and len(best._means) == 3 else list(range(best._heads.shape[1]))
             best._heads = best._heads[:, stay]
             return stay
 
-        def probes(number):
-            count = len(seen[-1].strength)
-            shapes.append(count)
-            return {"attribute": np.full(count, 60.0 - number), "identity": np.full(count, 95.0)}
+        steps = count()
+
+        def probes():
+            heads = len(seen[-1].strength)
+            shapes.append(heads)
+            return {"attribute": np.full(heads, 60.0 - 3 * next(steps)), "identity": np.full(heads, 95.0)}
 
         monkeypatch.setattr(blinder.Checkpoints, "going", going)
         monkeypatch.setattr(blinder, "Training", lambda *words: seen.append(Training(*words)) or seen[-1])
@@ -174,7 +179,10 @@ def test_the_head_that_is_kept_is_that_of_the_best_round(data, monkeypatch):
     """The third head is at its best after round 1, the others after round 2 of 3."""
     read, states = {0: [60.0] * 4, 1: [50, 50, 20, 50], 2: [40, 40, 30, 40], 3: [45, 45, 45, 45]}, {}
 
-    def probes(number):
+    steps = count()
+
+    def probes():
+        number = next(steps)
         states[number] = seen[0].average.up.detach().clone()
         return {"attribute": np.array(read[number], float), "identity": np.full(4, 95.0)}
 

@@ -1,13 +1,10 @@
-"""Embeddings once: a content-addressed store, private to the user, filled by shards; a kill costs one shard.
-
-Sets and shards carry their SHA-256 (`common.files`). What does not match it is named on stderr and made again.
-"""
+"""Embeddings once: a content-addressed store, private to the user, filled by shards; a kill costs one shard."""
 
 import json
 import shutil
-import sys
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from itertools import chain, pairwise
 from pathlib import Path
@@ -25,8 +22,8 @@ from blindlib.common.files import (
     damage,
     digest,
     need_space,
+    parsed,
     private_dir,
-    read_checked,
     store_dir,
     write_bytes,
     write_text,
@@ -40,7 +37,7 @@ from blindlib.synthfaces.render import render
 EXTRACTOR_VERSION = {"synthfaces": 1, "files": 2}
 SHARD = 256  # images
 _SET = ("x.npy", "detected.npy", "meta.json")
-_REMEDY = "run again: it is made anew"
+_REMEDY = "delete it and run again"
 _CHUNK = 8  # images that a worker takes at a time
 _BATCH = 16  # aligned faces that a network takes at a time: a core's caches do no better with more
 
@@ -89,31 +86,24 @@ def embed_all(faces: FaceTable, backbones: list[Backbone]) -> list[EmbeddingSet]
 
 
 def absent(faces: FaceTable, backbones: list[Backbone]) -> dict[Path, Backbone]:
-    """Those of some backbones whose set is not in the store, or damaged, by the folder that it will have."""
+    """Those of some backbones whose set is not in the store, by the folder that it will have."""
     folders = {store_dir() / embedding_key(faces, backbone): backbone for backbone in backbones}
     return {folder: backbone for folder, backbone in folders.items() if not _whole(folder)}
 
 
 def _whole(folder: Path) -> bool:
-    """Whether a set is here as it was written; where one is here that is not, stderr says so."""
-    return folder.exists() and all(_fit(folder / name) for name in _SET)
-
-
-def _fit(path: Path) -> bool:
-    problem = damage(path)
-    if problem and path.parent.exists() and problem != "not found":
-        print(f"note: {path}: {problem} → its images are embedded again", file=sys.stderr)
-    return not problem
+    """Whether all files of a set are here."""
+    return not any(damage(folder / name) for name in _SET)
 
 
 def _load(path: Path, dtype: np.dtype, shape: tuple) -> np.ndarray:
     """An array of the store, checked."""
-    return _laid_out(path, np.load(read_checked(path, _REMEDY), allow_pickle=False), dtype, shape)
+    return _laid_out(path, parsed(path, _REMEDY, partial(np.load, allow_pickle=False)), dtype, shape)
 
 
 def _laid_out(path: Path, array: np.ndarray, dtype: np.dtype, shape: tuple) -> np.ndarray:
     if array.dtype != dtype or array.shape != shape:
-        raise InputError(path, f"holds {array.shape} of another layout, not {shape}", "delete it and run again")
+        raise InputError(path, f"holds {array.shape} of another layout, not {shape}", _REMEDY)
     return array
 
 
@@ -128,7 +118,7 @@ class Shard:
         """Write the shard; raises InputError if an embedding is not finite."""
         if not np.isfinite(rows["x"]).all():
             raise InputError(self.path, f"{backbone.name} gave values that are not finite", "check its weights")
-        write_bytes(self.path, _as_file(rows), rows=len(rows))
+        write_bytes(self.path, _as_file(rows))
 
 
 def _as_file(array: np.ndarray) -> bytes:
@@ -193,7 +183,7 @@ def _render(faces: FaceTable, backbones: list[Backbone], plans: list[list[Shard]
     """
     album, windows = read_album(faces), {backbone.window for backbone in backbones}
     window = windows.pop() if len(windows) == 1 else None
-    todo = [shards for shards in zip(*plans, strict=True) if not all(_fit(shard.path) for shard in shards)]
+    todo = [shards for shards in zip(*plans, strict=True) if any(damage(shard.path) for shard in shards)]
 
     def begin(shards: tuple[Shard, ...]) -> Future:
         rows, options = album.iloc[shards[0].rows], {} if window is None else {"window": window}
@@ -225,7 +215,7 @@ def _extract(
     where no face was found.
     """
     files = list(zip(map(str, faces.files), faces.frame["sha256"], strict=True))
-    todo = [shard for shard in plan if not _fit(shard.path)]
+    todo = [shard for shard in plan if damage(shard.path)]
     work = backbone.size, backbone.window, backbone.alignment, box, backbone.encode if backbone.in_worker else None
 
     def begin(shard: Shard) -> tuple[Shard, list[Future]]:
@@ -265,7 +255,7 @@ def finish(faces: FaceTable, backbone: Backbone, folder: Path) -> None:
     """
     partial, left = folder.with_suffix(".partial"), unfinished(faces, folder)
     if left:
-        remedy = "copy the other machines' .partial folders here, with the .sums in them, and run again"
+        remedy = "copy the other machines' .partial folders here, and run again"
         raise InputError(partial, f"the shards of {left:,} images are not here", remedy)
     shards, boxes, row = _shards(folder, np.arange(len(faces))), np.zeros((len(faces), 4)), _row_type(backbone)
     if backbone.alignment is not None:
@@ -279,9 +269,9 @@ def finish(faces: FaceTable, backbone: Backbone, folder: Path) -> None:
     if folder.exists() and not _whole(folder):
         shutil.rmtree(folder)
     with atomic_folder(folder) as temporary:
-        with atomic_path(temporary / "x.npy", rows=len(faces)) as path:
+        with atomic_path(temporary / "x.npy") as path:
             _join(path, [*shards, *again], row, (len(faces), backbone.dim))
-        write_bytes(temporary / "detected.npy", _as_file(detected), rows=len(faces))
+        write_bytes(temporary / "detected.npy", _as_file(detected))
         meta = {"backbone": backbone.name, "images": len(faces), "detected": int(detected.sum())}
         write_text(temporary / "meta.json", json.dumps(meta))
     shutil.rmtree(partial, ignore_errors=True)

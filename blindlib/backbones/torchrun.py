@@ -1,9 +1,8 @@
 """A preset's embeddings by several processes: torchrun starts them, each takes its shards, the first one finishes.
 
 `torchrun --nproc-per-node 2 -m blindlib embed --preset NAME` gives the bytes that one process gives. Machines without
-a shared file system: give each the same `faces.parquet`, with its checksum in the folder `.sums`, and run torchrun
-across them. Each fills its own folder, and the first process stops with one line; copy the folders
-`build/embeddings/*.partial` together, with the `.sums` in them, and run `blindlib embed` there once more.
+a shared file system: give each the same `faces.parquet` and run torchrun across them. Each fills its own folder, and
+the first process stops with one line; copy the folders `build/embeddings/*.partial` together and run `blindlib embed`.
 """
 
 import os
@@ -31,7 +30,7 @@ def embed_preset(name: str) -> str:
     Raises
     ------
     InputError
-        As `store.embed`; if `faces.parquet` is damaged or came without its sum; or if another process has ended.
+        As `store.embed`; if `faces.parquet` is damaged; or if another process has ended.
     """
     preset = get_preset(name)
     path = build_dir(preset.name) / "faces.parquet"

@@ -1,16 +1,11 @@
-"""Where things lie, and how they are written: a kill at any moment leaves the old file or the new one, never a half.
-
-What lies below `build/` carries its SHA-256 in a folder `.sums` beside it, and is read by `check` or `read_checked`:
-what is not what was written is not used. By hand: `sha256sum --check .sums/*`.
-"""
+"""Where things lie, and how they are written: a kill at any moment leaves the old file or the new one, never a half."""
 
 import errno
-import glob
 import hashlib
 import json
 import os
-import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -18,7 +13,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blindlib.common import litter
 from blindlib.common.errors import InputError, in_bytes, reason
 
 if TYPE_CHECKING:  # the command line starts without pandas
@@ -26,30 +20,30 @@ if TYPE_CHECKING:  # the command line starts without pandas
 
 
 JOURNAL = "BLINDLIB_JOURNAL"  # the variable that names a file to which every path that is written is added
-_SUMS = ".sums"  # a folder beside the files that carry their sum: for each a text as `sha256sum` writes it
 
 
 @contextmanager
-def atomic_path(path: Path, *, rows: int | None = None, summed: bool = False) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary name in the same folder; on success it is synced to disk and becomes `path`.
 
-    Others may read it if they may read its folder: in a private one it is its owner's alone (0600). Of what lies below
-    `build/`, and where `summed` is asked for, the SHA-256 is kept for `check`, with the number of `rows`. Raises
-    OSError with the file's name in it, whoever refused what.
+    Others may read it if they may read its folder: in a private one it is its owner's alone (0600). Raises OSError
+    with the file's name in it, whoever refused what.
     """
-    temporary = lock = None
+    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary, lock = litter.locked_file(path)
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f".tmp{path.suffix}", dir=path.parent)
         except OSError as error:
             error.filename = str(path)
             raise
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         temporary.chmod(0o600 | path.parent.stat().st_mode & 0o044)
-        put(temporary, path, rows=rows, summed=summed)
+        temporary.replace(path)
     except OSError as error:  # a full disk does not say which file it refused, NumPy not even why
         if error.errno is None or error.filename in (None, temporary, str(temporary)):
             raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
@@ -57,107 +51,32 @@ def atomic_path(path: Path, *, rows: int | None = None, summed: bool = False) ->
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-            os.close(lock)
-
-
-def put(temporary: Path, path: Path, *, rows: int | None = None, summed: bool = False) -> None:
-    """Let a finished file become `path`, its sum kept as `atomic_path` does; a kill in between does no harm.
-
-    The new sum is written beside the old ones (two after a kill), then the file takes its name, then the old sums go:
-    whichever of the files is there, its sum is.
-    """
-    if summed or _carries_sum(path):
-        new, old = _line(temporary, path, rows), _sums(path)
-        _write_sums(path, new + "".join(f"{known}  {path.name}\n" for known in old))
-        temporary.replace(path)
-        if old:
-            _write_sums(path, new)
-    else:
-        temporary.replace(path)
-    if os.environ.get(JOURNAL) and path.parent.name != _SUMS:
+    if os.environ.get(JOURNAL):
         with Path(os.environ[JOURNAL]).open("ab") as stream:
             stream.write(os.fsencode(path.resolve()) + b"\0")  # any folder's name, were it of two lines
 
 
-def _carries_sum(path: Path) -> bool:
-    """Whether a file lies below build/, and not in a folder of figures there."""
-    build, figures = build_root().resolve(), _folder("BLINDLIB_FIGURES", ROOT / "figures").resolve()
-    path = path.absolute().parent.resolve() / path.name
-    drawn = figures != build and figures.is_relative_to(build) and path.is_relative_to(figures)
-    return path.is_relative_to(build) and path.parent.name != _SUMS and not drawn
-
-
-def _sums_file(path: Path) -> Path:
-    return path.parent / _SUMS / path.name
-
-
-def _write_sums(path: Path, text: str) -> None:
-    """Write a file's sums, in a folder that is as private as the file's."""
-    folder = _sums_file(path).parent
-    folder.mkdir(mode=path.parent.stat().st_mode & 0o777, exist_ok=True)
-    write_text(_sums_file(path), text)
-
-
-def _line(file: Path, path: Path, rows: int | None) -> str:
-    return f"{sha256(file)}  {path.name}\n" + ("" if rows is None else f"# {rows:,} rows\n")
-
-
-def _sums(path: Path) -> list[str]:
-    """The sums that a file may have, the newest first; none where nobody kept one or it does not read."""
-    try:
-        text = _sums_file(path).read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return []
-    return re.findall(rf"^([0-9a-f]{{64}})  {re.escape(path.name)}$", text, re.M)
-
-
-def damage(path: Path, content: bytes | None = None) -> str:
-    """What is wrong with a file (or with its `content`, where that is read already); "" if it is as it was written."""
-    if content is None and path.exists() and not path.is_file():
-        return "not found: this is no regular file"  # a pipe would be waited for
-    try:
-        found = sha256(path) if content is None else hashlib.sha256(content).hexdigest()
-    except FileNotFoundError:
-        return "not found"
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    known = _sums(path)
-    if found in known or not (known or _carries_sum(path)):
-        return ""
-    if not known:
-        return f"has no checksum in {_SUMS}/: an earlier version wrote it, or it was copied without"
-    rows = re.search(r"^# (.+)$", _sums_file(path).read_text(encoding="utf-8"), re.M)
-    return f"is damaged: its SHA-256 is {found[:8]}…, {known[0][:8]}… was written" + (f" ({rows[1]})" if rows else "")
-
-
-def renew_sum(path: Path, known: str) -> None:
-    """Write a file's lost or damaged sum again, where its bytes are known from elsewhere."""
-    _write_sums(path, f"{known}  {path.name}\n")
+def damage(path: Path) -> str:
+    """Say what is wrong with a file: it is absent, no regular file, or empty; "" if nothing is."""
+    if not path.is_file():
+        return "not found: this is no regular file" if path.exists() else "not found"  # a pipe would be waited for
+    return "" if path.stat().st_size else "is empty"
 
 
 def check(path: Path, remedy: str) -> Path:
-    """Give a file's path back if it holds what was written; below `build/` that has to be known.
-
-    Raises
-    ------
-    InputError
-        If it is absent, holds other bytes, or lies below `build/` without a sum; with this remedy.
-    """
+    """Give a file's path back. Raises InputError, with this remedy, if it is not there or empty."""
     if problem := damage(path):
         raise InputError(path, problem, remedy)
     return path
 
 
 def read_checked(path: Path, remedy: str) -> BytesIO:
-    """As `check`, but give the file's content, read once. Raises InputError likewise."""
-    content = path.read_bytes() if path.is_file() else None
-    if problem := damage(path, content):
-        raise InputError(path, problem, remedy)
-    return BytesIO(content)
+    """Give a file's content. Raises InputError as `check`."""
+    return BytesIO(check(path, remedy).read_bytes())
 
 
 def parsed(path: Path, remedy: str, parse: Callable[[BytesIO], object]) -> object:
-    """What `parse` makes of a file's checked content. Raises InputError as `check`, or if `parse` raises anything."""
+    """Parse a file's content. Raises InputError as `check`, or if `parse` raises anything."""
     content = read_checked(path, remedy)
     try:
         return parse(content)
@@ -176,15 +95,12 @@ def made_by(notebook: str) -> str:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Give a temporary, private folder beside `path`; on success it becomes `path` in one step.
 
-    If `path` has come into being meanwhile, that one stays and the new folder is thrown away.
-    What a killed process left there under that name is removed first. Raises OSError with a name in it, as
-    `atomic_path` does.
+    If `path` has come into being meanwhile, that one stays and the new folder is thrown away. Raises OSError with a
+    name in it, as `atomic_path` does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for earlier in path.parent.glob(f".{glob.escape(path.name)}.????????.tmp"):
-        litter.remove_if_nobody_s(earlier)
     try:
-        temporary, lock = litter.locked_folder(path)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
     except OSError as error:
         error.filename = str(path)
         raise
@@ -203,37 +119,36 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        os.close(lock)
 
 
-def write_text(path: Path, text: str, **kept) -> Path:
-    """Write UTF-8 text atomically, by `atomic_path` and what it may be given; returns the path."""
-    with atomic_path(path, **kept) as temporary:
+def write_text(path: Path, text: str) -> Path:
+    """Write UTF-8 text atomically; returns the path."""
+    with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
 
 
-def write_bytes(path: Path, content: bytes, **kept) -> Path:
-    """Write bytes atomically, as `write_text` does; returns the path."""
-    with atomic_path(path, **kept) as temporary:
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write bytes atomically; returns the path."""
+    with atomic_path(path) as temporary:
         temporary.write_bytes(content)
     return path
 
 
-def write_json(path: Path, value: object, **kept) -> Path:
+def write_json(path: Path, value: object) -> Path:
     """Write a value as sorted, indented JSON, atomically; returns the path."""
-    return write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n", **kept)
+    return write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def write_csv(path: Path, frame: "pd.DataFrame", *, float_format: str | None = None) -> Path:
     """Write a DataFrame as CSV without its index, atomically; returns the path."""
     text = frame.to_csv(index=False, float_format=float_format, lineterminator="\n")
-    return write_text(path, text, rows=len(frame))
+    return write_text(path, text)
 
 
 def write_parquet(path: Path, frame: "pd.DataFrame") -> Path:
     """Write a DataFrame as parquet, atomically; returns the path."""
-    return write_bytes(path, frame.to_parquet(), rows=len(frame))
+    return write_bytes(path, frame.to_parquet())
 
 
 def need_space(folder: Path, size: int, what: str) -> None:
@@ -355,12 +270,6 @@ def figures_dir(preset: str) -> Path:
     folder = below(figures_root(), preset, "preset")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def remove_litter_of(preset: str) -> None:
-    """Remove from a run's folders and the stores what killed processes left."""
-    folders = [below(build_root(), name, "preset") for name in (preset, "embeddings", "frames")]
-    litter.remove_litter(*folders, below(figures_root(), preset, "preset"))
 
 
 def private_dir(folder: Path) -> Path:

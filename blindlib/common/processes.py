@@ -1,6 +1,6 @@
-"""Processes end when they should: none outlives its parent, and Ctrl-C ends a command within 2 s by one line.
+"""Processes end when they should: none outlives its parent, and Ctrl-C ends a command by one line.
 
-The command line asks for it before all else, so it imports next to nothing: until it is here, Ctrl-C shows a traceback.
+The command line asks for it before all else, so it imports next to nothing.
 """
 
 import os
@@ -8,13 +8,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
+from pathlib import Path
 
 INTERRUPTED = "interrupted: nothing is left half-written; run the same command again"
 _LOOK = 0.5  # seconds from one look at the parent to the next
-_TIDY = 0.8  # seconds that an interrupted command has to tidy up
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -27,29 +26,37 @@ def end_with_parent(parent: int | None = None, at_once: bool = True) -> None:
     Parameters
     ----------
     parent : int, optional
-        The process id that the parent must have, else this process ends; by default that of the present parent. Where
-        make was started by another make (Linux), both are watched.
+        The process id that the parent must have, else this process ends; by default that of the present parent.
     at_once : bool
         False where a thread starts processes that outlive it.
     """
-    line = _line() if parent is None else (parent,)
+    parent = os.getppid() if parent is None else parent
     if at_once and sys.platform == "linux":
         import ctypes
 
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != line[0]:
+    if os.getppid() != parent:
         os._exit(1)
-    threading.Thread(target=_watch, args=(line,), daemon=True).start()
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
-def kernel_arguments() -> list[str]:
-    """What a notebook's kernel is started with, so that it ends with this process and keeps no port open."""
-    first = f'__import__("{__name__}", fromlist=["begin_kernel"]).begin_kernel({os.getpid()})'
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    os._exit(1)
+
+
+def kernel_arguments(notebook: Path | None = None) -> list[str]:
+    """Give the arguments of a kernel that ends with this process and imports ahead for a notebook."""
+    first = f'__import__("{__name__}", fromlist=["begin_kernel"]).begin_kernel({os.getpid()}, {str(notebook or "")!r})'
     return [f"--IPKernelApp.exec_lines={first}"]
 
 
-def begin_kernel(parent: int) -> None:
-    """Let a kernel end with its parent, and close the port that ipykernel has for the output of forked processes."""
+def begin_kernel(parent: int, notebook: str = "") -> None:
+    """Let a kernel end with its parent, and close the port that ipykernel has for the output of forked processes.
+
+    Then import what the notebook imports, into no namespace: a kernel that waits for its turn is warm when it comes.
+    """
     from ipykernel.kernelapp import IPKernelApp
 
     end_with_parent(parent)
@@ -57,34 +64,21 @@ def begin_kernel(parent: int) -> None:
     if pipe := getattr(output, "_pipe_in", None):
         output._pipe_flag = False
         output.io_loop.add_callback(pipe.close)
+    if notebook:
+        _import_ahead(Path(notebook))
 
 
-def _watch(line: tuple[int, ...]) -> None:
-    while (_line() if len(line) > 1 else (os.getppid(),)) == line:
-        time.sleep(_LOOK)
-    os._exit(1)
+def _import_ahead(notebook: Path) -> None:
+    """Import what a notebook's cells import; what does not import fails in its own cell."""
+    import ast
+    import json
 
-
-def _line() -> tuple[int, ...]:
-    """The parent and, where that is a make that another make started, the makes above (Linux)."""
-    line = [os.getppid()]
-    with suppress(OSError):
-        while _name(line[-1]) == "make" and _name(above := _parent_of(line[-1])) == "make":
-            line.append(above)
-    return tuple(line)
-
-
-def _name(process: int) -> str:
-    return _told(process).partition("(")[2].rpartition(")")[0]
-
-
-def _parent_of(process: int) -> int:
-    return int(_told(process).rpartition(")")[2].split()[1])
-
-
-def _told(process: int) -> str:
-    with open(f"/proc/{process}/stat") as stream:  # noqa: PTH123
-        return stream.read()
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    for source in ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"):
+        with suppress(Exception):
+            for node in ast.parse(source).body:
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    exec(ast.unparse(node), {})
 
 
 @contextmanager
@@ -110,74 +104,9 @@ def starting_workers() -> Iterator[None]:
 
 @contextmanager
 def one_line_when_interrupted() -> Iterator[None]:
-    """Let the first Ctrl-C print one line, nothing after it, and end the process with exit code 130 within 2 s.
-
-    What runs inside gets a KeyboardInterrupt, except in an import, and 0.8 s to remove its temporary files. A thread
-    ends the process then, even if the main thread is in native code. Where another handler than Python's own works,
-    nothing changes.
-    """
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    telling, said, raised = threading.RLock(), [], []
-    read, write = os.pipe()
-    os.set_blocking(write, False)
-
-    def tell() -> None:
-        with telling:  # whoever comes second waits until it is said
-            if said:
-                return
-            said.append(True)
-            bars = getattr(getattr(sys.modules.get("tqdm"), "tqdm", None), "_instances", ())
-            os.write(2, f"{chr(10) if os.isatty(2) or len(bars) else ''}{INTERRUPTED}\n".encode())
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, 1), os.dup2(nowhere, 2)
-
-    def handle(_, frame) -> None:
-        tell()
-        if not raised and not _imports(frame):  # a second Ctrl-C must not stop the tidying up
-            raised.append(True)
-            raise KeyboardInterrupt
-
-    def watch() -> None:
-        while signal.SIGINT not in os.read(read, 64):
-            pass
-        tell()
-        time.sleep(_TIDY)
-        os._exit(130)
-
-    threading.Thread(target=watch, daemon=True).start()
-    signal.signal(signal.SIGINT, handle)
-    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    """Let Ctrl-C print one line and end the process with exit code 130, whatever its other threads do."""
     try:
         yield
-    finally:
-        if said:
-            tell()  # returns once the line is out
-            os._exit(130)
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _imports(frame: FrameType | None) -> bool:
-    """Whether a module is being imported: native code that starts may abort where an exception reaches it."""
-    while frame and not frame.f_code.co_filename.startswith("<frozen importlib"):
-        frame = frame.f_back
-    return frame is not None
-
-
-def in_a_thread(work: Callable):
-    """The work's result or its exception, from a thread of its own, where no library can take over Ctrl-C."""
-    from concurrent.futures import Future
-
-    future = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return future.result()
+    except KeyboardInterrupt:
+        print(f"\n{INTERRUPTED}", file=sys.stderr, flush=True)
+        os._exit(130)

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from sklearn.covariance import ledoit_wolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics.pairwise import rbf_kernel
@@ -34,7 +33,6 @@ ATTACKERS = ("NN", "SVM", "linear")  # on both views, of which validation subjec
 SELECTED = "selected"
 _SHRINKAGE = ("auto", 1e-4)  # of the linear probe: shrunk, and not: shrinking hides what varies least
 _BATCH = 132
-_ENOUGH = 5  # rows a dimension, from which the whitened view does not shrink the covariance
 
 
 def standardised(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
@@ -46,14 +44,15 @@ def standardised(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
 def whitened(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Fit the whitened view on train (N, D): a map of (M, D) to (M, D), float32.
 
-    The directions are those of the sample covariance. Shrinking it would hide what varies least. It is shrunk, as
-    Ledoit & Wolf 2004, only where there are fewer than five rows a dimension. Directions without variance go.
+    The covariance is not shrunk: shrinking it hides what varies least. Directions in which train does not vary, up to
+    the precision of float32, become 0.
     """
-    centre, rows = train.mean(0), train.astype(np.float64)
-    covariance = ledoit_wolf(rows)[0] if len(rows) < _ENOUGH * rows.shape[1] else np.cov(rows, rowvar=False)
-    size, ways = np.linalg.eigh(np.atleast_2d(covariance))
-    least = max(1e-12 * size[-1], 1e-30)
-    ways = (ways * np.where(size > least, 1 / np.sqrt(np.maximum(size, least)), 0)).astype(np.float32)
+    centre = train.mean(0)
+    size, ways = np.linalg.eigh(np.atleast_2d(np.cov(train.astype(np.float64), rowvar=False)))
+    scale = np.zeros_like(size)
+    varies = size > max(1e-12 * size[-1], 1e-30)
+    scale[varies] = 1 / np.sqrt(size[varies])
+    ways = (ways * scale).astype(np.float32)
     return lambda z: (z - centre) @ ways
 
 

@@ -15,7 +15,6 @@ import pandas as pd
 from blindlib.blinders.blinder import Blinder
 from blindlib.common.errors import InputError
 from blindlib.common.files import below, private_dir, write_bytes, write_csv, write_text
-from blindlib.common.litter import is_litter, remove_litter
 from blindlib.inspection.attack import strongest
 
 _TABLES = {  # attribute -> what stands above it
@@ -246,16 +245,13 @@ def check_folder(folder: Path | str) -> Path:
     Raises
     ------
     InputError
-        If it is a file, holds something else, or another audit is writing there.
+        If it is a file, or holds something else.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(folder, "is a file", "name a folder")
-    if folder.is_dir() and not _earlier(folder) and not all(map(is_litter, folder.iterdir())):
+    if folder.is_dir() and not _earlier(folder) and any(folder.iterdir()):
         raise InputError(folder, "holds something else", "name a new folder")
-    remove_litter(folder, deep=False)
-    if folder.is_dir() and any(folder.iterdir()) and not _earlier(folder):
-        raise InputError(folder, "is being written by another audit", "name a new folder")
     return folder
 
 

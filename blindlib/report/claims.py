@@ -176,21 +176,6 @@ def _judge(claim: Claim, parts: list[Evidence], dead: set[str]) -> dict:
     return row | {"verdict": kind, "more_rotations": more, "evidence": evidence}
 
 
-def margins(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Return by how much each claim keeps its rule, below 0 where it breaks it, for a figure.
-
-    `id`, `claim`, `column`, `verdict`, `margin`, `low`, `high`, in the units of the claim's estimate.
-    """
-    rows, rules = [], {claim.id: claim for claim in CLAIMS}
-    for row in verdicts.dropna(subset=["estimate"]).to_dict("records"):
-        claim = rules[row["id"]]
-        sign = -1 if claim.compare is le else 1
-        ends = sorted(sign * (row[name] - claim.limit) for name in ("low", "high"))
-        kept = {name: row[name] for name in ("id", "claim", "column", "verdict")}
-        rows.append(kept | {"margin": sign * (row["estimate"] - claim.limit), "low": ends[0], "high": ends[1]})
-    return pd.DataFrame(rows, columns=["id", "claim", "column", "verdict", "margin", "low", "high"])
-
-
 def scorecard(verdicts: pd.DataFrame, bits: int | None) -> pd.DataFrame:
     """Lay the verdicts out, a line a claim and a column each for the three kinds of evidence."""
     titles = {"paper": "Paper's probes [95 % interval]", "whitened": "A probe that whitens"}

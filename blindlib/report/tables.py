@@ -231,13 +231,6 @@ def readable2(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def sweep_points(rows: pd.DataFrame) -> pd.DataFrame:
-    """The study's rows -> `gap` (points) and `acc` (percent) with their half-widths, by `representation` and `bias`."""
-    groups = rows.groupby(["representation", "bias"], sort=False) if len(rows) else ()
-    points = [{"representation": name, "bias": bias, **_means(part, "gap", "acc")} for (name, bias), part in groups]
-    return pd.DataFrame(points, columns=["representation", "bias", "gap", "gap_hw", "acc", "acc_hw"])
-
-
 def caption(table: str, preset: str, provenance: str) -> str:
     """What stands over `table1`, `table2` or `claims`: what its numbers are, and of what faces."""
     words = {"synthetic": "Rendered faces", "substitute": "Other faces than the paper's", "real": "The paper's data"}
@@ -287,6 +280,21 @@ def _screens(laid_out: pd.DataFrame) -> list[pd.DataFrame]:
     return [paper_s, others] if len(others) > 1 else [paper_s]
 
 
+def paper_part(laid_out: pd.DataFrame) -> pd.DataFrame:
+    """Select the columns of the laid-out Table 1 that the paper has: x, φ_SN, φ_LNTL and their Diff."""
+    return _screens(laid_out)[0]
+
+
+def other_part(laid_out: pd.DataFrame) -> pd.DataFrame:
+    """Lay out the representations of Table 1 that the paper does not have, a line each."""
+    return _screens(laid_out)[-1]
+
+
+def thinned(curves: pd.DataFrame) -> pd.DataFrame:
+    """Keep of ROC curves the points at which the true accept rate changes: what a figure shows of them."""
+    return curves[curves.groupby("representation")["tar"].diff() != 0]
+
+
 def save_table(table: pd.DataFrame, laid_out: pd.DataFrame, folder: Path, name: str, caption: str) -> None:
     """Write `name`.csv (tidy), `name`.md and `name`.tex (laid out; see `latex`), each atomically.
 
@@ -298,3 +306,55 @@ def save_table(table: pd.DataFrame, laid_out: pd.DataFrame, folder: Path, name: 
     parts = [caption, *(part.to_markdown(index=False, disable_numparse=True) for part in _screens(laid_out)), key]
     write_text(file["md"], "\n\n".join(filter(None, parts)) + "\n")
     write_text(file["tex"], as_latex(_pages(laid_out), caption, name, _note(laid_out)))
+
+
+def summary_text(figures: Path, width: int = 120) -> str:
+    """Lay out Table 1, Table 2 and the verdicts of a folder of figures for a terminal, published values in brackets.
+
+    Columns beyond `width` are left out: those of other methods than the paper's.
+    """
+    one, two, claims = (pd.read_csv(figures / f"{name}.csv") for name in ("table1", "table2", "claims"))
+    shown = one[one["protocol"] == "B"] if "protocol" in one else one
+    names = list(dict.fromkeys(shown["representation"]))
+    cells = {
+        (row["domain"], row["representation"]): cell(row["mean"], row["half_width"], row["published"])
+        for _, row in shown.iterrows()
+    }
+    first = [["", *map(printed_name, names)]]
+    first += [[domain, *(cells.get((domain, name), "") for name in names)] for domain in dict.fromkeys(shown["domain"])]
+    second = [["", *MEASURES.values()]]
+    for _, row in two.iterrows():
+        numbers = [cell(row[m], row[f"{m}_hw"], row[f"published_{m}"]) for m in MEASURES]
+        second.append([f"{printed_name(row['representation'])}, {row['training']}", *numbers])
+    parts = {
+        "Table 1: balanced accuracy in %, ± 95 % interval [the paper's]": first,
+        "Table 2: attractiveness, in %": second,
+        "The paper's claims": _verdicts(claims),
+    }
+    return "\n\n".join(f"{title}\n{_grid(rows, width)}" for title, rows in parts.items()) + "\n"
+
+
+def _verdicts(claims: pd.DataFrame) -> list[list[str]]:
+    """A line for each claim: its verdicts in the `column`s there are, each with estimate and interval."""
+    columns = claims["column"] if "column" in claims else pd.Series("", claims.index)
+    names = list(dict.fromkeys(columns))
+    rows = [["", *names]] if any(names) else []
+    for claim, group in claims.groupby("id", sort=False):
+        by_column = {columns[index]: row for index, row in group.iterrows()}
+        words = [claim]
+        for name in names:
+            row = by_column.get(name)
+            tested = row is not None and pd.notna(row["estimate"])
+            rounded = [round(row[part], 1) + 0.0 for part in ("estimate", "low", "high")] if tested else []  # no -0.0
+            numbers = " {:.1f} [{:.1f}, {:.1f}]".format(*rounded) if tested else ""
+            words.append("" if row is None else f"{row['verdict']}{numbers}")
+        rows.append([*words, str(group["claim"].iloc[0])] if "claim" in group else words)
+    return rows
+
+
+def _grid(rows: list[list[str]], width: int) -> str:
+    """Pad some rows of cells to columns, as many as fit."""
+    columns = list(zip(*(row + [""] * (max(map(len, rows)) - len(row)) for row in rows), strict=True))
+    sizes = [max(map(len, column)) + 2 for column in columns]
+    kept = [n for n in range(len(sizes)) if sum(sizes[: n + 1]) <= width + 2]
+    return "\n".join("".join(columns[n][row].ljust(sizes[n]) for n in kept).rstrip() for row in range(len(rows)))
