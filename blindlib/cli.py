@@ -284,30 +284,6 @@ def compare(committed: Path, fresh: Path) -> None:
         sys.exit(1)
 
 
-@app.command("settle", hidden=True)
-def settle(preset: PresetName = "demo", changes: Changes = ()) -> None:
-    """Train a finished run's heads twice as long and say which cells of Table 1 move."""
-    import pandas as pd
-
-    from blindlib.blinders.banks import fit_longer
-    from blindlib.common.files import write_csv
-    from blindlib.evaluate.measure import measure
-    from blindlib.evaluate.results import load_results
-    from blindlib.report.compare import compare_budget
-    from blindlib.report.tables import table1
-    from blindlib.study import Study
-
-    study = Study(preset, "; ".join(changes))
-    x = load_results(study.build / "results_baseline.csv")
-    rows = [measure(z, study, protocols="B").assign(settled=settled) for z, settled in fit_longer(study)]
-    table = compare_budget(study.figures, table1(pd.concat([x, *rows])), "longer")
-    table = table[table["representation"].isin([each["representation"].iloc[0] for each in rows])]
-    typer.echo(table.to_string(index=False))
-    ended = {each["representation"].iloc[0]: bool(each["settled"].iloc[0]) for each in rows}
-    typer.echo(f"trained until nothing better came, below twice the ceiling: {ended}")
-    typer.echo(f"wrote {write_csv(study.figures / 'settled.csv', table)}")
-
-
 @app.command("attackers", hidden=True)
 def attackers(preset: PresetName = "demo", changes: Changes = ()) -> None:
     """Train a finished run's attackers with twice the people and say what of it moves."""
@@ -343,10 +319,11 @@ def ladder(preset: PresetName = "demo", changes: Changes = ()) -> None:
     """Every attacker, with 16 people to all, against every representation of a finished run."""
     from dataclasses import replace
 
+    from blindlib.appendix import plots as appendix_plots
     from blindlib.blinders.banks import load_banks, representations
     from blindlib.evaluate.ladder import RUNGS, climb_whole, settings_tried
     from blindlib.evaluate.measure import make_tasks
-    from blindlib.report import plots, plots_probes
+    from blindlib.report import plots
     from blindlib.study import Study
 
     study = Study(preset, "; ".join(changes))
@@ -357,7 +334,7 @@ def ladder(preset: PresetName = "demo", changes: Changes = ()) -> None:
     typer.echo(f"settings that validation people choose from: {tried}", err=True)
     cells = climb_whole([study.x, *representations(study, load_banks(study))], task, study)
     plots.style()
-    plots.save_figure(plots_probes.attack_curves(cells), cells, study.figures, "ladder")
+    plots.save_figure(appendix_plots.attack_curves(cells), cells, study.figures, "ladder")
     ends = cells[cells["people"] == cells["people"].max()].pivot_table("mean", "representation", "probe", sort=False)
     typer.echo(ends.round(1).to_string())
 

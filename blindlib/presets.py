@@ -18,11 +18,11 @@ from blindlib.settings import (
     EMOTIONS,
     ERASERS,
     FROZEN,
+    CentreLossSettings,
     FairnessSettings,
     Flag,
     LNTLSettings,
     ProbeSettings,
-    PullSettings,
     Seed,
     SensitiveNetsSettings,
     Share,
@@ -59,7 +59,7 @@ class Preset:
     id_budget: Annotated[float, between(0, 100)] = 3.0  # our choice: claim C1 allows 5 on test people, 3 leaves room
     sensitivenets: SensitiveNetsSettings = SensitiveNetsSettings(target="neutral")
     lntl: LNTLSettings = LNTLSettings()
-    pull: PullSettings = PullSettings()
+    centre_loss: CentreLossSettings = CentreLossSettings()  # in the appendix
     probes: ProbeSettings = ProbeSettings()
     fairness: FairnessSettings = FairnessSettings()
     synth: SynthSettings | None = None  # of SynthFaces, which need no `sources`
@@ -84,7 +84,7 @@ class Preset:
                 f"Preset.rotations of {self.name!r} are {self.rotations} for {len(self.seeds)} seeds; it takes one "
                 "rotation a seed: make them equal, or set `crossed`"
             )
-        for part in (self.sensitivenets, self.lntl, self.pull):
+        for part in (self.sensitivenets, self.lntl, self.centre_loss):
             rising = sorted({0.0, *part.strengths})
             if len(rising) < 2 or list(part.strengths) != rising:
                 raise ValueError(f"strengths are {part.strengths}: 0 comes first, then one or more that rise")
@@ -114,7 +114,7 @@ _SMOKE = {
     "seeds": (0, 1),
     "sensitivenets": SensitiveNetsSettings(target="neutral", detector=(16,), **_TINY),
     "lntl": LNTLSettings(detector=(16,), **_TINY | {"strengths": (0.0, 0.1), "rate": 0.03}),  # at more a small φ breaks
-    "pull": PullSettings(**_TINY),
+    "centre_loss": CentreLossSettings(**_TINY),
     "probes": ProbeSettings(nn_hidden=(16,), nn_steps=60, rf_trees=30, ladder_people=(4, 10**6)),
     "fairness": FairnessSettings(train=80, inverse_penalties=(0.01,), swept_penalties=(0.01, 1.0)),
 }

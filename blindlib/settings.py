@@ -79,7 +79,8 @@ class HeadSettings:
     rate: Rate = 3.0  # SGD with momentum 0.9, as LNTL's code has, at 0.01; ours by people of another world
     detector: tuple[Width, ...] = (64, 64)  # three layers, as a public use of SensitiveNets' penalty has
     detector_rate: Rate = 3e-3  # AdamW; our choice: the detector keeps up with the head
-    means: Flag = True  # whether the classes' means are detectors too; without them, an ablation
+    means: Flag = True  # whether the class means are adversaries; without them, an ablation
+    network: Flag = True  # whether a network is an adversary; without it, an ablation
 
 
 @dataclass(frozen=True, config=FROZEN)
@@ -103,8 +104,8 @@ class LNTLSettings(HeadSettings):
 
 
 @dataclass(frozen=True, config=FROZEN)
-class PullSettings(HeadSettings):
-    """How the head is trained that pulls pictures to their person's mean; see `blindlib.blinders.pull`."""
+class CentreLossSettings(HeadSettings):
+    """Set how the head with a centre loss is trained; see `blindlib.appendix.centre_loss`."""
 
     strengths: tuple[Strength, ...] = (0.0, 0.03)  # λ; our choice, by validation people, of 0.03, 0.1, 0.2 and 0.3
     margin: Annotated[float, between(0, 4)] = 0.2  # α, as for SensitiveNets

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from blindlib.appendix.frontier import advice as advise
 from blindlib.blinders.validation import choose
 from blindlib.common.errors import foreseen_in_one_line
 from blindlib.common.files import ROOT, write_text
 from blindlib.common.processes import one_line_when_interrupted
-from blindlib.evaluate.frontier import advice as advise
 from blindlib.evaluate.verification import equal_error_rate, tar_at_far
 from blindlib.presets import get_preset
 from blindlib.report import claims
@@ -135,8 +135,11 @@ def _scorecard(preset: str, figures: Path, first: str) -> str:
 
 
 def advice(preset: str, figures: Path) -> str:
-    """Which method to take, as notebook 05 says it."""
-    return advise(pd.read_csv(figures / preset / "frontier.csv"), get_preset(preset).id_budget)
+    """Name the method that hides emotion best, as appendix A1 does."""
+    path = figures / preset / "appendix" / "frontier.csv"
+    if not path.is_file():
+        return "Appendix A1 was not run for these figures."
+    return advise(pd.read_csv(path, dtype={"bits": str}), get_preset(preset).id_budget)
 
 
 def published(preset: str, figures: Path) -> str:
@@ -154,10 +157,10 @@ def published(preset: str, figures: Path) -> str:
 
 
 def settled(preset: str, figures: Path) -> str:
-    """What longer training of the heads moves (`blindlib settle`), if it was run."""
-    path = figures / preset / "settled.csv"
+    """Tabulate the cells that longer training of the heads moves (appendix A3), if it was run."""
+    path = figures / preset / "appendix" / "longer.csv"
     if not path.is_file():
-        return "`blindlib settle` was not run for these figures."
+        return "Appendix A3 was not run for these figures."
     moved, table = pd.read_csv(path), pd.read_csv(figures / preset / "table1.csv")
     now = table[table["protocol"] == "B"].set_index(["domain", "representation"])["mean"]
     rows, columns = moved.to_dict("records"), ("mean ± half_width", "longer")
@@ -165,9 +168,9 @@ def settled(preset: str, figures: Path) -> str:
     lines = [
         [printed_name(row["representation"]), row["domain"], *(told(moved, n, column) for column in columns)]
         for n, row in enumerate(rows)
-        if not row["settled"]
+        if not row["stays"]
     ]
-    kept = moved[moved["settled"]].groupby("representation", sort=False).size()
+    kept = moved[moved["stays"]].groupby("representation", sort=False).size()
     words = ", ".join(f"{count} of {printed_name(name)}" for name, count in kept.items())
     first = f"{len(moved) - len(lines)} of {len(moved)} cells move by half their half-width at most ({words}); others:"
     note = "" if all(own) else "\n\nThese are rows of an earlier run: their first column is not that of Table 1."

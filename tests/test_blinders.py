@@ -16,14 +16,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from blindlib.appendix.centre_loss import CentreLoss
+from blindlib.appendix.erasers import INLP, NAP, PCAControl, RandomControl
+from blindlib.appendix.obliviator import Obliviator
 from blindlib.blinders import LEACE, LNTL, Representation, SensitiveNets
-from blindlib.blinders.affine import INLP, NAP, PCAControl, RandomControl
-from blindlib.blinders.obliviator import Obliviator
-from blindlib.blinders.pull import Pull
 from blindlib.blinders.training import TrainingSet, encode
 from blindlib.common.errors import InputError
 from blindlib.metrics import balanced_accuracy
-from blindlib.settings import LNTLSettings, PullSettings, SensitiveNetsSettings
+from blindlib.settings import CentreLossSettings, LNTLSettings, SensitiveNetsSettings
 
 BLINDERS = {"SN": SensitiveNets, "LNTL": LNTL, "LEACE": LEACE}
 QUICK = {"hidden": 32, "rounds": 8, "head_steps": 50, "detector": (16,), "identities": 16, "rate": 0.1}
@@ -269,7 +269,7 @@ CHECKED = [
     PCAControl(share=0.1),
     RandomControl(share=0.1),
     Obliviator(rounds=1, epochs=1),
-    Pull(settings=PullSettings(**{k: v for k, v in TINY.items() if k != "detector"}), device="cpu"),
+    CentreLoss(settings=CentreLossSettings(**{k: v for k, v in TINY.items() if k != "detector"}), device="cpu"),
 ]
 
 

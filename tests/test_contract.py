@@ -19,6 +19,7 @@ from blindlib.pipeline import code_of, imports_of, module_file, modules_used, pa
 
 MODULES = sorted((ROOT / "blindlib").rglob("*.py"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
+APPENDIX = sorted((ROOT / "notebooks" / "appendix").glob("A*.ipynb"))
 # A room imports only from the rooms before it; those on one line do not import each other.
 ORDER = (
     {"common"},
@@ -30,6 +31,7 @@ ORDER = (
     {"evaluate"},
     {"pipeline"},
     {"report", "study"},
+    {"appendix"},
     {"inspection"},
     {"cli"},
     {"__main__", "__init__"},
@@ -57,7 +59,7 @@ def test_imports_run_one_way():
     rank = {name: n for n, names in enumerate(ORDER) for name in names}
     between = {(room(a), room(b)) for a, b in edges() if room(a) != room(b)}
     assert not [f"{a} imports {b}" for a, b in sorted(between) if rank[a] <= rank[b]]
-    assert len(between) <= 60
+    assert len(between) <= 70
 
 
 def test_no_circle_inside_a_room():
@@ -71,7 +73,7 @@ def test_no_circle_inside_a_room():
 
 def test_the_house_has_few_rooms_and_is_thin():
     top = [path for path in (ROOT / "blindlib").iterdir() if path.name != "__pycache__"]
-    assert sum(path.is_dir() for path in top) <= 8 and sum(path.is_file() for path in top) <= 8
+    assert sum(path.is_dir() for path in top) <= 9 and sum(path.is_file() for path in top) <= 8
     assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES) <= 14_700, "it may only fall"
 
 
@@ -128,7 +130,7 @@ def test_nothing_is_unpickled_or_randomised_globally():
         assert not forbidden.search(code), path
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *APPENDIX], ids=lambda p: p.stem)
 def test_a_notebook_tells_and_the_package_does(path):
     cells = nbformat.read(path, as_version=4).cells
     code = [cell for cell in cells if cell.cell_type == "code"]
@@ -141,7 +143,7 @@ def test_a_notebook_tells_and_the_package_does(path):
         assert "sys.path" not in cell.source and "pip " not in cell.source
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *APPENDIX], ids=lambda p: p.stem)
 def test_parameters_are_one_tagged_cell_of_literals(path):
     cells = [c for c in nbformat.read(path, as_version=4).cells if "parameters" in c.metadata.get("tags", [])]
     assert len(cells) == 1

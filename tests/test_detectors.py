@@ -11,6 +11,7 @@ from sklearn.covariance import OAS
 from blindlib.blinders.detectors import Detectors, shrunk
 from blindlib.blinders.heads import Classifiers
 from blindlib.blinders.losses import cross_entropy
+from blindlib.settings import HeadSettings
 
 HEADS, CLASSES, DIM = 2, 3, 4
 
@@ -24,7 +25,7 @@ def detectors(apart):
     z = z + means.gather(1, codes[..., None].expand(-1, -1, DIM))
     network = Classifiers(HEADS, DIM, (8,), CLASSES, g)
     network.standardise(z)
-    return Detectors(network, 0.02), z, codes
+    return Detectors(network, HeadSettings(detector_rate=0.02)), z, codes
 
 
 def _oas(spread, count):
@@ -110,6 +111,6 @@ def test_a_class_that_was_never_shown_leaves_the_answer_finite():
 def test_without_the_means_the_network_answers_alone():
     who_reads, z, codes = detectors(1.0)
     who_reads.learn(z, codes)
-    alone = Detectors(who_reads.network, 0.02, means=False)
+    alone = Detectors(who_reads.network, HeadSettings(means=False))
     (answer,) = alone(z)
     torch.testing.assert_close(answer, who_reads(z)[0])

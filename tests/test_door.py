@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from blindlib import audit, metrics
+from blindlib.appendix.centre_loss import CentreLoss
+from blindlib.appendix.erasers import INLP, NAP, PCAControl, RandomControl
+from blindlib.appendix.obliviator import Obliviator
 from blindlib.blinders import LEACE, LNTL, Representation, SensitiveNets
-from blindlib.blinders.affine import INLP, NAP, PCAControl, RandomControl
-from blindlib.blinders.obliviator import Obliviator
-from blindlib.blinders.pull import Pull
 from blindlib.blinders.training import TrainingSet
 from blindlib.common import door
 from blindlib.common.errors import InputError
@@ -23,13 +23,11 @@ from blindlib.evaluate import (
     fairness,
     ladder,
     measure,
-    planted,
     probes,
-    rendered,
     results,
     verification,
 )
-from blindlib.settings import LNTLSettings, ProbeSettings, PullSettings, SensitiveNetsSettings
+from blindlib.settings import CentreLossSettings, LNTLSettings, ProbeSettings, SensitiveNetsSettings
 
 NAN, INF = float("nan"), float("inf")
 PLAIN = {"rounds": 1, "head_steps": 3, "hidden": 4, "identities": 8, "per_class": 4}
@@ -37,7 +35,7 @@ TINY = PLAIN | {"detector": (4,)}
 MAKE = {
     "SN": lambda **more: SensitiveNets(**{"settings": SensitiveNetsSettings(**TINY), "device": "cpu"} | more),
     "LNTL": lambda **more: LNTL(**{"settings": LNTLSettings(**TINY), "device": "cpu"} | more),
-    "pull": lambda **more: Pull(**{"settings": PullSettings(**PLAIN), "device": "cpu"} | more),
+    "centre loss": lambda **more: CentreLoss(**{"settings": CentreLossSettings(**PLAIN), "device": "cpu"} | more),
     "LEACE": LEACE,
     "INLP": INLP,
     "NAP": NAP,
@@ -45,7 +43,7 @@ MAKE = {
     "PCA": PCAControl,
     "random": RandomControl,
 }
-TRAINED = ("SN", "LNTL", "pull")
+TRAINED = ("SN", "LNTL", "centre loss")
 WHO, Y = np.repeat(np.arange(40), 4), np.tile([0, 1], 80)
 
 
@@ -507,15 +505,6 @@ FUNCTIONS = [  # function, arguments that it takes, which of them becomes what
         },
     ),
     (
-        planted.plant,
-        {"leak": planted.Leak("linear", 1.0), "people": 5, "dim": 16},
-        {
-            "people": [*NUMBERS, 0],
-            "dim": [*NUMBERS, 4],
-            "leak": [planted.Leak("linear", NAN), planted.Leak("linear", INF), planted.Leak("x")],
-        },
-    ),
-    (
         collapsed_probe.collapsed_probe,
         {"representation": Representation.of("x", X), "task": TASK, "splits": [SPLIT], "each": 9, "norms": (1.0,)},
         {
@@ -529,12 +518,6 @@ FUNCTIONS = [  # function, arguments that it takes, which of them becomes what
         {"frame": RESULTS, "by": ["probe"]},
         {"frame": [RESULTS.assign(value=NAN), RESULTS.assign(value="a"), RESULTS.drop(columns="seed")], "by": [["zz"]]},
     ),
-    (
-        rendered.cross_expression,
-        {"x": X, "identity": WHO, "emotion": Y},
-        {"x": [X[:9], X[:, 0], 1e30 * X], "identity": [WHO[:9], [None] * 160], "emotion": [7]},
-    ),
-    (rendered.auc, {"pairs": pd.DataFrame(DISTANCES)}, {"pairs": [pd.DataFrame(DISTANCES).assign(same=True), PAIRS]}),
 ]
 CALLS = [(f, given, name, value) for f, given, bad in FUNCTIONS for name, values in bad.items() for value in values]
 
@@ -616,10 +599,6 @@ def test_an_audit_takes_a_tensor_and_a_matrix_as_the_array_that_they_are():
 
 
 def test_measures_take_lists_series_and_tensors():
-    names = [f"p{person}" for person in WHO]
-    plain = rendered.cross_expression(X, np.array(names), Y)
-    for kind in (list, lambda v: pd.Series(v, index=range(160, 0, -1))):
-        pd.testing.assert_frame_equal(rendered.cross_expression(X, kind(names), kind(Y)), plain)
     grown = torch.tensor(Y, dtype=torch.float32, requires_grad=True)
     assert metrics.balanced_accuracy(grown, Y) == metrics.balanced_accuracy([0.0, 1.0], [False, True]) == 100
 

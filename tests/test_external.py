@@ -6,7 +6,7 @@ Some of the faces and people that notebook 01 shows to dlib: it costs a tenth of
 import numpy as np
 import pytest
 
-from blindlib.evaluate import rendered as realism
+from blindlib.appendix import synthfaces_validation as realism
 from blindlib.presets import PRESETS
 from blindlib.synthfaces.render import render
 from blindlib.synthfaces.roles import make_roles

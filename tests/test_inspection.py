@@ -17,8 +17,8 @@ from safetensors.numpy import save_file
 from scipy.stats import norm
 
 from blindlib import audit
+from blindlib.appendix.centre_loss import CentreLoss
 from blindlib.blinders import LEACE, LNTL, SensitiveNets
-from blindlib.blinders.pull import Pull
 from blindlib.cli import main
 from blindlib.common.errors import InputError
 from blindlib.inspection import attack, read, run
@@ -28,13 +28,13 @@ from blindlib.inspection.people import deal, draw_pairs, sample
 from blindlib.inspection.reading import Rows
 from blindlib.inspection.report import Report
 from blindlib.metrics import balanced_accuracy
-from blindlib.settings import LNTLSettings, PullSettings, SensitiveNetsSettings
+from blindlib.settings import CentreLossSettings, LNTLSettings, SensitiveNetsSettings
 
 QUICK = {"hidden": 16, "rounds": 2, "head_steps": 20, "detector": (16,), "identities": 8, "per_class": 8}
 HEADS = (
     SensitiveNets(settings=SensitiveNetsSettings(strengths=(0.0, 1.0), **QUICK)),
     LNTL(settings=LNTLSettings(strengths=(0.0, 0.03), **QUICK)),
-    Pull(settings=PullSettings(strengths=(0.03,), **QUICK)),
+    CentreLoss(settings=CentreLossSettings(strengths=(0.03,), **QUICK)),
 )
 WHO = np.repeat(np.arange(240), 4)
 
@@ -193,7 +193,7 @@ def test_hiding_finds_a_method_that_hides_and_keeps_the_rest(hidden):
     best, x = report.points[report.points["recommended"]].iloc[0], report.points.iloc[0]
     assert x["low"] > 70 and best["value"] < x["value"] - 25 and best["hidden"] > best["hidden_hw"]
     assert best["choose_cost"] <= 3 and best["id"] > x["id"] - 5
-    assert {"SN", "LNTL", "pull", "LEACE", "INLP", "NAP", "Obliviator"} == set(report.points["method"]) - {"x"}
+    assert {"SN", "LNTL", "centre loss", "LEACE", "INLP", "NAP", "Obliviator"} == set(report.points["method"]) - {"x"}
     after = report.others.set_index(["label", "representation"])["value"]
     assert after["gender", "φ"] > 85 and after["mood", "φ"] < 65 < after["mood", "x"]
     told = str(report)

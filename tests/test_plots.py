@@ -12,6 +12,7 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 from report_rows import TASKS, result_rows, study_rows
 
+from blindlib.appendix import plots as appendix_plots
 from blindlib.backbones.alignment import Alignment, Steps
 from blindlib.backbones.registry import get_backbone
 from blindlib.common.files import ROOT
@@ -21,7 +22,6 @@ from blindlib.report import (
     plots,
     plots_faces,
     plots_framework,
-    plots_probes,
     plots_tables,
     plots_training,
     tables,
@@ -44,8 +44,8 @@ def texts(figure):
 
 def points_of_frontier():
     points = {"method": ["Mine", "SN", "SN"], "strength": [0.0, 0.5, 3.0], "id": [96.0, 97.0, 95.0]}
-    points |= {"id_hw": 0.5, "emotion": [70.0, 60.0, 55.0], "emotion_hw": 1.0, "chance": 50.0, "chosen": [0, 1, 4]}
-    return pd.DataFrame(points)
+    points |= {"id_hw": 0.5, "emotion": [70.0, 60.0, 55.0], "emotion_hw": 1.0, "chance": 50.0}
+    return pd.concat([pd.DataFrame(points).assign(bits=bits) for bits in ("float", "6")])
 
 
 def test_every_representation_keeps_one_colour_and_no_two_share_it():
@@ -58,7 +58,7 @@ def test_every_representation_keeps_one_colour_and_no_two_share_it():
 
 
 def test_the_methods_differ_in_shape_too_and_the_diamond_is_the_published_value_s():
-    methods = ("x", "SN", "LNTL", "LEACE", "pull", "INLP", "NAP")
+    methods = ("x", "SN", "LNTL", "LEACE", "centre loss", "INLP", "NAP")
     assert len({plots.shape(name) for name in methods}) == len(methods)
     assert plots.shape("SN λ=0") == plots.shape("SN"), "the same head without its penalty"
     assert "D" not in {plots.shape(name) for name in (*tables.REPRESENTATIONS, *(f"other {n}" for n in range(9)))}
@@ -73,13 +73,13 @@ def test_an_unknown_eraser_has_its_points_in_every_figure():
     assert "Mine" in texts(plots_tables.bias_sweep(tables.sweep_points(study)))
     curves = pd.DataFrame({"representation": "Mine", "far": [0.0, 0.1, 1.0], "tar": [0.5, 0.9, 1.0]})
     assert "50.0  Mine (below)" in texts(plots.roc_curves(curves)), "at FAR 1 % it reads 0.5, under the window"
-    words = texts(plots_training.frontier(points_of_frontier()))
-    assert "Mine" in words and {"λ=0.5 (1)", f"{shown('SN')} λ=3 (4)"} <= set(words), "λ stands by swept points alone"
+    words = texts(appendix_plots.frontier(points_of_frontier(), ("SN",)))
+    assert words.count("Mine") == words.count(shown("SN")) == 2, "float and 6 bits"
 
 
 def test_a_figure_without_data_is_none():
     empty = tables.table1(result_rows({"x": 75.0}).iloc[:0])
-    assert plots_tables.table1_figure(empty) is plots_training.frontier(pd.DataFrame()) is None
+    assert plots_tables.table1_figure(empty) is appendix_plots.frontier(pd.DataFrame(), ()) is None
     assert plots.roc_curves(pd.DataFrame()) is plots_training.training_curves(pd.DataFrame(), 20.0) is None
     assert plots_tables.table1_figure(tables.table1(result_rows({"x": 75.0}))) is None, "x has no Diff from itself"
 
@@ -132,7 +132,7 @@ def test_labels_of_crowded_points_do_not_lie_on_one_another():
     axis.set(xlim=(0, 1), ylim=(0, 1))
     figure.draw_without_rendering()
     where = np.array([[0.5, 0.5], [0.51, 0.5], [0.5, 0.52], [0.52, 0.53]])
-    plots_training.place_labels(axis, where, ["first", "second", "third", "fourth"], ["k"] * 4, [8.0] * 4)
+    appendix_plots.place_labels(axis, where, ["first", "second", "third", "fourth"], ["k"] * 4, [8.0] * 4)
     figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in axis.texts]
     assert not [1 for k, a in enumerate(boxes) for b in boxes[:k] if a.overlaps(b)]
@@ -177,7 +177,7 @@ def test_the_gallery_has_one_person_s_fifteen_compound_expressions():
 def test_attackers_are_told_by_shape_and_the_names_stand_at_the_curves_ends():
     cells = [("x", probe, people, 60.0 + people) for probe in ("linear", "SVM", "strongest") for people in (4, 16)]
     cells = pd.DataFrame(cells, columns=["representation", "probe", "people", "mean"]).assign(half_width=1, chance=20)
-    words = texts(plots_probes.attack_curves(cells))
+    words = texts(appendix_plots.attack_curves(cells))
     assert words.count("$x$") == 2 and words.count("chance") == 2 and {"linear", "SVM"} <= set(words)
 
 
@@ -185,7 +185,7 @@ def test_every_rung_of_the_whole_ladder_stands_in_its_representation_s_row_and_c
     kinds, names = [*RUNGS, "ensemble", "strongest"], ["x", "SN", "LNTL"]
     cells = [(name, probe, 16, 60.0 - 5 * k) for k, name in enumerate(names) for probe in kinds]
     cells = pd.DataFrame(cells, columns=["representation", "probe", "people", "mean"]).assign(half_width=1, chance=20)
-    right = plots_probes.attack_curves(cells).axes[1]
+    right = appendix_plots.attack_curves(cells).axes[1]
     points = [line for line in right.lines if len(line.get_xdata()) == 1]
     assert len(points) == (len(kinds) - 1) * len(names)
     for line in points:
@@ -198,7 +198,7 @@ def test_names_at_the_curves_ends_and_their_lines_cross_no_name():
     cells = [(name, probe, people, 50.0 + k) for k, name in enumerate(names) for probe in ("SVM", "strongest")
              for people in (4, 16)]  # fmt: skip
     cells = pd.DataFrame(cells, columns=["representation", "probe", "people", "mean"]).assign(half_width=1, chance=20)
-    figure = plots_probes.attack_curves(cells)
+    figure = appendix_plots.attack_curves(cells)
     figure.draw_without_rendering()
     ends = [text for text in figure.axes[0].texts if getattr(text, "arrow_patch", None)]
     boxes = [Text.get_window_extent(text) for text in ends]
@@ -231,10 +231,10 @@ def test_the_same_figure_is_the_same_bytes_and_carries_its_alternative_text(tmp_
 
 def test_every_saved_figure_has_an_alternative_text_of_one_or_two_sentences():
     saved = {path.stem for path in (ROOT / "figures" / "demo").glob("*.png")}
-    for path in (ROOT / "notebooks").glob("0*.ipynb"):
+    for path in (ROOT / "notebooks").rglob("*.ipynb"):
         for cell in nbformat.read(path, as_version=4).cells:
             for call in re.findall(r"save_figure\((.*?)\)$", cell.source, re.S | re.M):
-                saved |= set(re.findall(r'figures, "(\w+)"', call))
+                saved |= set(re.findall(r'(?:figures|appendix), "(\w+)"', call))
     assert {"framework", "compound_gallery"} <= saved and saved <= set(ALT_TEXTS), saved - set(ALT_TEXTS)
     for name in saved:
         assert 60 < len(alt_text(name)) < 420 and alt_text(name).endswith(".") and alt_text(name).count(". ") <= 2, name

@@ -56,8 +56,8 @@ def test_any_setting_can_be_changed_and_such_a_run_has_a_name_of_its_own():
     [
         ("seed=3", "has no setting 'seed' → use seeds"),
         ("seeds", "holds no ="),
-        ("patience=3", "→ use sensitivenets.patience or lntl.patience or pull.patience"),
-        ("lntl.patiense=3", "has no setting 'lntl.patiense' → use lntl.patience or pull.patience"),
+        ("patience=3", "→ use sensitivenets.patience or lntl.patience or centre_loss.patience"),
+        ("lntl.patiense=3", "has no setting 'lntl.patiense' → use lntl.patience or centre_loss.patience"),
         ("nonsense=1", "has no setting 'nonsense'"),
         ("name='demo'", "has no setting 'name'"),
         ("sensitivenets=3", "has no setting 'sensitivenets'"),

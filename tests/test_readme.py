@@ -61,12 +61,11 @@ def test_a_changed_csv_changes_the_texts_and_a_number_that_is_no_row_s_is_refuse
     assert readme.filled(mark, tmp_path) == mark.replace("?", "12.3")
     with pytest.raises(KeyError, match="0 rows"):
         readme.filled(mark.replace("SN", "nobody"), tmp_path)
-    (tmp_path / "demo" / "settled.csv").unlink()
     assert "not run" in readme.settled("demo", tmp_path)
 
 
 def test_longer_training_of_other_heads_than_table_1_s_is_called_so(tmp_path):
-    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "appendix").mkdir(parents=True)
     row = {
         "domain": "ID",
         "representation": "SN",
@@ -74,9 +73,9 @@ def test_longer_training_of_other_heads_than_table_1_s_is_called_so(tmp_path):
         "half_width": 0.4,
         "longer": 96.0,
         "mean": 97.1,
-        "settled": False,
+        "stays": False,
     }
-    pd.DataFrame([row]).to_csv(tmp_path / "run" / "settled.csv")
+    pd.DataFrame([row]).to_csv(tmp_path / "run" / "appendix" / "longer.csv")
     for mean, own in ((97.1, True), (97.3, False)):
         pd.DataFrame([row | {"mean": mean}]).to_csv(tmp_path / "run" / "table1.csv")
         assert ("earlier run" not in readme.settled("run", tmp_path)) == own
@@ -181,7 +180,7 @@ def test_help_shows_what_a_reader_calls_and_make_s_own_commands_still_run():
 
 
 TERMS = (
-    *("φ_SN", "φ_LNTL", "pull", "LEACE", "INLP", "NAP", "Obliviator", "Diff", "protocol A", "protocol B"),
+    *("φ_SN", "φ_LNTL", "centre loss", "LEACE", "INLP", "NAP", "Obliviator", "Diff", "protocol A", "protocol B"),
     *("strongest", "ladder", "rotation", "TAR", "FAR", "EER", "Eq. Opp.", "labelnet", "paper"),
 )
 

@@ -113,7 +113,6 @@ COMMANDS = {
     "embed": ["embed", "--preset", "smoke"],
     "ladder": ["ladder", "--preset", "smoke"],
     "attackers": ["attackers", "--preset", "smoke"],
-    "settle": ["settle", "--preset", "smoke"],
     "store": ["store", "--preset", "smoke"],
     "synth": ["synth", "--identities", "1", "--out", "{0}/build/faces"],
     "miniatures": ["miniatures", "--people", "2", "--out", "{0}/build/data"],

@@ -16,7 +16,6 @@ from blindlib.common.files import write_text
 from blindlib.data.facetable import make_facetable
 from blindlib.data.readers.synth import load_synth
 from blindlib.data.splits import ROLES, Split, deal, load_splits, save_splits
-from blindlib.evaluate.frontier import advice, frontier_points
 from blindlib.evaluate.measure import measure_collapse, measure_verification, relative_distances
 from blindlib.evaluate.results import COLUMNS, load_results, save_results, summarise
 from blindlib.metrics import interval
@@ -198,60 +197,6 @@ def test_a_dead_representation_is_seen_as_dead():
     checks = [measure_collapse(Representation.of("φ", z), split) for z in (alive, dead)]
     rank = [next(r["value"] for r in rows if r["metric"] == "effective_rank") for rows in checks]
     assert rank[0] > 14 and rank[1] < 1.1
-
-
-def test_frontier_points_are_named_by_method_and_strength():
-    rows = result_rows()
-    of = {name: rows[rows["representation"] == name] for name in ("x", "SN", "pixels")}
-    known = (
-        ("x", "x", 0.0),
-        ("SN", "SN", 0.3),
-        ("SN", "SN", 0.0),
-        ("SN", "LEACE", 0.0),
-        ("SN", "SN", None),
-        ("pixels", "pixels", None),
-    )
-    points = frontier_points(pd.concat([of[name].assign(method=m, strength=s) for name, m, s in known]))
-    assert list(zip(points["method"], points["strength"], strict=True)) == [
-        ("LEACE", 0),
-        ("SN", 0),
-        ("SN", 0.3),
-        ("x", 0),
-    ], "λ chosen in each split is no point of the sweep, pixels have no λ"
-    first = points.set_index(["method", "strength"]).loc[("SN", 0.3)]
-    assert (first["id"], first["emotion"], first["chance"]) == pytest.approx((97, 67.5, 50))
-    assert frontier_points(rows.query("task == 'ID'").assign(method="SN", strength=1.0)).empty
-
-
-def frontier_rows(of):
-    """Rows of (method, strength) -> verification and emotion: five rotations a point apart, chance 50 and 20."""
-    rows = [
-        {"method": m, "strength": s, "task": task, "probe": probe, "rotation": k, "value": value + k - 2, "chance": c}
-        for (m, s), values in of.items()
-        for (task, probe, c), value in zip((("ID", "verification", 50), ("emotion", "ladder", 20)), values, strict=True)
-        for k in range(5)
-    ]
-    same = {"metric": "balanced_accuracy", "protocol": "B", "seed": 0, "n_train_subjects": 9, "n_test_subjects": 9}
-    return pd.DataFrame(rows).assign(**same, n_test=9)
-
-
-FRONTIER = {("x", 0.0): (90, 80), ("SN", 1.0): (90, 50), ("SN", 9.0): (70, 20), ("LEACE", 0.0): (89, 70)}
-
-
-def test_the_advice_is_the_blindest_within_the_budget_and_names_what_cannot_be_told_from_it():
-    text = advice(frontier_points(frontier_rows(FRONTIER)), 3.0)
-    assert text.startswith("Of what costs at most 3 % of identity (verification above chance), SN (λ = 1) leaves the")
-    assert "it reads emotion at 50.0 ± 2.0 % balanced accuracy (x 80.0, chance 20.0)" in text
-    assert text.endswith("for 0.0 % of identity."), "LEACE's 70 is another number"
-    close = frontier_points(frontier_rows(FRONTIER | {("LEACE", 0.0): (89, 51)}))
-    assert advice(close, 3.0).endswith("; LEACE cannot be told from it.")
-    assert advice(close, 60.0).startswith(
-        "Of what costs at most 60 % of identity (verification above chance), SN (λ = 9)"
-    )
-    assert advice(close[close["method"] == "x"], 3.0) == "No method keeps identity within 3 %."
-    picks = {"SN": [1.0, 1.0, 9.0], "LEACE": [0.0, 0.0, 0.0]}
-    counted = frontier_points(frontier_rows(FRONTIER), picks).set_index(["method", "strength"])["chosen"]
-    assert counted.to_dict() == {("LEACE", 0.0): 0, ("SN", 1.0): 2, ("SN", 9.0): 1, ("x", 0.0): 0}, "one λ is no choice"
 
 
 def test_summaries_average_seeds_before_rotations():

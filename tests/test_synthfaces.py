@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+from blindlib.appendix.synthfaces_validation import recoverability
 from blindlib.common.errors import InputError
-from blindlib.evaluate.rendered import recoverability
 from blindlib.presets import PRESETS
 from blindlib.settings import COMPOUND_EMOTIONS, EMOTIONS, GENDERS, SynthSettings
 from blindlib.synthfaces import expressions, fields, geometry, light, sensor

@@ -184,12 +184,12 @@ def test_what_tells_a_collapse_stands_beside_the_scores_and_in_the_saved_table(t
 def test_under_a_table_stands_what_each_of_its_representations_is_and_none_is_without_words(tmp_path):
     assert set(MEANINGS) == set(tables.REPRESENTATIONS)
     rows = result_rows(MEANS, TASKS)
-    told = pd.concat([rows, rows[rows["representation"] == "SN"].assign(representation="pull")])
+    told = pd.concat([rows, rows[rows["representation"] == "SN"].assign(representation="centre loss")])
     told = pd.concat([told, rows[rows["representation"] == "SN"].assign(representation="Mine")])
     table = tables.table1(told)
     tables.save_table(table, tables.readable(table), tmp_path, "table1", "Table 1: in %")
     key = [line for line in (tmp_path / "table1.md").read_text().splitlines() if line.startswith("* ")]
-    assert f"* pull: {MEANINGS['pull']}." in key and f"* φ_SN: {MEANINGS['SN']}." in key
+    assert f"* centre loss: {MEANINGS['centre loss']}." in key and f"* φ_SN: {MEANINGS['SN']}." in key
     assert len(key) == len(set(table["representation"])) - 1, "of one's own nothing is known"
     audit = pd.DataFrame({"entry": ["a"], "printed": [1.0]})
     tables.save_table(audit, audit, tmp_path, "audit", "The audit")

@@ -9,10 +9,10 @@ import sklearn
 import torch
 from sklearn.covariance import ledoit_wolf
 
+from blindlib.appendix.centre_loss import CentreLoss
 from blindlib.blinders import LNTL, SensitiveNets, blinder, detectors
-from blindlib.blinders.pull import Pull
 from blindlib.blinders.training import Training, TrainingSet
-from blindlib.settings import LNTLSettings, PullSettings, SensitiveNetsSettings
+from blindlib.settings import CentreLossSettings, LNTLSettings, SensitiveNetsSettings
 
 TINY = {"hidden": 6, "rounds": 3, "head_steps": 4, "identities": 4, "per_class": 4, "detector": (4,), "rate": 0.2}
 STRENGTHS = [0.0, 1.0]
@@ -139,9 +139,9 @@ def test_training_ends_when_nothing_better_comes_or_at_its_ceiling(data, monkeyp
         SensitiveNets(settings=SensitiveNetsSettings(**TINY, look=1, strengths=(0.0, 0.5, 1.0))),
         SensitiveNets(settings=SensitiveNetsSettings(**TINY, look=1, strengths=(0.0, 0.5, 1.0), anew=2)),
         LNTL(settings=LNTLSettings(**TINY, look=1, strengths=(0.0, 0.5, 1.0))),
-        Pull(settings=PullSettings(**TINY, look=1, strengths=(0.0, 0.5, 1.0))),
+        CentreLoss(settings=CentreLossSettings(**TINY, look=1, strengths=(0.0, 0.5, 1.0))),
     ],
-    ids=["SN", "anew", "LNTL", "pull"],
+    ids=["SN", "anew", "LNTL", "centre loss"],
 )
 def test_what_has_stopped_is_left_and_the_others_are_trained_as_if_it_were_there(data, monkeypatch, method):
     """The second of three strengths stops after the second round of three."""

@@ -5,6 +5,7 @@ from sklearn.covariance import ledoit_wolf
 
 from blindlib.blinders.heads import Classifiers, narrow
 from blindlib.blinders.losses import cross_entropy
+from blindlib.settings import HeadSettings
 
 # Of the class means, from step to step: at 16 images of a class a step they rest on some 1,000. With 0.9 what a linear
 # attacker reads fell half as fast, on validation people.
@@ -44,20 +45,21 @@ class Detectors:
 
     The network finds what is bent. Its weights lean on the noise of its training people: a head that flees it may turn
     the classes' means into new directions instead of bringing them together. The means push along the line that joins
-    them (**decision**; notebook 03 shows what the network does alone).
+    them (**decision**; appendix A3 shows each kind alone).
 
     Parameters
     ----------
     network : Classifiers
         The network, its features' statistics taken (`standardise`).
-    rate : float
-        AdamW's learning rate.
-    means : bool
-        Whether the classes' means answer too (else the network alone: an ablation).
+    settings : HeadSettings
+        `detector_rate` is AdamW's learning rate; `means` and `network` say which of the two kinds answer (one alone is
+        an ablation).
     """
 
-    def __init__(self, network: Classifiers, rate: float, means: bool = True):
-        self.network, self.means = network, means
+    def __init__(self, network: Classifiers, settings: HeadSettings):
+        assert settings.means or settings.network, "one kind of adversary or both"
+        self.network, self.means, self._trains = network, settings.means, settings.network
+        rate = settings.detector_rate
         self._optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=_DECAY, fused=True)
         count, classes, dim = len(network.centre), network.biases[-1].shape[-1], network.centre.shape[-1]
         self._sums = network.centre.new_zeros(count, classes, dim)
@@ -81,7 +83,10 @@ class Detectors:
         self._squares, self._metric = self._squares[which], self._metric[which]
 
     def learn(self, z: torch.Tensor, codes: torch.Tensor) -> None:
-        """One step on φ(x) (H, B, D), detached, of classes (H, B), int64."""
+        """Take one step on φ(x) (H, B, D), detached, of classes (H, B), int64."""
+        if not self._trains:
+            self.take(z, codes)
+            return
         self.network.requires_grad_(True)
         answer = self.network(z)
         flat = -torch.log_softmax(answer, -1).mean((1, 2))  # cross-entropy against the uniform answer
@@ -116,4 +121,5 @@ class Detectors:
         ways = torch.bmm(means, self._metric)  # (H, C, D)
         near = torch.bmm(z - self.network.centre, ways.transpose(1, 2)) - (ways * means).sum(-1)[:, None] / 2
         spread = (near - near.mean(-1, keepdim=True)).abs().mean((1, 2), keepdim=True).detach()
-        return [self.network(z), near / spread.clamp_min(1)]
+        near = near / spread.clamp_min(1)
+        return [self.network(z), near] if self._trains else [near]

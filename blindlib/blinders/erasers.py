@@ -1,4 +1,4 @@
-"""Erasers beside the trained heads: our own, or a class of one's own that a run takes up by `module:Class`."""
+"""Find an eraser by its name, or by `module:Class`, and fit it on a study's splits."""
 
 import importlib
 from functools import cache
@@ -7,30 +7,32 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import has_fit_parameter
 
-from blindlib.blinders.affine import INLP, LEACE, NAP, PCAControl, RandomControl
 from blindlib.blinders.blinder import in_bits
-from blindlib.blinders.obliviator import Obliviator
 from blindlib.blinders.representation import Representation
 from blindlib.common.errors import InputError
 
-ERASERS = {eraser.name: eraser for eraser in (LEACE, INLP, NAP, Obliviator, PCAControl, RandomControl)}
+ERASERS = {  # name -> module and class; the appendix's are imported when they are asked for
+    "LEACE": "blindlib.blinders.affine:LEACE",
+    "INLP": "blindlib.appendix.erasers:INLP",
+    "NAP": "blindlib.appendix.erasers:NAP",
+    "Obliviator": "blindlib.appendix.obliviator:Obliviator",
+    "PCA": "blindlib.appendix.erasers:PCAControl",
+    "random": "blindlib.appendix.erasers:RandomControl",
+}
 
 
 def find_eraser(name: str) -> type:
-    """The class of an eraser: one of `ERASERS`, or `module:Class`.
+    """Return the class of an eraser: one of `ERASERS`, or `module:Class`.
 
-    A class of one's own is a scikit-learn transformer with `fit(X, y)`, or `fit(X, y, identity=…)`, and `transform(X)`,
-    which gives the same shape. Its `name` (or the class's) stands in tables. It is given the people whose emotion is
-    known.
+    Such a class is a scikit-learn transformer with `fit(X, y)`, or `fit(X, y, identity=…)`, and `transform(X)`, which
+    keeps the shape. Its `name` (or the class's own) stands in tables. It is fitted on subjects whose emotion is known.
 
     Raises
     ------
     InputError
         If there is none of that name.
     """
-    if name in ERASERS:
-        return ERASERS[name]
-    module, colon, cls = name.partition(":")
+    module, colon, cls = ERASERS.get(name, name).partition(":")
     remedy = f"use {', '.join(ERASERS)} or module:Class, the module's folder on PYTHONPATH"
     if not colon:
         raise InputError("erasers", f"there is no {name!r}", remedy)
@@ -67,11 +69,6 @@ def eraser_representation(eraser: type, study, bits: int | None = None) -> Repre
 
 
 def name_of(eraser: type) -> str:
-    """What tables call an eraser's class: its `name`, or the class's own."""
+    """Return what tables call an eraser's class: its `name`, or the class's own."""
     name = getattr(eraser, "name", "")
     return name if isinstance(name, str) and name else eraser.__name__
-
-
-def from_outside(names: tuple[str, ...]) -> list:
-    """The erasers among `names` that are one's own, `module:Class`, made with their defaults; see `find_eraser`."""
-    return [find_eraser(name)() for name in names if name not in ERASERS]

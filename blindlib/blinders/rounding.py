@@ -37,3 +37,8 @@ def rounded(z: torch.Tensor, peak: torch.Tensor, bits: int | None) -> torch.Tens
         return z
     step = (peak / levels(bits))[:, None, None]
     return (z / step).round().clamp(-levels(bits), levels(bits)) * step
+
+
+def on_grid(z: np.ndarray, peak: float, bits: int | None) -> np.ndarray:
+    """Release z (N, D) in few bits, on the grid of a largest absolute value: float32 (N, D); None leaves z."""
+    return z if bits is None else from_integers(to_integers(z.astype(np.float64), peak, bits), peak, bits)

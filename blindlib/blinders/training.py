@@ -198,7 +198,7 @@ class Training:
         with torch.no_grad():
             z = self.heads(self.data.x[shown])
         network.standardise(z)
-        self._detectors = Detectors(network, self.settings.detector_rate, self.settings.means)
+        self._detectors = Detectors(network, self.settings)
         self._detectors.take(z, self.attribute[shown])
         return self._detectors
 

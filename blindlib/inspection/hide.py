@@ -15,11 +15,12 @@ import pandas as pd
 import torch
 from sklearn.base import clone
 
-from blindlib.blinders.affine import INLP, LEACE, NAP
+from blindlib.appendix.centre_loss import CentreLoss
+from blindlib.appendix.erasers import INLP, NAP
+from blindlib.appendix.obliviator import Obliviator
+from blindlib.blinders.affine import LEACE
 from blindlib.blinders.blinder import Blinder, HeadBlinder
 from blindlib.blinders.lntl import LNTL
-from blindlib.blinders.obliviator import Obliviator
-from blindlib.blinders.pull import Pull
 from blindlib.blinders.representation import Representation
 from blindlib.blinders.sensitivenets import SensitiveNets
 from blindlib.blinders.training import TrainingSet
@@ -32,7 +33,7 @@ from blindlib.evaluate.probes import Task
 from blindlib.inspection.attack import guesses, health, make_splits, mean_recall, quick_accuracy, verification
 from blindlib.inspection.people import deal, draw_pairs
 from blindlib.metrics import diff
-from blindlib.settings import LNTLSettings, PullSettings, SensitiveNetsSettings
+from blindlib.settings import CentreLossSettings, LNTLSettings, SensitiveNetsSettings
 
 SHARES = (0.4, 0.2, 0.4)  # of people who fit, choose, and are reported on; our choice
 PEOPLE = 40  # who show a class, at least: sixteen of each are reported on
@@ -42,9 +43,9 @@ _SHORT = {"rounds": 6, "patience": 2, "per_class": 16}  # our choice: an audit i
 HEADS = (  # what is trained; λ as in the presets, up to where identity suffers
     SensitiveNets(settings=SensitiveNetsSettings(strengths=(0.0, 0.3, 1.0), **_SHORT)),
     LNTL(settings=LNTLSettings(strengths=(0.0, 0.01, 0.03), **_SHORT)),
-    Pull(settings=PullSettings(strengths=(0.03,), **_SHORT)),
+    CentreLoss(settings=CentreLossSettings(strengths=(0.03,), **_SHORT)),
 )
-_KINDS = {kind.__name__: kind for kind in (SensitiveNets, LNTL, Pull, LEACE, INLP, NAP, Obliviator)}
+_KINDS = {kind.__name__: kind for kind in (SensitiveNets, LNTL, CentreLoss, LEACE, INLP, NAP, Obliviator)}
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ _LEGENDS = {
     "`hidden` is how many points less than of x are read of the same people. `cost` is the share of verification "
     "above chance that is lost, %. By `choose_value` and `choose_cost`, of people of part *choose*, one point is "
     "recommended. `strength` is λ, the weight of a head's penalty: λ = 0 is a head without it and is never "
-    "recommended; – is a method without λ. SN is SensitiveNets, LNTL Learning Not to Learn; `pull` draws every "
+    "recommended; – is a method without λ. SN is SensitiveNets, LNTL Learning Not to Learn; `centre loss` draws every "
     "picture to the mean of its person's; LEACE, INLP and NAP take directions out, Obliviator what a kernel sees. "
     "Linear and SVM attack, fewer people train them than above, and others are tested: of the same x they read "
     "something else.",

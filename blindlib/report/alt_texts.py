@@ -20,10 +20,10 @@ ALT_TEXTS = {
     "framework": "Diagram from left to right: rendered faces and their grey crops, the frozen backbone, the embedding "
     "x, the head φ with the triplet loss and the detector that train it, and behind φ(x) the tasks to be kept and the "
     "attackers from whom emotion is to be hidden.",
-    "planted": "A panel for each planted leak, a row for each method: what a linear and an RBF attacker still read, "
-    "with intervals, beside chance; a last panel shows the worst identity score.",
-    "planted_own": "A panel for each planted leak, a row each for x, an eraser from outside the package and LEACE of "
-    "many people: what a linear and an RBF attacker still read, and the worst identity score.",
+    "synthetic_leaks": "A panel for each planted leak, a row for each method: the strongest attacker's accuracy in "
+    "float (hollow) and in few bits (filled), beside chance; a last panel shows the lowest identity score.",
+    "adversaries": "Three line plots by training epoch, one for each way to train against adversaries: the accuracy of "
+    "the adversary network and that of the validation probes.",
     "table1_figure": "Dot plot of Table 1's Diff, the share of the accuracy above chance that is lost, by domain in "
     "rows: φ_SN and φ_LNTL beside their published values (hollow diamonds), methods without an adversary, controls.",
     "attack_curves": "Left, what the attacker chosen on the ladder reads of the emotion by the number of people who "
@@ -35,8 +35,8 @@ ALT_TEXTS = {
     "who train it, a line for each representation. Right, all of them with the most people. Dotted lines mark chance.",
     "roc": "Corner of the ROC: true accept rate by false accept rate on a logarithmic axis, a curve for each "
     "representation; the legend gives the true accept rate at a false accept rate of one percent.",
-    "frontier": "Scatter plot of verification accuracy (better to the right) against the emotion that the strongest "
-    "attacker reads (better below), every λ of every method with intervals; rings mark the λ that was chosen.",
+    "frontier": "Four scatter plots, in float and in 8, 6 and 4 bits: verification accuracy (better to the right) "
+    "against the selected probe of emotion (better below), each method and λ with intervals; dotted lines mark chance.",
     "training_sensitivenets": _TRAINING.format(method="SensitiveNets"),
     "training_lntl": _TRAINING.format(method="Learning Not to Learn"),
     "table2_figure": "Left, true positive rates of the smiling and of those who do not smile, joined by a bar, a row "

@@ -25,7 +25,7 @@ MEANINGS = {  # what a table's column is, for who has not read the notebooks
     "Obliviator": "an eraser that takes out, round by round, what a kernel sees of emotion",
     "PCA": "a control: as many directions as NAP takes are taken out, those that vary least",
     "random": "a control: as many directions as NAP takes are taken out, drawn at random",
-    "pull": "a head without an adversary: every picture is drawn to the mean of its person's pictures",
+    "centre loss": "a head without an adversary: every image is drawn to the mean of its subject's images",
     "SN λ=0": "SensitiveNets' head without its penalty: what training alone does",
     "LNTL λ=0": "Learning Not to Learn's head without its penalty",
     "labelnet": "not blinded: a network trained on the labels themselves, of other people; what there is to read",

@@ -25,7 +25,7 @@ COLOURS = {
     "SN": "#0072B2",
     "LNTL": "#D55E00",
     "LEACE": "#009E73",
-    "pull": "#882255",
+    "centre loss": "#882255",
     "INLP": "#332288",
     "NAP": "#999933",
     "Obliviator": "#EE3377",
@@ -39,7 +39,7 @@ COLOURS = {
 }
 FURTHER_COLOURS = ("#AA3377", "#661100", "#CC6677", "#AA4499", "#117733", "#88CCEE")  # of Paul Tol's muted palette
 # The diamond is the published value's alone. A head without its penalty, or of another task, has its method's shape.
-SHAPES = {"x": "o", "SN": "s", "LNTL": "^", "LEACE": "v", "pull": "P", "INLP": "<", "NAP": "p"}
+SHAPES = {"x": "o", "SN": "s", "LNTL": "^", "LEACE": "v", "centre loss": "P", "INLP": "<", "NAP": "p"}
 SHAPES |= {"Obliviator": "*", "PCA": "h", "random": "8"}
 FURTHER_SHAPES = (">", "H", "d")
 THE_PAPER_S = ("x", "SN", "LNTL")

@@ -80,8 +80,8 @@ def alignment(steps: list[Steps], networks: dict[str, Alignment]) -> Figure:
 def realism(rates: pd.DataFrame, pairs: pd.DataFrame, auc: float, least: float) -> Figure:
     """Detection by emotion and group beside the distances of dlib's embeddings across emotions.
 
-    `rates` and `pairs` come from `detection_rates` and `cross_expression` of `evaluate.rendered`; `least` is the
-    detection rate, in percent, that all faces together have to reach.
+    `rates` and `pairs` come from `detection_rates` and `cross_expression` of `appendix.synthfaces_validation`; `least`
+    is the detection rate, in percent, that all faces together have to reach.
     """
     figure, (left, right) = new_figure(2, height=3.2)
     y, middle = np.arange(len(rates)), rates["exactly_one"]

@@ -20,7 +20,7 @@ DOMAINS = (
     *("ID", "Gender", "Ethnicity", "Emotion (NN)", "Emotion (SVM)", "Emotion (RF)"),
     "Emotion (whitened)",  # the probe that validation subjects select of NN, SVM and linear on both views
 )
-_METHODS = ("x", "SN", "LNTL", "LNTL demographic", "LEACE", "INLP", "NAP", "Obliviator", "PCA", "random", "pull")
+_METHODS = ("x", "SN", "LNTL", "LNTL demographic", "LEACE", "INLP", "NAP", "Obliviator", "PCA", "random", "centre loss")
 REPRESENTATIONS = (
     *("x", "SN", "LNTL"),
     *(in_bits(name, bits) for bits in (8, 6, 4) for name in ("SN", "LNTL", "x")),

@@ -1,4 +1,4 @@
-"""SynthFaces under test: does other software find faces, and which labels can be read from their true factors?"""
+"""Validate the renderer: does other software find faces in SynthFaces, and do labels follow from their true factors?"""
 
 from itertools import repeat
 
@@ -13,13 +13,12 @@ from sklearn.preprocessing import StandardScaler
 
 from blindlib.backbones.alignment import inspect_frame
 from blindlib.backbones.extraction import worker_pool
-from blindlib.common import door
 from blindlib.common.work import cores, track
 from blindlib.synthfaces.factors import IDENTITY, PHOTOGRAPH, UNITS
 
 
 def inspect_frames(frames: np.ndarray, *, embed: bool, what: str) -> tuple[np.ndarray, np.ndarray]:
-    """Show frames to dlib: few of them here, many on all cores, whose processes take seconds to start.
+    """Run dlib's detector on frames: few of them in this process, many on all cores.
 
     Parameters
     ----------
@@ -43,9 +42,8 @@ def inspect_frames(frames: np.ndarray, *, embed: bool, what: str) -> tuple[np.nd
     return np.array(found), np.stack(x)
 
 
-@door.takes("found", "labels", found=door.some(door.codes))
 def detection_rates(found: np.ndarray, labels: pd.DataFrame) -> pd.DataFrame:
-    """Share of frames with exactly one face, in percent: over all and by each value of some labels (N rows).
+    """Count frames with exactly one face, in percent: over all and by each value of some labels (N rows).
 
     Returns
     -------
@@ -62,16 +60,13 @@ def detection_rates(found: np.ndarray, labels: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["by", "value", "exactly_one", "low", "high", "n"])
 
 
-@door.takes(x=door.dense, identity=door.labels, emotion=door.labels)
 def cross_expression(x: np.ndarray, identity: np.ndarray, emotion: np.ndarray) -> pd.DataFrame:
-    """All pairs of frames with different expressions: columns `distance` (Euclidean) and `same` (the same person).
+    """Pair all frames with different expressions: columns `distance` (Euclidean) and `same` (the same subject).
 
     `x` (N, 128) is `inspect_frames`' answer; frames without a face (NaN) are left out.
     """
     x = np.asarray(x, np.float64)
-    rows = np.flatnonzero(np.isfinite(x[:, 0])) if x.ndim == 2 else np.arange(len(x))
-    door.matrix("x", x[rows])
-    door.alike(x=x, identity=identity, emotion=emotion)
+    rows = np.flatnonzero(np.isfinite(x[:, 0]))
     i, j = np.triu_indices(len(rows), 1)
     left, right = rows[i], rows[j]
     apart = emotion[left] != emotion[right]
@@ -80,15 +75,14 @@ def cross_expression(x: np.ndarray, identity: np.ndarray, emotion: np.ndarray) -
     return pd.DataFrame({"distance": distance, "same": identity[left] == identity[right]})
 
 
-@door.takes(pairs=door.columns("same", "distance"))
 def auc(pairs: pd.DataFrame) -> float:
-    """Area under the ROC of `cross_expression`'s pairs, 0 to 1: 0.5 is chance."""
-    return float(roc_auc_score(door.both_kinds("pairs, same", pairs["same"]), -pairs["distance"]))
+    """Compute the area under the ROC of `cross_expression`'s pairs, from 0 to 1; 0.5 is chance."""
+    return float(roc_auc_score(pairs["same"], -pairs["distance"]))
 
 
-_TASKS = (  # role, label, what the probe is given
+_TASKS = (  # role, label, name of the probe's features, their columns
     ("emotion", "emotion", "action units", UNITS),
-    ("emotion", "emotion", "identity factors", IDENTITY),  # chance by design: everybody shows every expression once
+    ("emotion", "emotion", "identity factors", IDENTITY),  # chance by design: every subject shows every expression once
     ("emotion", "emotion", "camera and light", PHOTOGRAPH),
     ("demographics", "gender", "identity factors", IDENTITY),
     ("demographics", "ethnicity", "identity factors", IDENTITY),
@@ -100,7 +94,7 @@ _TASKS = (  # role, label, what the probe is given
 
 
 def recoverability(album: pd.DataFrame, folds: int = 5) -> pd.DataFrame:
-    """Accuracy of linear probes on the true factors of `make_roles`' album, people disjoint between training and test.
+    """Test linear probes on the true factors of `make_roles`' album, on subjects that they were not trained on.
 
     Returns
     -------

@@ -1,5 +1,6 @@
-"""Heads of other forms: by their formula, saved and loaded as they are; and what each of them loses."""
+"""Ablations: heads of other forms, by their formula; other adversaries; longer training."""
 
+import dataclasses
 import types
 
 import numpy as np
@@ -7,14 +8,14 @@ import pandas as pd
 import pytest
 import torch
 
-from blindlib.blinders import LNTL
+from blindlib.appendix.ablations import _predict, ablate_form, changed_verdicts, compare_training, longer
+from blindlib.appendix.synthetic_leaks import Leak, plant
+from blindlib.blinders import LNTL, SensitiveNets
 from blindlib.blinders.heads import ResidualHeads
 from blindlib.data.facetable import make_facetable
 from blindlib.data.splits import Split
-from blindlib.evaluate.lntl_ablation import _read, ablate
-from blindlib.evaluate.planted import Leak, plant
 from blindlib.presets import get_preset
-from blindlib.settings import LNTLSettings
+from blindlib.settings import LNTLSettings, SensitiveNetsSettings
 
 SHORT = {"hidden": 16, "rounds": 1, "head_steps": 3, "detector": (8,), "identities": 8, "per_class": 8, "rate": 0.03}
 
@@ -76,7 +77,7 @@ def study():
 
 
 def test_every_form_of_the_head_is_judged_beside_x(study):
-    table = ablate(study, 1.0)
+    table = ablate_form(study, 1.0)
     assert len(table) == 9 and not table.duplicated(["y", "head", "norm"]).any()
     x = table.iloc[0]
     assert x["head"] == "x" and x["ID"] > 90 and x["Gender"] > 60 and x["Emotion"] > 40
@@ -88,11 +89,34 @@ def test_a_head_that_diverges_is_a_row_without_numbers(study, monkeypatch):
         raise ValueError("Input X contains NaN.")
 
     monkeypatch.setattr(LNTL, "fit_splits", diverged)
-    assert ablate(study, 1.0).iloc[1:]["ID"].isna().all()
+    assert ablate_form(study, 1.0).iloc[1:]["ID"].isna().all()
 
 
-def test_a_label_that_one_half_of_the_people_lacks_is_not_read():
+def test_a_label_that_one_half_of_the_subjects_lacks_has_no_number():
     identity = np.repeat(np.arange(6), 2)
     z = np.random.default_rng(0).normal(size=(12, 3))
-    assert np.isnan(_read(z, np.where(identity == 0, "male", "female"), identity))
-    assert 0 <= _read(z, np.where(identity < 3, "male", "female"), identity) <= 100
+    assert np.isnan(_predict(z, np.where(identity == 0, "male", "female"), identity))
+    assert 0 <= _predict(z, np.where(identity < 3, "male", "female"), identity) <= 100
+
+
+def test_every_variant_of_the_adversaries_has_a_history_with_one_kept_state(study):
+    settings = SensitiveNetsSettings(strengths=(1.0,), **SHORT)
+    ways = {"both": settings, "means": dataclasses.replace(settings, network=False)}
+    study.embedded[0].x = study.embedded[0].x.astype(np.float32)
+    curves = compare_training(study, {way: SensitiveNets(settings=each) for way, each in ways.items()})
+    assert curves.groupby("variant")["kept"].sum().eq(1).all() and set(curves["variant"]) == set(ways)
+    assert {"round", "detector", "attribute", "identity"} <= set(curves)
+
+
+def test_longer_training_has_twice_the_rounds_and_patience_and_is_not_trained():
+    settings = SensitiveNetsSettings(rounds=3, patience=2)
+    again = longer(SensitiveNets(settings=settings, random_state=4))
+    assert again.settings == dataclasses.replace(settings, rounds=6, patience=4) and again.random_state == 4
+    assert not hasattr(again, "heads_")
+
+
+def test_a_verdict_that_changes_is_marked():
+    before = pd.DataFrame({"id": ["C1", "C2"], "column": "paper", "verdict": ["replicated", "undecided"]})
+    after = before.assign(verdict=["replicated", "replicated"], estimate=1.0, low=0.0, high=2.0)
+    table = changed_verdicts(before, after).set_index("id")
+    assert table["changed"].to_dict() == {"C1": False, "C2": True} and table.loc["C2", "before"] == "undecided"

@@ -1,0 +1,1 @@
+"""Go beyond the paper: other erasers, stronger probes, ablations, synthetic leaks, validation of the renderer."""
