@@ -28,7 +28,7 @@ export OMP_WAIT_POLICY := PASSIVE
 $(if $(wildcard notebooks/01_data_prep.ipynb)$(value BLINDLIB_CHECKOUT),,$(error no checkout is here: `make -C CHECKOUT` \
   runs in its folder, `make -f` does not))
 
-.PHONY: help setup paper run lab data lint test unit pythons long notebooks expected check settle attackers ladder backbone bench readme site clean
+.PHONY: help setup paper run lab data lint test unit pythons long notebooks expected check settle backbone bench readme site clean
 
 help:  ## show this list
 	@echo "make TARGET [PRESET=demo|smoke|open|paper|paper+dlib|…] [DATA=/path] [LFW=/path] [MANIFEST=/path]"
@@ -106,12 +106,6 @@ check: setup  ## run the preset afresh beside build/ and say where it differs fr
 
 settle: setup  ## after `make paper`: train its heads twice as long, say which cells of Table 1 move
 	@"$$PY" -m blindlib settle $(P)
-
-attackers: setup  ## after `make paper`: train attackers with twice the people, say which cells and verdicts move
-	@"$$PY" -m blindlib attackers $(P)
-
-ladder: setup  ## after `make paper`: every attacker against every representation
-	@"$$PY" -m blindlib ladder $(P)
 
 backbone: setup  ## train the default backbone again (a quarter of an hour); rewrites blindlib/backbones/weights/
 	@"$$PY" scripts/train_compactnet.py

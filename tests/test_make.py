@@ -134,8 +134,8 @@ def test_a_folder_of_data_is_passed_on_as_it_is_named(make, named):
 
 
 def test_an_empty_preset_is_the_default_one(make):
-    line, _ = make("ladder", "PRESET=", "SETTINGS=")
-    assert "<ladder><--preset><demo> " in line
+    line, *_ = make("notebooks", "PRESET=", "SETTINGS=")
+    assert "<store><--preset><demo> " in line
 
 
 def test_the_environment_is_made_once_in_a_folder_of_any_name(make, tmp_path):

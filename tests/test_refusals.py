@@ -131,8 +131,6 @@ COMMANDS = {
     "run": ["run", str(ROOT / "notebooks" / "01_data_prep.ipynb")],
     "record": ["record"],
     "embed": ["embed", "--preset", "smoke"],
-    "ladder": ["ladder", "--preset", "smoke"],
-    "attackers": ["attackers", "--preset", "smoke"],
     "settle": ["settle", "--preset", "smoke"],
     "store": ["store", "--preset", "smoke"],
     "synth": ["synth", "--identities", "1", "--out", "{0}/build/faces"],

@@ -16,13 +16,11 @@ import pytest
 import test_notebooks
 from conftest import NAMES, environment, make, ran, tables
 from expected import checked, printed
-from typer.testing import CliRunner
 
 from blindlib import stages
-from blindlib.cli import app
+from blindlib.appendix.sample_size import compare_claims, compare_probes, probe_emotion, with_more_subjects
 from blindlib.common.errors import InputError
 from blindlib.common.files import ROOT
-from blindlib.evaluate.more_people import attack_again, with_more_people
 from blindlib.evaluate.results import load_results
 from blindlib.presets import get_preset
 from blindlib.study import Study
@@ -50,8 +48,8 @@ def test_a_run_leaves_tables_figures_and_a_record(undisturbed):
         for suffix in suffixes[:2] if name in pictures else suffixes:  # of photographs no PDF
             assert (figures / f"{name}.{suffix}").stat().st_size > 60, f"{name}.{suffix}"
     of_demo, here = ({path.stem for path in folder.iterdir()} for folder in (ROOT / "figures" / "demo", figures))
-    by_other_commands = {"settled", "attackers", "attackers_claims", "ladder"}
-    assert not of_demo - here - by_other_commands, "smoke runs whatever demo runs"
+    elsewhere = {"settled", "attackers", "attackers_claims", "ladder", "attack_curves", "collapsed_probe", "appendix"}
+    assert not of_demo - here - elsewhere, "smoke runs whatever demo runs"
     record = json.loads((figures / "run.json").read_text())
     assert set(record["seconds"]) == {*NAMES, "total"} and record["data"]["name"] == "SynthFaces"
     assert oct((undisturbed / "build" / "smoke").stat().st_mode)[-3:] == "700"
@@ -67,26 +65,23 @@ def test_nothing_changed_runs_nothing_and_a_changed_input_runs_what_follows(own_
     assert tables(own_copy) == expected, "the same seed on the same machine gives the same bytes"
 
 
-def test_twice_the_people_train_the_attackers_and_the_same_are_tested(own_copy, monkeypatch):
+def test_twice_the_subjects_train_the_probes_and_the_same_are_tested(own_copy, monkeypatch):
     for name, folder in (("BLINDLIB_BUILD", "build"), ("BLINDLIB_FIGURES", "figures")):
         monkeypatch.setenv(name, str(own_copy / folder))
     study = Study("smoke")
-    more, names = with_more_people(study), study.faces.frame["identity"]
+    more, names = with_more_subjects(study), study.faces.frame["identity"]
     assert np.array_equal(more.x.rows(0, np.arange(len(names))), study.embedded[0].x)
-    assert not set(more.faces.frame["identity"][len(names) :]) & set(names), "new people"
-    done = CliRunner().invoke(app, ["attackers", "--preset", "smoke"], catch_exceptions=False)
-    told = pd.read_csv(study.figures / "attackers.csv")
-    assert done.exit_code == 0 and {"x", "SN", "LNTL", "LEACE"} <= set(told["representation"])
-    assert list(pd.read_csv(study.figures / "attackers_claims.csv")["id"]) == ["C3", "C4"]
-    before = load_results(study.build / "results.csv").query("representation == 'x' and probe == 'SVM'")
-    after = attack_again([more.x], more).query("probe == 'SVM' and protocol == 'B'")
-    pairs = before.query("protocol == 'B'").merge(after, on=["rotation", "seed", "metric"])
+    assert not set(more.faces.frame["identity"][len(names) :]) & set(names), "new subjects"
+    before, after = load_results(study.build / "results.csv"), probe_emotion([more.x], more)
+    table = compare_probes(before, after).set_index(["representation", "probe"])
+    mean = after.query("probe == 'SVM' and metric == 'balanced_accuracy'")["value"].mean()
+    assert table.loc[("x", "SVM"), "twice"] == pytest.approx(mean) and ("x", "selected") in table.index
+    pairs = before.query("probe == 'SVM'").merge(after, on=["representation", "probe", "rotation", "seed", "metric"])
     added = pairs["n_train_subjects_y"] - pairs["n_train_subjects_x"]
     assert len(pairs) and added.nunique() == 1 and added.iloc[0] == pairs["n_train_subjects_x"].max()
     assert (pairs["n_test_x"] == pairs["n_test_y"]).all()
-    told = told.set_index(["domain", "representation"])["twice"]
-    mean = after[after["metric"] == "balanced_accuracy"]["value"].mean()
-    assert told["Emotion (SVM)", "x"] == pytest.approx(mean, abs=0.006)
+    claims = compare_claims(before, after, pd.DataFrame(), 0.7, study.preset.bits)
+    assert set(claims["id"]) == {"C3", "C4"} and claims["changed"].dtype == bool
 
 
 def test_what_a_stage_depends_on_is_written_by_content(tmp_path):

@@ -1,8 +1,9 @@
-"""What attackers read of a label, how well people are told apart, and whether a representation has collapsed.
+"""Attack a representation by probes on both views, verify identities, and check whether it has collapsed.
 
-An attacker never sees the people whom it is tested on. The interval is over people: a person's pictures are not
-independent, people are. A *leak* is what the attacker that validation people found strongest reads above chance, by the
-lower end of that interval: of labels that leak nothing about 2.5 in 100 are called a leak by chance.
+A probe never sees the subjects whom it is tested on. The interval is over subjects: images of one subject are not
+independent, subjects are. A *leak* is balanced accuracy of the selected probe above chance, by the lower end of that
+interval. The probe is selected on validation subjects, of all kinds and both views. Of labels that do not leak about
+2.5 in 100 are called a leak by chance.
 """
 
 import numpy as np
@@ -10,12 +11,12 @@ import pandas as pd
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from blindlib.appendix.probe_suite import ALL, suite_guesses
 from blindlib.blinders.representation import Representation
 from blindlib.common.work import derive_seed
 from blindlib.data.splits import Split
-from blindlib.evaluate.ladder import ENSEMBLE, STRONGEST, attacks
 from blindlib.evaluate.measure import collapse
-from blindlib.evaluate.probes import Task
+from blindlib.evaluate.probes import SELECTED, Task
 from blindlib.evaluate.verification import (
     best_threshold,
     equal_error_rate,
@@ -26,11 +27,9 @@ from blindlib.evaluate.verification import (
 )
 from blindlib.inspection.people import FOLDS, deal
 from blindlib.metrics import balanced_accuracy, interval, spectrum
-from blindlib.settings import ProbeSettings
 
-ATTACKERS = ("linear", "SVM", "MLP")  # rungs of the ladder; our choice: one of them reads each planted leak
+ATTACKERS = ("linear", "SVM", "NN")  # kinds of probe; our choice: one of them detects each synthetic leak
 FEW = 50  # people who train the attackers of the row `few`; our choice
-_MANY = 10**6
 _NONE = np.empty(0, np.int64)
 
 
@@ -82,13 +81,13 @@ def make_splits(task: Task, who: np.ndarray, pool: np.ndarray, count: int, seed:
 def guesses(
     z: Representation, task: Task, splits: list[Split], who: np.ndarray, attackers=ATTACKERS, few: int | None = None
 ) -> tuple[np.ndarray, dict[tuple[str, int], np.ndarray]]:
-    """The rows that the splits test, and by attacker and number of training people what is guessed of them.
+    """Return the rows that the splits test, and predictions by probe and number of training subjects.
 
-    The number is the smallest of the splits. With `few` a second set of attackers learns from so many people. Where a
+    The number is the smallest of the splits. With `few` a second set of probes trains on so many subjects. Where a
     split has too few images of a class for that, they are left out.
     """
-    sizes = (_MANY,) if few is None else (few, _MANY)
-    attacked = attacks(z, task, splits, ProbeSettings(ladder=tuple(attackers), ladder_people=sizes), who)
+    sizes = (ALL,) if few is None else (few, ALL)
+    attacked = suite_guesses(z, task, splits, who, tuple(attackers), sizes)
     rows, found = np.concatenate([split.test for split in splits]), {}
     for many in (False, True):
         own = [(split, by) for split, whole, by in attacked if whole == many]
@@ -99,20 +98,18 @@ def guesses(
 
 
 def readings(z: Representation, task: Task, splits: list[Split], who: np.ndarray, **options) -> pd.DataFrame:
-    """What every attacker reads, in percent; `options` are those of `guesses`.
+    """Measure every probe, in percent; `options` are those of `guesses`.
 
     Returns
     -------
     DataFrame
         A row an attacker and number of training people: `representation`, `label`, `attacker`, `train_people`, `value`
         (balanced accuracy), `low`, `high`, `chance`, `leak`, `top_share` (of the most guessed class: 100 is an attacker
-        that has collapsed), `test_people`, `test_images`. `leak` is judged by the row `strongest` with most people.
+        that has collapsed), `test_people`, `test_images`. `leak` is judged by the row `selected` with most subjects.
     """
     rows, found = guesses(z, task, splits, who, **options)
     truth, table = task.codes[rows], []
     for (name, people), guess in found.items():
-        if name == ENSEMBLE:
-            continue
         value, half = mean_recall(truth, (guess == truth).astype(float), who[rows])
         row = {"representation": z.name, "label": task.name, "attacker": name, "train_people": people, "value": value}
         row |= {"low": max(value - half, 0.0), "high": min(value + half, 100.0), "chance": 100 / len(task.classes)}
@@ -121,9 +118,9 @@ def readings(z: Representation, task: Task, splits: list[Split], who: np.ndarray
     return pd.DataFrame(table)
 
 
-def strongest(table: pd.DataFrame) -> pd.DataFrame:
-    """Of `readings` the rows by which a leak is judged: one for each representation and label."""
-    rows = table[table["attacker"] == STRONGEST].sort_values("train_people")
+def selected(table: pd.DataFrame) -> pd.DataFrame:
+    """Take from `readings` the rows by which a leak is judged: one for each representation and label."""
+    rows = table[table["attacker"] == SELECTED].sort_values("train_people")
     return rows.groupby(["representation", "label"], sort=False).tail(1)
 
 

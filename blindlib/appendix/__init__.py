@@ -1,0 +1,1 @@
+"""Everything beyond the paper: other erasers, stronger probes, ablations, synthetic leaks, a renderer's validation."""
