@@ -29,24 +29,24 @@ from blindlib.inspection.people import FOLDS, deal
 from blindlib.metrics import balanced_accuracy, interval, spectrum
 
 ATTACKERS = ("linear", "SVM", "NN")  # kinds of probe; our choice: one of them detects each synthetic leak
-FEW = 50  # people who train the attackers of the row `few`; our choice
+FEW = 50  # subjects who train the probes of the row `few`; our choice
 _NONE = np.empty(0, np.int64)
 
 
 def mean_recall(truth: np.ndarray, hit: np.ndarray, who: np.ndarray) -> tuple[float, float]:
-    """Mean of `hit` by class, averaged over the classes, and the half-width of its 95 % interval, in percent.
+    """Average `hit` over classes, and give the half-width of its 95 % interval, in percent.
 
     Parameters
     ----------
     truth : int array (n,)
         The class of each image.
     hit : float array (n,)
-        1 where a guess is right; or a difference of two attackers' hits.
+        1 where a prediction is right; or a difference of two probes' hits.
     who : array (n,)
-        Who is shown.
+        Subjects.
 
-    The variance is that of a mean over clusters, linearised: people are drawn, not pictures. Student's t has as many
-    degrees of freedom as the class that fewest people show has people, less one. Where nothing varies the half-width is
+    The variance is that of a mean over clusters, linearised: subjects are drawn, not images. Student's t has as many
+    degrees of freedom as the class with fewest subjects has subjects, less one. Where nothing varies the half-width is
     3 over that number (the rule of three). Source: Kish 1965.
     """
     classes, code = np.unique(truth, return_inverse=True)
@@ -61,9 +61,9 @@ def mean_recall(truth: np.ndarray, hit: np.ndarray, who: np.ndarray) -> tuple[fl
 
 
 def make_splits(task: Task, who: np.ndarray, pool: np.ndarray, count: int, seed: int, validation=None) -> list[Split]:
-    """Splits of the pool's labelled rows: every person is tested once, by attackers that others train.
+    """Deal the pool's labelled rows into splits: each subject is tested once, by probes that others train.
 
-    Of the others a fifth validate, unless `validation` gives rows for that.
+    A fifth of the others validate, unless `validation` gives rows for that.
     """
     rng = np.random.default_rng(derive_seed(seed, "folds", task.name))
     rows = pool[task.codes[pool] >= 0]
@@ -125,9 +125,9 @@ def selected(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def verification(name: str, z: np.ndarray, pairs: pd.DataFrame) -> dict:
-    """How well z (n, D) tells people apart, by cosine, in percent: `accuracy` (balanced), `auc`, `eer`, `tar`, counts.
+    """Verify identities in z (n, D) by cosine, in percent: `accuracy` (balanced), `auc`, `eer`, `tar`, counts.
 
-    A fold's threshold is set by the other folds, whose people are others. `accuracy_hw` and `auc_hw` are half-widths of
+    A fold's threshold is set by the other folds, which have other subjects. `accuracy_hw` and `auc_hw` are half-widths of
     the t-interval over folds; `tar` is at a FAR of 0.1 %.
     """
     z = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
@@ -146,19 +146,19 @@ def verification(name: str, z: np.ndarray, pairs: pd.DataFrame) -> dict:
 
 
 def quick_accuracy(z: np.ndarray, pairs: pd.DataFrame) -> float:
-    """The best balanced accuracy of any one threshold, in percent: to choose by, never a result."""
+    """Return the best balanced accuracy of any one threshold, in percent: to select by, never a result."""
     z = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
     same, distance = pairs["same"].to_numpy(bool), pair_distances(z, pairs)
     return balanced_accuracy(same, distance <= best_threshold(distance, same))
 
 
 def health(name: str, z: np.ndarray, duplicates: int | None) -> dict:
-    """Whether a representation is alive: effective rank and others of `measure.collapse`, `top_variance`, `duplicates`.
+    """Check for collapse: effective rank and others of `measure.collapse`, `top_variance`, `duplicates`.
 
     `top_variance` is the share of the variance that lies in one direction, in percent.
 
-    `collapsed` where the rank is below 2 or one direction holds over 90 % of the variance: then what is not read of it
-    may be dead, and not hidden. The limits are our choice.
+    `collapsed` where the rank is below 2 or one direction has over 90 % of the variance. Then a low probe accuracy does
+    not show that anything is hidden. The limits are our choice.
     """
     values, top = collapse(z), 100 * float(spectrum(z).max(initial=0.0))
     dead = values["effective_rank"] < 2 or top > 90 or not top
