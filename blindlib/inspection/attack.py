@@ -127,8 +127,8 @@ def selected(table: pd.DataFrame) -> pd.DataFrame:
 def verification(name: str, z: np.ndarray, pairs: pd.DataFrame) -> dict:
     """Verify identities in z (n, D) by cosine, in percent: `accuracy` (balanced), `auc`, `eer`, `tar`, counts.
 
-    A fold's threshold is set by the other folds, which have other subjects. `accuracy_hw` and `auc_hw` are half-widths of
-    the t-interval over folds; `tar` is at a FAR of 0.1 %.
+    A fold's threshold is set by the other folds, which have other subjects. `accuracy_hw` and `auc_hw` are half-widths
+    of the t-interval over folds; `tar` is at a FAR of 0.1 %.
     """
     z = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
     same, fold = pairs["same"].to_numpy(bool), pairs["fold"].to_numpy()
