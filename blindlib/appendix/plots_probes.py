@@ -46,7 +46,9 @@ def probe_suite(cells: pd.DataFrame) -> Figure:
         axis.annotate(f"maximum: {row.probe}", (row.mean, names.index(row.representation)), **words)
     axis.plot([], [], POINTS["fmt"], color=GREY, label="selected on validation")
     axis.set_yticks(range(len(names)), [shown(name) for name in names])
-    axis.set(xlabel=_ACCURACY, ylim=(len(names) - 0.5, -0.6), title="Probes: open standardised, filled whitened")
+    axis.set(xlabel=_ACCURACY, ylim=(len(names) - 0.5, -0.6))
+    axis.set_xlim(max(0, axis.get_xlim()[0]), min(105, axis.get_xlim()[1]))
+    axis.set_title("Probes: open standardised, filled whitened", pad=14)
     axis.grid(axis="y", visible=False)
     chance_line(axis, cells["chance"].iloc[0], vertical=True)
     figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=len(kinds) + 1)
@@ -96,7 +98,7 @@ def inversion(table: pd.DataFrame) -> Figure:
     axes[0].set_yticks(range(len(names)), [shown(name) for name in names])
     axes[0].set(xlabel="R² of the reconstructed x", xlim=(min(0, table["r2"].min()) - 0.05, 1.05))
     axes[0].set_ylim(len(names) - 0.5, -0.7)
-    axes[1].set(xlabel="emotion from the reconstruction: balanced accuracy, %")
+    axes[1].set(xlabel="emotion from it: balanced accuracy, %")
     chance_line(axes[1], table["chance"].iloc[0], vertical=True)
     return figure
 
