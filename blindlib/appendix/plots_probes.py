@@ -119,6 +119,7 @@ def more_subjects(table: pd.DataFrame) -> Figure:
         axis.annotate(f"{row.moved:+.1f}", (max(row.twice, row.mean), place), **words)
     axis.set_yticks(range(len(table)), [shown(name) for name in table["representation"]])
     axis.set(xlabel=_ACCURACY, ylim=(len(table) - 0.5, -0.5), title="Selected probe: run (grey), twice the subjects")
+    axis.set_xlim(max(0, axis.get_xlim()[0]), min(105, axis.get_xlim()[1]))
     axis.grid(axis="y", visible=False)
     return figure
 
