@@ -118,16 +118,16 @@ def audit(
     labels: Annotated[Path | None, typer.Option(help="CSV with a line for each row of x.")] = None,
     identity: Annotated[str, typer.Option(help="The column that says who is shown.")] = "identity",
     label: Annotated[list[str], typer.Option(help="A label to audit, several times; by default all.")] = (),
-    hide: Annotated[str | None, typer.Option(help="A label to hide: three heads and four erasers are tried.")] = None,
+    hide: Annotated[str | None, typer.Option(help="A label to hide, by two heads and four erasers in 6 bits.")] = None,
     head: Annotated[Path | None, typer.Option(help="A saved head whose φ(x) is audited beside x.")] = None,
     budget: Annotated[float, typer.Option(help="Percent of verification that hiding may cost.")] = 3.0,
-    attacker: Annotated[list[str], typer.Option(help="Default: linear, SVM, MLP; also kNN, RF, boosting.")] = (),
+    attacker: Annotated[list[str], typer.Option(help="Default: linear, SVM, NN; also kNN, RF, boosting.")] = (),
     seed: Annotated[int, typer.Option(help="Another seed draws other people into other parts.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="A folder; by default audit_NAME here, with --hide audit_NAME_without_LABEL.")
     ] = None,
 ) -> None:
-    """Audit embeddings of one's own: what they give away, what hiding it costs, and which method to use."""
+    """Audit your own embeddings: what they leak, what hiding it costs, and which method to use."""
     from blindlib.inspection import audit, read
     from blindlib.inspection.attack import ATTACKERS
     from blindlib.inspection.report import check_folder
@@ -282,61 +282,6 @@ def compare(committed: Path, fresh: Path) -> None:
     typer.echo("\n".join(lines))
     if differs:
         sys.exit(1)
-
-
-@app.command("attackers", hidden=True)
-def attackers(preset: PresetName = "demo", changes: Changes = ()) -> None:
-    """Train a finished run's attackers with twice the people and say what of it moves."""
-    import pandas as pd
-
-    from blindlib.blinders.banks import load_banks, representations
-    from blindlib.common.files import write_csv
-    from blindlib.evaluate.more_people import attack_again, with_more_people
-    from blindlib.evaluate.results import load_results
-    from blindlib.report.claims import judge_claims, scorecard
-    from blindlib.report.compare import compare_budget
-    from blindlib.report.tables import table1
-    from blindlib.study import Study
-
-    study = Study(preset, "; ".join(changes))
-    results, banks = load_results(study.build / "results.csv"), load_banks(study)
-    more = with_more_people(study)
-    rows = attack_again([more.x, *representations(more, banks)], more)
-    again = (results["task"] == "emotion") & results["representation"].isin(rows["representation"])
-    results = pd.concat([results[~again], rows], ignore_index=True)
-    table = compare_budget(study.figures, table1(results), "twice")
-    table = table[table["domain"].str.startswith("Emotion") & table["representation"].isin(rows["representation"])]
-    typer.echo(table.to_string(index=False))
-    verdicts = judge_claims(results, pd.DataFrame(), study.preset.fairness.bias)
-    verdicts = verdicts[verdicts["strongest_verdict"].notna()]
-    typer.echo(scorecard(verdicts).drop(columns="Holds when").to_string(index=False))
-    typer.echo(f"wrote {write_csv(study.figures / 'attackers.csv', table)}")
-    typer.echo(f"wrote {write_csv(study.figures / 'attackers_claims.csv', verdicts)}")
-
-
-@app.command("ladder", hidden=True)
-def ladder(preset: PresetName = "demo", changes: Changes = ()) -> None:
-    """Every attacker, with 16 people to all, against every representation of a finished run."""
-    from dataclasses import replace
-
-    from blindlib.appendix import plots as appendix_plots
-    from blindlib.blinders.banks import load_banks, representations
-    from blindlib.evaluate.ladder import RUNGS, climb_whole, settings_tried
-    from blindlib.evaluate.measure import make_tasks
-    from blindlib.report import plots
-    from blindlib.study import Study
-
-    study = Study(preset, "; ".join(changes))
-    task = next((task for task in make_tasks(study.faces, study.preset) if task.name == "emotion"), None)
-    if task is None:
-        raise InputError(study.build / "faces.parquet", "nobody carries an emotion label", "there is nothing to attack")
-    tried = settings_tried(replace(study.preset.probes, ladder=tuple(RUNGS)))
-    typer.echo(f"settings that validation people choose from: {tried}", err=True)
-    cells = climb_whole([study.x, *representations(study, load_banks(study))], task, study)
-    plots.style()
-    plots.save_figure(appendix_plots.attack_curves(cells), cells, study.figures, "ladder")
-    ends = cells[cells["people"] == cells["people"].max()].pivot_table("mean", "representation", "probe", sort=False)
-    typer.echo(ends.round(1).to_string())
 
 
 @app.command("lab", hidden=True)

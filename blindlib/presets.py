@@ -115,7 +115,7 @@ _SMOKE = {
     "sensitivenets": SensitiveNetsSettings(target="neutral", detector=(16,), **_TINY),
     "lntl": LNTLSettings(detector=(16,), **_TINY | {"strengths": (0.0, 0.1), "rate": 0.03}),  # at more a small φ breaks
     "centre_loss": CentreLossSettings(**_TINY),
-    "probes": ProbeSettings(nn_hidden=(16,), nn_steps=60, rf_trees=30, ladder_people=(4, 10**6)),
+    "probes": ProbeSettings(nn_hidden=(16,), nn_steps=60, rf_trees=30),
     "fairness": FairnessSettings(train=80, inverse_penalties=(0.01,), swept_penalties=(0.01, 1.0)),
 }
 _SMALL_WORLD = SynthSettings(

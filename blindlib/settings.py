@@ -4,7 +4,7 @@ A value outside its range, an unknown name or a value of another type is refused
 `ValidationError`, which is a `ValueError`.
 """
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -56,7 +56,6 @@ Rate = Annotated[float, between(1e-7, 1e3)]
 Bias = Annotated[float, between(0.5, 0.95)]
 Seed = Annotated[int, between(0, 2**31)]
 Share = Annotated[float, between(0.01, 0.98)]
-Rung = Literal["linear", "SVM", "kNN", "RF", "boosting", "MLP"]  # those of `evaluate.ladder`
 Penalty = Annotated[float, between(1e-6, 1e6)]
 
 
@@ -123,9 +122,6 @@ class ProbeSettings:
     rf_trees: Annotated[int, between(1, 10**4)] = 100  # scikit-learn's default
     rf_leaf: Some[Annotated[int, between(1, 1000)]] = (10,)
     rf_features: Annotated[float, between(0.001, 1)] = 0.03  # share of the dimensions that a cut looks at
-    # Of `evaluate.ladder`: which attackers climb, and how many people train them (more than there are is all of them).
-    ladder: Some[Rung] = ("linear", "SVM")  # our choice: of validation people one of them reads most of x and φ
-    ladder_people: Some[Annotated[int, between(2, 10**6)]] = (16, 128, 10**6)  # our choice
 
 
 @dataclass(frozen=True, config=FROZEN)

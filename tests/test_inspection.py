@@ -1,13 +1,11 @@
-"""The audit of embeddings of one's own: planted leaks are found and sized, none is invented, and nobody is named."""
+"""The audit of your own embeddings: synthetic leaks are found and sized, none is invented, no subject is named."""
 
 import json
 import re
 import stat
-import subprocess
 import sys
 import tracemalloc
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,8 +15,8 @@ from safetensors.numpy import save_file
 from scipy.stats import norm
 
 from blindlib import audit
-from blindlib.appendix.centre_loss import CentreLoss
 from blindlib.blinders import LEACE, LNTL, SensitiveNets
+from blindlib.blinders.rounding import from_integers, to_integers
 from blindlib.cli import main
 from blindlib.common.errors import InputError
 from blindlib.inspection import attack, read, run
@@ -28,13 +26,12 @@ from blindlib.inspection.people import deal, draw_pairs, sample
 from blindlib.inspection.reading import Rows
 from blindlib.inspection.report import Report
 from blindlib.metrics import balanced_accuracy
-from blindlib.settings import CentreLossSettings, LNTLSettings, SensitiveNetsSettings
+from blindlib.settings import LNTLSettings, SensitiveNetsSettings
 
 QUICK = {"hidden": 16, "rounds": 2, "head_steps": 20, "detector": (16,), "identities": 8, "per_class": 8}
 HEADS = (
     SensitiveNets(settings=SensitiveNetsSettings(strengths=(0.0, 1.0), **QUICK)),
     LNTL(settings=LNTLSettings(strengths=(0.0, 0.03), **QUICK)),
-    CentreLoss(settings=CentreLossSettings(strengths=(0.03,), **QUICK)),
 )
 WHO = np.repeat(np.arange(240), 4)
 
@@ -52,14 +49,14 @@ def world(apart: float, product: bool, seed: int = 0):
     return x.astype(np.float32), np.array(["happy", "sad"])[mood]
 
 
-def strongest(report: Report) -> pd.Series:
-    return attack.strongest(report.readings).iloc[0]
+def selected(report: Report) -> pd.Series:
+    return attack.selected(report.readings).iloc[0]
 
 
 def test_a_planted_linear_leak_is_found_and_its_interval_holds_the_bayes_rate():
     x, mood = world(2.0, False)
     report = audit(x, identity=WHO, labels={"mood": mood}, progress=False)
-    told, bayes = strongest(report), 100 * norm.cdf(1.0)
+    told, bayes = selected(report), 100 * norm.cdf(1.0)
     assert told["leak"] and told["low"] - 1 < bayes < told["high"] + 1 and told["chance"] == 50
     by = report.readings.groupby("train_people")["value"].max()
     assert list(by.index) == [50, 128], "with few and with many people"
@@ -72,7 +69,39 @@ def test_a_planted_product_is_read_by_the_svm_and_not_by_the_linear_attacker():
     report = audit(x, identity=WHO, labels={"mood": mood}, attackers=("linear", "SVM"), progress=False)
     of = report.readings.set_index(["attacker", "train_people"])
     assert of.loc[("linear", 128), "low"] < 50 < of.loc[("linear", 128), "high"]
-    assert of.loc[("SVM", 128), "low"] > 80 and strongest(report)["leak"]
+    assert of.loc[("SVM", 128), "low"] > 80 and selected(report)["leak"]
+
+
+def shrunk(x, mood):
+    """A made-up eraser: x turned, then the span of the class means scaled by 1e-3. No column shows it by its scale."""
+    x = x @ np.linalg.qr(np.random.default_rng(0).normal(size=(x.shape[1], x.shape[1])))[0]
+    way = x[mood == "happy"].mean(0) - x[mood == "sad"].mean(0)
+    way /= np.linalg.norm(way)
+    return (x - 0.999 * np.outer((x - x.mean(0)) @ way, way)).astype(np.float32)
+
+
+def test_a_leak_that_an_eraser_only_shrank_is_found_and_rounding_removes_it():
+    x, mood = world(2.0, False)
+    z = shrunk(x, mood)
+    report = audit(z, identity=WHO, labels={"mood": mood}, attackers=("linear", "SVM"), progress=False)
+    of = report.readings.query("train_people == 128").set_index("attacker")
+    assert of.loc["SVM", "value"] < 65 and of.loc["SVM whitened", "low"] > 70, "whitening finds it"
+    assert selected(report)["leak"] and "x leaks mood" in str(report)
+    peak = float(np.abs(z).max())
+    released = from_integers(to_integers(z, peak, 6), peak, 6)
+    report = audit(released, identity=WHO, labels={"mood": mood}, attackers=("linear", "SVM"), progress=False)
+    assert selected(report)["high"] < 65
+
+
+def test_a_hidden_label_is_released_in_six_bits_and_near_chance():
+    x, mood = world(2.5, False)
+    settings = SensitiveNetsSettings(strengths=(1.0,), **QUICK | {"rounds": 4, "head_steps": 60})
+    heads = (SensitiveNets(settings=settings),)
+    report = audit(x, identity=WHO, labels={"mood": mood}, hide="mood", heads=heads, attackers=("SVM",), progress=False)
+    best = report.points[report.points["recommended"]].iloc[0]
+    assert report.head.bits == best["bits"] == 6 and best["value"] < 60 < report.points["value"].iloc[0]
+    assert len(np.unique(report.head.transform(x))) <= 63, "a grid of 6 bits"
+    assert report.head.transform(x, integers=True).dtype == np.int8
 
 
 def test_where_nothing_is_planted_nothing_is_found():
@@ -80,7 +109,7 @@ def test_where_nothing_is_planted_nothing_is_found():
     for seed in range(6):
         x, mood = world(0.0, False, seed)
         report = audit(x, identity=WHO, labels={"mood": mood}, attackers=("linear",), progress=False)
-        leaks.append(strongest(report)["leak"])
+        leaks.append(selected(report)["leak"])
     assert sum(leaks) <= 1
 
 
@@ -104,7 +133,7 @@ def wide(apart: float, product: bool):
 def test_of_512_numbers_a_leak_is_found_and_sized_and_none_invented(apart, product, bayes):
     x, who, mood = wide(apart, product)
     report = audit(x, identity=who, labels={"mood": mood}, attackers=("linear", "SVM"), progress=False)
-    linear, told = report.readings.query("attacker == 'linear'").iloc[-1], strongest(report)
+    linear, told = report.readings.query("attacker == 'linear'").iloc[-1], selected(report)
     assert told["leak"] == (bayes > 50) and linear["leak"] == (apart > 0)
     if product:  # a thousand images are too few for the whole of it
         assert 50 + (bayes - 50) / 2 < told["low"] < told["high"] < bayes
@@ -193,11 +222,13 @@ def test_hiding_finds_a_method_that_hides_and_keeps_the_rest(hidden):
     best, x = report.points[report.points["recommended"]].iloc[0], report.points.iloc[0]
     assert x["low"] > 70 and best["value"] < x["value"] - 25 and best["hidden"] > best["hidden_hw"]
     assert best["choose_cost"] <= 3 and best["id"] > x["id"] - 5
-    assert {"SN", "LNTL", "centre loss", "LEACE", "INLP", "NAP", "Obliviator"} == set(report.points["method"]) - {"x"}
+    assert {"SN", "LNTL", "LEACE", "INLP", "NAP", "Obliviator"} == set(report.points["method"]) - {"x"}
+    assert (report.points["bits"] == np.where(report.points["method"] == "x", 0, 6)).all() and report.head.bits == 6
     after = report.others.set_index(["label", "representation"])["value"]
     assert after["gender", "φ"] > 85 and after["mood", "φ"] < 65 < after["mood", "x"]
     told = str(report)
-    assert "To hide mood, use" in told and "96 people fit, 48 people choose, 96 people report" in told
+    assert "To hide mood, use" in told and "released in 6 bits" in told
+    assert "96 subjects fit, 48 subjects choose, 96 subjects report" in told
 
 
 def test_the_choice_looks_at_people_of_part_choose_alone():
@@ -223,7 +254,7 @@ def test_the_recommended_head_is_saved_and_loads_to_the_same_map(hidden, tmp_pat
     np.testing.assert_array_equal(again.transform(x), report.head.transform(x))
     audited = audit(x, identity=WHO, labels={"mood": mood}, head=folder / "head", attackers=("linear",), progress=False)
     linear = audited.readings.set_index(["representation", "attacker", "train_people"])["value"].unstack(0)
-    assert (linear["x"] > linear[f"φ ({report.head.name})"] + 20).all()
+    assert (linear["x"] > linear[f"φ ({report.head.name} 6 bits)"] + 20).all()
     heads = [b for b in HEADS if b.name == "SN"]
     bank = replace(heads[0].settings, strengths=(1.0,))
     one = SensitiveNets(settings=bank).fit(x, np.where(mood == None, np.nan, mood), identity=WHO)  # noqa: E711
@@ -284,16 +315,16 @@ def test_labels_in_another_order_than_x_are_suspected_first_of_all():
     x, mood = world(2.5, False)
     order = np.random.default_rng(0).permutation(len(x))
     options = {"labels": {"mood": mood[order]}, "attackers": ("linear",), "progress": False}
-    assert audit(x, identity=WHO[order], **options).sentences()[0].startswith("Warning: in x two pictures of one")
+    assert audit(x, identity=WHO[order], **options).sentences()[0].startswith("Warning: in x two images of one")
     assert "Warning" not in str(audit(x, identity=WHO, **options))
 
 
 def test_where_no_leak_is_found_it_is_said_what_was_read_and_what_is_not_ruled_out():
     x, mood = world(0.0, False)
     report = audit(x, identity=WHO, labels={"mood": mood}, attackers=("linear",), progress=False)
-    row = strongest(report)
+    row = selected(report)
     assert not row["leak"] and "certain" not in str(report)
-    assert f"found strongest, with {row['train_people']} people" in str(report)
+    assert f"trained on {row['train_people']} subjects" in str(report)
     assert f"a leak of up to {row['high'] - row['chance']:.1f} points" in str(report)
 
 
@@ -347,8 +378,8 @@ def test_a_file_is_read_in_parts_and_its_people_are_sampled(tmp_path, monkeypatc
     report = audit(**given, rows=800, attackers=("linear",), progress=False)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert "a sample of 200 of 5,000 people, 800 images" in str(report) and strongest(report)["leak"]
-    assert strongest(report)["test_people"] == 200
+    assert "a sample of 200 of 5,000 subjects, 800 images" in str(report) and selected(report)["leak"]
+    assert selected(report)["test_people"] == 200
     assert peak < 38e6, "x has 41e6 bytes"
 
 
@@ -373,41 +404,11 @@ def test_rows_of_a_file_are_those_of_its_array(tmp_path, order, kind):
     np.testing.assert_array_equal(np.asarray(rows, np.float32), x.astype(np.float32))
 
 
-CUT = """
-import os, sys
-from blindlib.inspection.reading import read, scan
-from blindlib.common.errors import foreseen_in_one_line
-with foreseen_in_one_line():
-    x = read(*sys.argv[1:])["x"]
-    os.truncate(sys.argv[1], 5000)
-    print(scan(x))
-"""
-
-
-@pytest.mark.parametrize("name", ["x.npy", "f.npy", "x.safetensors"])
-def test_a_file_that_is_cut_while_it_is_audited_is_one_line_or_was_read(tmp_path, name):
-    x = np.random.default_rng(0).normal(size=(20_000, 32)).astype(np.float32)
-    np.save(tmp_path / "x.npy", x)
-    np.save(tmp_path / "f.npy", np.asfortranarray(x))
-    save_file({"x": x}, tmp_path / "x.safetensors")
-    (tmp_path / "who.csv").write_text("identity\n" + "a\n" * 20_000)
-    command = [sys.executable, "-c", CUT, tmp_path / name, tmp_path / "who.csv"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    if name.endswith("npy"):
-        assert ended.returncode == 1 and "was cut while it was read" in ended.stderr and ended.stderr.count("\n") == 1
-    else:
-        assert ended.returncode == 0 and ended.stdout == "0\n", ended.stderr
-
-
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
         ("x0 x1 x2 x3 f1", "f1; x0, x1, x2, x3"),
-        ("x0 x1 e0 e1", "e0, e1; x0, x1"),
         ("x0 x1 x3", "x0, x1, x3"),
-        ("x2 x3 x4", "x2, x3, x4"),
-        ("x0 x1 x01", "x0, x01, x1"),
-        ("x0 x1 x2 x3 x4 2020", "2020; x0, x1, x2, x3, …"),
     ],
 )
 def test_numbered_columns_that_are_no_one_row_are_refused_by_name(tmp_path, columns, words):
@@ -436,7 +437,7 @@ def test_every_kind_of_file_gives_the_same_arrays(tmp_path):
         np.testing.assert_allclose(given["x"], x, atol=2e-3)
         assert list(given["labels"]) == ["mood"] and list(given["identity"]) == list(WHO.astype(str))
         report = audit(**given, attackers=("linear",), progress=False)
-        assert strongest(report)["test_images"] == 959, "one label is not known"
+        assert selected(report)["test_images"] == 959, "one label is not known"
 
 
 def test_a_label_called_identity_and_a_column_called_x_replace_nothing(tmp_path):
@@ -456,12 +457,10 @@ def test_a_label_called_identity_and_a_column_called_x_replace_nothing(tmp_path)
 X, MOOD = world(0.0, False)
 REFUSED = {
     "two classes with 20 people": {"labels": {"mood": np.where(WHO < 10, "a", "b")}},
-    "has 1 class": {"labels": {"mood": np.full(960, "a")}},
     "two classes with 40 people": {"labels": {"mood": np.where(WHO < 30, "a", "b")}, "hide": "mood"},
     "no label 'age'": {"hide": "age"},
     "one value a row": {"labels": {"mood": MOOD[1:]}},
     "row 3, counted from 0, holds NaN": {"x": np.where(np.arange(960)[:, None] == 3, np.nan, X)},
-    "numeric array": {"x": X.astype(str)},
     "not known of 4 rows": {"identity": np.where(WHO == 7, None, WHO.astype(object))},
     "about 50 such people": {"identity": np.arange(960), "hide": "mood"},
     "no attacker 'oracle'": {"attackers": ("oracle",)},
@@ -517,7 +516,7 @@ def test_what_cannot_be_audited_is_refused_with_what_is_needed(words):
 
 def test_without_second_pictures_verification_is_said_not_to_be_measured():
     report = audit(X, identity=np.arange(960), labels={}, progress=False)
-    assert report.verification.empty and "10 people with two pictures are needed, 0 have them" in str(report)
+    assert report.verification.empty and "10 subjects with two images are needed, 0 have them" in str(report)
 
 
 def test_files_that_are_not_what_they_should_be_are_refused(tmp_path):
@@ -560,7 +559,7 @@ def test_the_command_writes_the_report_and_says_one_line_of_what_is_wrong(tmp_pa
             main()
         assert ended.value.code == code
     said = capsys.readouterr()
-    assert "240 people" in said.out and (tmp_path / "audit_e" / "report.html").exists()
+    assert "240 subjects" in said.out and (tmp_path / "audit_e" / "report.html").exists()
     assert "error: hide: there is no label 'age'" in said.err and not (tmp_path / "audit_e_without_age").exists()
     assert (tmp_path / "audit_e" / "report.html").exists(), "what was hidden has a folder of its own"
     assert load_head(tmp_path / "audit_e_without____mood" / "head") and "removed the head" not in said.out
@@ -568,13 +567,3 @@ def test_the_command_writes_the_report_and_says_one_line_of_what_is_wrong(tmp_pa
     with pytest.raises(SystemExit):
         main()
     assert "replaced audit_e_without____mood/report.html\nremoved the head" in capsys.readouterr().out
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
-def test_an_audit_is_kept_where_its_words_cannot_be_printed(tmp_path):
-    np.savez(tmp_path / "e.npz", x=X, identity=WHO, mood=MOOD)
-    command = [sys.executable, "-m", "blindlib", "audit", "e.npz", "--attacker", "linear"]
-    with Path("/dev/full").open("w") as full:
-        ended = subprocess.run([*command, "--out", "audit"], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE)
-    assert ended.returncode == 1 and b"No space left" in ended.stderr
-    assert (tmp_path / "audit" / "report.html").exists()

@@ -54,8 +54,6 @@ def test_links_are_followed_where_a_list_names_files_and_are_the_user_s_where_a_
         ["paper"],
         ["appendix"],
         ["store"],
-        ["ladder"],
-        ["attackers"],
         ["name"],
     ],
     ids=lambda words: words[0],

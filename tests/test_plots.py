@@ -7,8 +7,6 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 from PIL import Image
 from report_rows import TASKS, result_rows, study_rows
 
@@ -17,7 +15,6 @@ from blindlib.backbones.alignment import Alignment, Steps
 from blindlib.backbones.registry import get_backbone
 from blindlib.common.files import ROOT
 from blindlib.data.facetable import make_facetable
-from blindlib.evaluate.ladder import RUNGS
 from blindlib.report import (
     plots,
     plots_faces,
@@ -172,41 +169,6 @@ def test_the_gallery_has_one_person_s_fifteen_compound_expressions():
     assert list(sheet["emotion"]) == list(COMPOUND) and sheet["identity"].nunique() == 1
     figure = plots_faces.compound_gallery(render(sheet.head(6), size=48), list(COMPOUND)[:6])
     assert [axis.get_title() for axis in figure.axes if axis.images] == list(COMPOUND)[:6]
-
-
-def test_attackers_are_told_by_shape_and_the_names_stand_at_the_curves_ends():
-    cells = [("x", probe, people, 60.0 + people) for probe in ("linear", "SVM", "strongest") for people in (4, 16)]
-    cells = pd.DataFrame(cells, columns=["representation", "probe", "people", "mean"]).assign(half_width=1, chance=20)
-    words = texts(appendix_plots.attack_curves(cells))
-    assert words.count("$x$") == 2 and words.count("chance") == 2 and {"linear", "SVM"} <= set(words)
-
-
-def test_every_rung_of_the_whole_ladder_stands_in_its_representation_s_row_and_colour():
-    kinds, names = [*RUNGS, "ensemble", "strongest"], ["x", "SN", "LNTL"]
-    cells = [(name, probe, 16, 60.0 - 5 * k) for k, name in enumerate(names) for probe in kinds]
-    cells = pd.DataFrame(cells, columns=["representation", "probe", "people", "mean"]).assign(half_width=1, chance=20)
-    right = appendix_plots.attack_curves(cells).axes[1]
-    points = [line for line in right.lines if len(line.get_xdata()) == 1]
-    assert len(points) == (len(kinds) - 1) * len(names)
-    for line in points:
-        row = names[round((60.0 - line.get_xdata()[0]) / 5)]
-        assert abs(line.get_ydata()[0] - names.index(row)) < 0.5 and line.get_color() == plots.colour(row)
-
-
-def test_names_at_the_curves_ends_and_their_lines_cross_no_name():
-    names = ["x", "LNTL demographic", "SN", "LNTL", "LEACE", "LNTL λ=0", "SN λ=0", "NAP"]
-    cells = [(name, probe, people, 50.0 + k) for k, name in enumerate(names) for probe in ("SVM", "strongest")
-             for people in (4, 16)]  # fmt: skip
-    cells = pd.DataFrame(cells, columns=["representation", "probe", "people", "mean"]).assign(half_width=1, chance=20)
-    figure = appendix_plots.attack_curves(cells)
-    figure.draw_without_rendering()
-    ends = [text for text in figure.axes[0].texts if getattr(text, "arrow_patch", None)]
-    boxes = [Text.get_window_extent(text) for text in ends]
-    assert len(ends) == len(names) and not [1 for k, a in enumerate(boxes) for b in boxes[:k] if a.overlaps(b)]
-    for text in ends:
-        line = text.arrow_patch.get_path().transformed(text.arrow_patch.get_transform())
-        inner = [Bbox.from_extents(box.x0 + 1, box.y0, box.x1, box.y1) for box in boxes]
-        assert not [1 for box in inner if line.intersects_bbox(box, filled=False)]
 
 
 def test_what_is_made_of_pixels_is_saved_at_its_own_resolution(tmp_path):

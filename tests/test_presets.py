@@ -73,7 +73,6 @@ def test_any_setting_can_be_changed_and_such_a_run_has_a_name_of_its_own():
         ("seeds=[]; crossed=True", r"setting seeds: Tuple should have at least 1 item"),
         ("emotions=[]", r"setting emotions: Tuple should have at least 1 item"),
         ("probes.svm_c=[]", r"setting probes\.svm_c: Tuple should have at least 1 item"),
-        ("probes.ladder=['nope']", r"setting probes\.ladder: Input should be 'linear', 'SVM'"),
         ("erasers=['../x:Y']", r"erasers are \('../x:Y',\): each once, of LEACE, "),
         ("erasers=['Leace']", "or module:Class"),
         ("erasers=['LEACE', 'LEACE']", "each once"),

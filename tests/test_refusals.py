@@ -111,8 +111,6 @@ COMMANDS = {
     "run": ["run", str(ROOT / "notebooks" / "01_data_prep.ipynb")],
     "paper": ["paper", "--preset", "smoke"],
     "embed": ["embed", "--preset", "smoke"],
-    "ladder": ["ladder", "--preset", "smoke"],
-    "attackers": ["attackers", "--preset", "smoke"],
     "store": ["store", "--preset", "smoke"],
     "synth": ["synth", "--identities", "1", "--out", "{0}/build/faces"],
     "miniatures": ["miniatures", "--people", "2", "--out", "{0}/build/data"],

@@ -1,17 +1,18 @@
 """How work is spread: the same bytes by threads and by other processes, and a scheduler that is not there is named."""
 
 import os
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from test_ladder import CODES, WHO, split_of, world
+from test_probe_suite import TASK, WHO, split_of, world
 
+from blindlib.appendix.probe_suite import ALL, run_suite
+from blindlib.blinders import Representation
 from blindlib.common.errors import InputError
 from blindlib.common.work import spread
-from blindlib.evaluate import ladder
-from blindlib.evaluate.probes import Task, run_probes
+from blindlib.evaluate.probes import run_probes
+from blindlib.settings import ProbeSettings
 
 
 def where(item):
@@ -27,13 +28,13 @@ def test_by_itself_it_uses_threads_and_with_a_scheduler_other_processes(monkeypa
 
 
 def test_two_local_workers_give_the_bytes_of_threads(monkeypatch):
-    split, settings = split_of((20, 10**6))
-    settings = replace(settings, ladder=("linear", "SVM"), nn_hidden=(8,), nn_epochs=20, rf_trees=10)
-    task, x = Task("emotion", CODES, ["a", "b"]), world("mean")
+    split, x = split_of(), Representation.of("x", world("mean"))
+    settings = ProbeSettings(nn_hidden=(8,), nn_steps=20, rf_trees=10)
 
     def rows():
-        climbed = ladder.climb(x, task, [split], settings, WHO)
-        return pd.DataFrame(climbed + run_probes(x, task, [split], settings, identity=WHO, protocols="B"))
+        suite = run_suite(x, TASK, [split], WHO, kinds=("linear", "SVM"), subjects=(20, ALL))
+        probes = (("NN", "standardised"), ("RF", "standardised"))
+        return pd.DataFrame(suite + run_probes(x, TASK, [split], settings, identity=WHO, probes=probes))
 
     monkeypatch.delenv("BLINDLIB_SCHEDULER", raising=False)
     threads = rows()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from sklearn.covariance import ledoit_wolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics.pairwise import rbf_kernel
@@ -44,13 +45,13 @@ def standardised(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
 def whitened(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Fit the whitened view on train (N, D): a map of (M, D) to (M, D), float32.
 
-    The covariance is not shrunk: shrinking it hides what varies least. Directions in which train does not vary, up to
-    the precision of float32, become 0.
+    With 8 D rows or more the covariance is the sample's: shrinking it towards the identity would hide what varies
+    least. With fewer it is shrunk as Ledoit & Wolf 2004. Directions in which train does not vary become 0.
     """
-    centre = train.mean(0)
-    size, ways = np.linalg.eigh(np.atleast_2d(np.cov(train.astype(np.float64), rowvar=False)))
-    scale = np.zeros_like(size)
-    varies = size > max(1e-12 * size[-1], 1e-30)
+    centre, values = train.mean(0), train.astype(np.float64)
+    enough = len(train) >= 8 * train.shape[1]  # our choice
+    size, ways = np.linalg.eigh(np.cov(values, rowvar=False) if enough else ledoit_wolf(values)[0])
+    scale, varies = np.zeros_like(size), size > max(1e-12 * size[-1], 1e-30)
     scale[varies] = 1 / np.sqrt(size[varies])
     ways = (ways * scale).astype(np.float32)
     return lambda z: (z - centre) @ ways
@@ -115,15 +116,15 @@ def run_probes(
 
     def work(job: tuple) -> list[tuple[float, np.ndarray]]:
         (kind, view), own = job
-        parts = [_view_of(representation, number, splits[number], view) for number in own]
+        parts = [view_of(representation, number, splits[number], view) for number in own]
         if kind == "NN":
-            return _train_networks(parts, task, splits, settings, view)
-        return [_FITTERS[kind](*parts[0], task, splits[own[0]], settings)]
+            return train_networks(parts, task, splits, settings, view)
+        return [FITTERS[kind](*parts[0], task, splits[own[0]], settings)]
 
     found: dict[tuple[str, str], list[tuple[float, np.ndarray]]] = {probe: [] for probe in probes}
     for (probe, _), answers in zip(jobs, spread(work, jobs), strict=True):
         found[probe] += answers
-    guesses = {_name(*probe): [guess for _, guess in found[probe]] for probe in probes}
+    guesses = {probe_name(*probe): [guess for _, guess in found[probe]] for probe in probes}
     rivals = [found[probe] for probe in probes if probe[0] in ATTACKERS]
     if len(rivals) > 1:
         guesses[SELECTED] = [max(own, key=lambda answer: answer[0])[1] for own in zip(*rivals, strict=True)]
@@ -134,12 +135,13 @@ def run_probes(
     ]
 
 
-def _name(kind: str, view: str) -> str:
+def probe_name(kind: str, view: str) -> str:
+    """Name a probe as it stands in tables: `NN`, `NN whitened`."""
     return kind if view == "standardised" else f"{kind} {view}"
 
 
-def _view_of(z: Representation, number: int, split: Split, view: str) -> list[np.ndarray]:
-    """Training, validation and test subjects' features of a split (N, D) in a view."""
+def view_of(z: Representation, number: int, split: Split, view: str) -> list[np.ndarray]:
+    """Return training, validation and test subjects' features of a split (N, D) in a view."""
     train, *others = (z.rows(number, rows) for rows in (split.probe, split.validation, split.test))
     see = VIEWS[view](train)
     return [see(part) for part in (train, *others)]
@@ -190,7 +192,7 @@ def score(task: Task, split: Split, guess: np.ndarray, identity: np.ndarray) -> 
     }
 
 
-def _select(models, train, validation, test, task: Task, split: Split) -> tuple[float, np.ndarray]:
+def select(models, train, validation, test, task: Task, split: Split) -> tuple[float, np.ndarray]:
     """Fit models and keep the one that predicts validation subjects best: that accuracy, and its guesses on test."""
     y, truth, best = task.codes[split.probe], task.codes[split.validation], (-np.inf, None)
     for model in models:
@@ -203,14 +205,14 @@ def _select(models, train, validation, test, task: Task, split: Split) -> tuple[
 
 def _linear(train, validation, test, task: Task, split: Split, settings: ProbeSettings) -> tuple[float, np.ndarray]:
     models = [LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage) for shrinkage in _SHRINKAGE]
-    return _select(models, train, validation, test, task, split)
+    return select(models, train, validation, test, task, split)
 
 
 def _forest(train, validation, test, task: Task, split: Split, settings: ProbeSettings) -> tuple[float, np.ndarray]:
     seed = derive_seed(split.seed, "RF") % 2**32
     options = {"class_weight": "balanced_subsample", "max_features": settings.rf_features, "random_state": seed}
     models = [RandomForestClassifier(settings.rf_trees, min_samples_leaf=n, **options) for n in settings.rf_leaf]
-    return _select(models, train, validation, test, task, split)
+    return select(models, train, validation, test, task, split)
 
 
 def _support_vectors(train, validation, test, task: Task, split: Split, settings: ProbeSettings):
@@ -218,13 +220,13 @@ def _support_vectors(train, validation, test, task: Task, split: Split, settings
     gamma = 1 / (train.shape[1] * max(train.var(), 1e-12))
     kernels = [rbf_kernel(part, train, gamma).astype(np.float64) for part in (train, validation, test)]
     models = [SVC(C=c, kernel="precomputed", class_weight="balanced", cache_size=1000) for c in settings.svm_c]
-    return _select(models, *kernels, task, split)
+    return select(models, *kernels, task, split)
 
 
-_FITTERS = {"linear": _linear, "RF": _forest, "SVM": _support_vectors}
+FITTERS = {"linear": _linear, "RF": _forest, "SVM": _support_vectors}  # of one split; networks train as one bank
 
 
-def _train_networks(
+def train_networks(
     parts: list[list[np.ndarray]], task: Task, splits: list[Split], settings: ProbeSettings, view: str
 ) -> list[tuple[float, np.ndarray]]:
     """Train one network a split, all as one bank: the best validation accuracy of each, and its guesses on test.

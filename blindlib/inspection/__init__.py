@@ -1,10 +1,10 @@
-"""What do embeddings of one's own give away, what would hiding it cost, and which method should one use?
+"""Audit your own embeddings: what do they leak, what does hiding it cost, and by which method?
 
     import numpy as np
     from blindlib import audit
 
     rng = np.random.default_rng(0)
-    people = np.repeat(np.arange(200), 4)  # who is shown: 200 people, 4 pictures of each
+    people = np.repeat(np.arange(200), 4)  # 200 subjects, 4 images of each
     emotion = np.tile(["happy", "neutral"], 400)
     x = rng.normal(size=(200, 32))[people] + 0.3 * rng.normal(size=(800, 32))
     x[:, 0] += 1.5 * (emotion == "happy")  # what leaks
@@ -12,7 +12,7 @@
     print(report)  # what it found; report.save("audit") writes report.html, report.md, CSVs and the recommended head
 
 From files: `blindlib audit embeddings.npz --hide emotion`, or `audit(**read("embeddings.npz"), hide="emotion")`. The
-recommended head goes on by `load_head("audit/head").transform(x)`.
+recommended head releases φ in 6 bits: `load_head("audit/head").transform(x)`.
 """
 
 from blindlib.inspection.hide import load_head

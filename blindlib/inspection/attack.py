@@ -1,8 +1,9 @@
-"""What attackers read of a label, how well people are told apart, and whether a representation has collapsed.
+"""Attack a representation by probes on both views, verify identities, and check whether it has collapsed.
 
-An attacker never sees the people whom it is tested on. The interval is over people: a person's pictures are not
-independent, people are. A *leak* is what the attacker that validation people found strongest reads above chance, by the
-lower end of that interval: of labels that leak nothing about 2.5 in 100 are called a leak by chance.
+A probe never sees the subjects whom it is tested on. The interval is over subjects: images of one subject are not
+independent, subjects are. A *leak* is balanced accuracy of the selected probe above chance, by the lower end of that
+interval. The probe is selected on validation subjects, of all kinds and both views. Of labels that do not leak about
+2.5 in 100 are called a leak by chance.
 """
 
 import numpy as np
@@ -10,12 +11,12 @@ import pandas as pd
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from blindlib.appendix.probe_suite import ALL, suite_guesses
 from blindlib.blinders.representation import Representation
 from blindlib.common.work import derive_seed
 from blindlib.data.splits import Split
-from blindlib.evaluate.ladder import ENSEMBLE, STRONGEST, attacks
 from blindlib.evaluate.measure import collapse
-from blindlib.evaluate.probes import Task
+from blindlib.evaluate.probes import SELECTED, Task
 from blindlib.evaluate.verification import (
     best_threshold,
     equal_error_rate,
@@ -26,28 +27,26 @@ from blindlib.evaluate.verification import (
 )
 from blindlib.inspection.people import FOLDS, deal
 from blindlib.metrics import balanced_accuracy, interval, spectrum
-from blindlib.settings import ProbeSettings
 
-ATTACKERS = ("linear", "SVM", "MLP")  # rungs of the ladder; our choice: one of them reads each planted leak
-FEW = 50  # people who train the attackers of the row `few`; our choice
-_MANY = 10**6
+ATTACKERS = ("linear", "SVM", "NN")  # kinds of probe; our choice: one of them detects each synthetic leak
+FEW = 50  # subjects who train the probes of the row `few`; our choice
 _NONE = np.empty(0, np.int64)
 
 
 def mean_recall(truth: np.ndarray, hit: np.ndarray, who: np.ndarray) -> tuple[float, float]:
-    """Mean of `hit` by class, averaged over the classes, and the half-width of its 95 % interval, in percent.
+    """Average `hit` over classes, and give the half-width of its 95 % interval, in percent.
 
     Parameters
     ----------
     truth : int array (n,)
         The class of each image.
     hit : float array (n,)
-        1 where a guess is right; or a difference of two attackers' hits.
+        1 where a prediction is right; or a difference of two probes' hits.
     who : array (n,)
-        Who is shown.
+        Subjects.
 
-    The variance is that of a mean over clusters, linearised: people are drawn, not pictures. Student's t has as many
-    degrees of freedom as the class that fewest people show has people, less one. Where nothing varies the half-width is
+    The variance is that of a mean over clusters, linearised: subjects are drawn, not images. Student's t has as many
+    degrees of freedom as the class with fewest subjects has subjects, less one. Where nothing varies the half-width is
     3 over that number (the rule of three). Source: Kish 1965.
     """
     classes, code = np.unique(truth, return_inverse=True)
@@ -62,9 +61,9 @@ def mean_recall(truth: np.ndarray, hit: np.ndarray, who: np.ndarray) -> tuple[fl
 
 
 def make_splits(task: Task, who: np.ndarray, pool: np.ndarray, count: int, seed: int, validation=None) -> list[Split]:
-    """Splits of the pool's labelled rows: every person is tested once, by attackers that others train.
+    """Deal the pool's labelled rows into splits: each subject is tested once, by probes that others train.
 
-    Of the others a fifth validate, unless `validation` gives rows for that.
+    A fifth of the others validate, unless `validation` gives rows for that.
     """
     rng = np.random.default_rng(derive_seed(seed, "folds", task.name))
     rows = pool[task.codes[pool] >= 0]
@@ -82,13 +81,13 @@ def make_splits(task: Task, who: np.ndarray, pool: np.ndarray, count: int, seed:
 def guesses(
     z: Representation, task: Task, splits: list[Split], who: np.ndarray, attackers=ATTACKERS, few: int | None = None
 ) -> tuple[np.ndarray, dict[tuple[str, int], np.ndarray]]:
-    """The rows that the splits test, and by attacker and number of training people what is guessed of them.
+    """Return the rows that the splits test, and predictions by probe and number of training subjects.
 
-    The number is the smallest of the splits. With `few` a second set of attackers learns from so many people. Where a
+    The number is the smallest of the splits. With `few` a second set of probes trains on so many subjects. Where a
     split has too few images of a class for that, they are left out.
     """
-    sizes = (_MANY,) if few is None else (few, _MANY)
-    attacked = attacks(z, task, splits, ProbeSettings(ladder=tuple(attackers), ladder_people=sizes), who)
+    sizes = (ALL,) if few is None else (few, ALL)
+    attacked = suite_guesses(z, task, splits, who, tuple(attackers), sizes)
     rows, found = np.concatenate([split.test for split in splits]), {}
     for many in (False, True):
         own = [(split, by) for split, whole, by in attacked if whole == many]
@@ -99,20 +98,18 @@ def guesses(
 
 
 def readings(z: Representation, task: Task, splits: list[Split], who: np.ndarray, **options) -> pd.DataFrame:
-    """What every attacker reads, in percent; `options` are those of `guesses`.
+    """Measure every probe, in percent; `options` are those of `guesses`.
 
     Returns
     -------
     DataFrame
         A row an attacker and number of training people: `representation`, `label`, `attacker`, `train_people`, `value`
         (balanced accuracy), `low`, `high`, `chance`, `leak`, `top_share` (of the most guessed class: 100 is an attacker
-        that has collapsed), `test_people`, `test_images`. `leak` is judged by the row `strongest` with most people.
+        that has collapsed), `test_people`, `test_images`. `leak` is judged by the row `selected` with most subjects.
     """
     rows, found = guesses(z, task, splits, who, **options)
     truth, table = task.codes[rows], []
     for (name, people), guess in found.items():
-        if name == ENSEMBLE:
-            continue
         value, half = mean_recall(truth, (guess == truth).astype(float), who[rows])
         row = {"representation": z.name, "label": task.name, "attacker": name, "train_people": people, "value": value}
         row |= {"low": max(value - half, 0.0), "high": min(value + half, 100.0), "chance": 100 / len(task.classes)}
@@ -121,17 +118,17 @@ def readings(z: Representation, task: Task, splits: list[Split], who: np.ndarray
     return pd.DataFrame(table)
 
 
-def strongest(table: pd.DataFrame) -> pd.DataFrame:
-    """Of `readings` the rows by which a leak is judged: one for each representation and label."""
-    rows = table[table["attacker"] == STRONGEST].sort_values("train_people")
+def selected(table: pd.DataFrame) -> pd.DataFrame:
+    """Take from `readings` the rows by which a leak is judged: one for each representation and label."""
+    rows = table[table["attacker"] == SELECTED].sort_values("train_people")
     return rows.groupby(["representation", "label"], sort=False).tail(1)
 
 
 def verification(name: str, z: np.ndarray, pairs: pd.DataFrame) -> dict:
-    """How well z (n, D) tells people apart, by cosine, in percent: `accuracy` (balanced), `auc`, `eer`, `tar`, counts.
+    """Verify identities in z (n, D) by cosine, in percent: `accuracy` (balanced), `auc`, `eer`, `tar`, counts.
 
-    A fold's threshold is set by the other folds, whose people are others. `accuracy_hw` and `auc_hw` are half-widths of
-    the t-interval over folds; `tar` is at a FAR of 0.1 %.
+    A fold's threshold is set by the other folds, which have other subjects. `accuracy_hw` and `auc_hw` are half-widths
+    of the t-interval over folds; `tar` is at a FAR of 0.1 %.
     """
     z = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
     same, fold = pairs["same"].to_numpy(bool), pairs["fold"].to_numpy()
@@ -149,19 +146,19 @@ def verification(name: str, z: np.ndarray, pairs: pd.DataFrame) -> dict:
 
 
 def quick_accuracy(z: np.ndarray, pairs: pd.DataFrame) -> float:
-    """The best balanced accuracy of any one threshold, in percent: to choose by, never a result."""
+    """Return the best balanced accuracy of any one threshold, in percent: to select by, never a result."""
     z = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
     same, distance = pairs["same"].to_numpy(bool), pair_distances(z, pairs)
     return balanced_accuracy(same, distance <= best_threshold(distance, same))
 
 
 def health(name: str, z: np.ndarray, duplicates: int | None) -> dict:
-    """Whether a representation is alive: effective rank and others of `measure.collapse`, `top_variance`, `duplicates`.
+    """Check for collapse: effective rank and others of `measure.collapse`, `top_variance`, `duplicates`.
 
     `top_variance` is the share of the variance that lies in one direction, in percent.
 
-    `collapsed` where the rank is below 2 or one direction holds over 90 % of the variance: then what is not read of it
-    may be dead, and not hidden. The limits are our choice.
+    `collapsed` where the rank is below 2 or one direction has over 90 % of the variance. Then a low probe accuracy does
+    not show that anything is hidden. The limits are our choice.
     """
     values, top = collapse(z), 100 * float(spectrum(z).max(initial=0.0))
     dead = values["effective_rank"] < 2 or top > 90 or not top

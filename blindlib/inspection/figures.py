@@ -1,4 +1,4 @@
-"""The figures of an audit, as PNG bytes: what is read of every label, and what hiding costs."""
+"""Draw the figures of an audit, as PNG bytes: probe accuracy by label, and what hiding costs."""
 
 from io import BytesIO
 
@@ -12,7 +12,7 @@ _MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
 def draw(report) -> dict[str, bytes]:
-    """Every figure for which a report has rows, by name."""
+    """Draw every figure for which a report has rows; return them by name."""
     with mpl.rc_context(STYLE):
         figures = {"read": leaks(report.readings)} if len(report.readings) else {}
         if len(report.points):
@@ -21,7 +21,7 @@ def draw(report) -> dict[str, bytes]:
 
 
 def leaks(readings: pd.DataFrame) -> Figure:
-    """What every attacker reads of every label, with intervals, beside chance; rows of `attack.readings`."""
+    """Draw every probe's accuracy for every label, with intervals, beside chance: rows of `attack.readings`."""
     most = readings.groupby(["representation", "label"])["train_people"].transform("max")
     largest = readings[readings["train_people"] == most]
     labels, shown = list(dict.fromkeys(largest["label"])), list(dict.fromkeys(largest["representation"]))
@@ -45,7 +45,7 @@ def leaks(readings: pd.DataFrame) -> Figure:
 
 
 def frontier(points: pd.DataFrame, label: str, budget: float) -> Figure:
-    """Verification against what is read of the label, for each method and strength; rows of `hide.frontier`.
+    """Draw verification against the selected probe's accuracy, for each method and λ: rows of `hide.frontier`.
 
     Left of the upright line a method costs more of verification's way from chance to x than the budget, in percent.
     """
@@ -68,7 +68,7 @@ def frontier(points: pd.DataFrame, label: str, budget: float) -> Figure:
         label=f"budget: {budget:g} %\nof verification\nabove chance",
         **GUIDE | {"ls": "--"},
     )
-    axis.set(xlabel="verification accuracy, %", ylabel=f"{label} read by the strongest attacker, %")
+    axis.set(xlabel="verification accuracy, %", ylabel=f"{label}: balanced accuracy, %")
     axis.legend(title="numbers: λ", loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 

@@ -1,8 +1,9 @@
-"""What hiding a label would cost: every eraser and head at several strengths, and the one that is recommended.
+"""Hide a label by several methods, measure what each hides and costs, and recommend one.
 
-The people who show the label are dealt into three parts: *fit* trains erasers and heads, *choose* ends their training,
-sets the attackers and chooses method and strength, *report* is whom all printed numbers are about. Of the last
-everybody is tested once, by attackers whom the others of this part train.
+Every method releases φ in few bits: what a head only shrinks, rounding removes. The subjects with the label are dealt
+into three parts. *Fit* trains heads and erasers. *Choose* stops their training, validates the probes, and selects
+method and λ. All printed numbers are about *report*: each of its subjects is tested once, by probes that others of this
+part train.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,29 +29,28 @@ from blindlib.common.errors import InputError, reason
 from blindlib.common.reading import read_json
 from blindlib.common.work import derive_seed, on_all_cores
 from blindlib.data.splits import Split
-from blindlib.evaluate.ladder import STRONGEST
-from blindlib.evaluate.probes import Task
+from blindlib.evaluate.probes import SELECTED, Task
 from blindlib.inspection.attack import guesses, health, make_splits, mean_recall, quick_accuracy, verification
 from blindlib.inspection.people import deal, draw_pairs
 from blindlib.metrics import diff
-from blindlib.settings import CentreLossSettings, LNTLSettings, SensitiveNetsSettings
+from blindlib.settings import LNTLSettings, SensitiveNetsSettings
 
 SHARES = (0.4, 0.2, 0.4)  # of people who fit, choose, and are reported on; our choice
 PEOPLE = 40  # who show a class, at least: sixteen of each are reported on
 ATTACKERS = ("linear", "SVM")  # of the frontier; the recommended point faces all of them
 _REPORT_FOLDS = 3
-_SHORT = {"rounds": 6, "patience": 2, "per_class": 16}  # our choice: an audit is minutes; ten rounds kept much the same
-HEADS = (  # what is trained; λ as in the presets, up to where identity suffers
-    SensitiveNets(settings=SensitiveNetsSettings(strengths=(0.0, 0.3, 1.0), **_SHORT)),
-    LNTL(settings=LNTLSettings(strengths=(0.0, 0.01, 0.03), **_SHORT)),
-    CentreLoss(settings=CentreLossSettings(strengths=(0.03,), **_SHORT)),
+BITS = 6  # in which every method releases φ; our choice, as of the heads
+_SHORT = {"rounds": 12, "patience": 3, "per_class": 16}  # our choice: an audit takes minutes
+HEADS = (  # λ as in the presets, and less, where identity suffers early
+    SensitiveNets(bits=BITS, settings=SensitiveNetsSettings(strengths=(1.0, 3.0), **_SHORT)),
+    LNTL(bits=BITS, settings=LNTLSettings(strengths=(0.1, 0.3), **_SHORT)),
 )
 _KINDS = {kind.__name__: kind for kind in (SensitiveNets, LNTL, CentreLoss, LEACE, INLP, NAP, Obliviator)}
 
 
 @dataclass(frozen=True)
 class Hidden:
-    """What hiding came to."""
+    """Hold what `frontier` found."""
 
     points: pd.DataFrame  # a row for x and each method and strength; see `frontier`
     head: Blinder | None  # the recommended one; None where none keeps identity within the budget
@@ -58,7 +58,7 @@ class Hidden:
 
 
 def load_head(path: Path | str) -> Blinder:
-    """The saved head or eraser of whatever method; nothing is unpickled.
+    """Load a saved head or eraser of any method; nothing is unpickled.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def load_head(path: Path | str) -> Blinder:
 def candidates(
     x: np.ndarray, who: np.ndarray, task: Task, parts: dict[str, np.ndarray], budget: float, heads, seed: int
 ) -> Iterator[tuple[str, float, Blinder]]:
-    """Every method at every strength, fitted on the people of part `fit`: method, λ (0 of erasers), and φ."""
+    """Fit every method at every λ on the subjects of part `fit`; yield its name, λ (0 of erasers), and itself."""
     fit = parts["fit"]
     known = fit[task.codes[fit] >= 0]
     data = TrainingSet(
@@ -109,19 +109,20 @@ def candidates(
                 return None
             raise
 
-    last, *others = on_all_cores(trained, [Obliviator(), *heads, LEACE(), INLP(), NAP()])  # a long one begins first
-    for blinder in filter(None, [*others, last]):
+    erasers = [eraser(bits=BITS) for eraser in (Obliviator, LEACE, INLP, NAP)]
+    for blinder in filter(None, on_all_cores(trained, [*heads, *erasers])):
         for strength in blinder.strengths_ if isinstance(blinder, HeadBlinder) else [0.0]:
             yield blinder.name, strength, _alone(blinder, strength)
 
 
 def _alone(blinder: Blinder, strength: float) -> Blinder:
-    """Of a bank of one split the head of one strength."""
+    """Take from a bank of one split the head of one λ."""
     if not isinstance(blinder, HeadBlinder):
         return blinder
     one = copy(blinder)
     one.set_params(strength=strength, settings=replace(blinder.used_settings, strengths=(strength,)))
-    one.heads_ = blinder.heads_.pick([blinder.strengths_.index(strength)])
+    number = blinder.strengths_.index(strength)
+    one.heads_, one.peaks_ = blinder.heads_.pick([number]), blinder.peaks_[[number]]
     one.strengths_, one.chosen_ = [strength], [strength]
     one.history_ = [row for row in blinder.history_ if row["strength"] == strength]
     return one
@@ -137,7 +138,7 @@ def frontier(
     heads=HEADS,
     step: Callable = lambda _: None,
 ) -> Hidden:
-    """Fit every method, choose one, and measure all of them on people who had no part in either.
+    """Fit every method, select one, and measure all of them on subjects who had no part in either.
 
     Parameters
     ----------
@@ -154,8 +155,9 @@ def frontier(
     Returns
     -------
     Hidden
-        `points` has `method`, `strength`, what the strongest attacker reads of people of part `report` (`value`, `low`,
-        `high`, `chance`), `hidden` and `hidden_hw` (points less than of x, paired), `id`, `id_hw`, `auc`, `eer` (all in
+        `points` has `method`, `strength`, `bits` (0 for x, in float), the selected probe's accuracy on subjects of part
+        `report` (`value`, `low`, `high`, `chance`), `hidden` and `hidden_hw` (points less than from x, paired), `id`,
+        `id_hw`, `auc`, `eer` (all in
         percent), `cost` (Diff of `id`); `choose_value` and `choose_cost`, by which it was chosen; `collapsed`, on
         people of part `choose`; and `recommended`. What has collapsed and heads without penalty (λ = 0) never are.
 
@@ -189,7 +191,8 @@ def frontier(
         less = mean_recall(hits[0], of_x[1] - hits[1], hits[2])
         row["hidden"], row["hidden_hw"] = less if blinder is not None else (0.0, float("nan"))
         row["collapsed"] = health(method, z[parts["choose"]], None)["collapsed"]
-        rows.append({"method": method, "strength": strength, **row})
+        bits = 0 if blinder is None else blinder.bits or 0
+        rows.append({"method": method, "strength": strength, "bits": bits, **row})
     points = pd.DataFrame(rows)
     for cost, value in (("cost", "id"), ("choose_cost", "choose_id")):
         points[cost] = [diff(points[value].iloc[0], after, 50.0) for after in points[value]]
@@ -203,7 +206,7 @@ def _point(z: Representation, task: Task, who: np.ndarray, splits: dict[str, lis
     scored = {}
     for name, own in splits.items():
         rows, found = guesses(z, task, own, who, ATTACKERS)
-        guess = next(value for (attacker, _), value in found.items() if attacker == STRONGEST)
+        guess = next(value for (attacker, _), value in found.items() if attacker == SELECTED)
         scored[name] = task.codes[rows], (guess == task.codes[rows]).astype(float), who[rows]
     value, half = mean_recall(*scored["report"])
     sure = verification(z.name, z.rows(0, parts["report"]), pairs["report"])
@@ -214,9 +217,9 @@ def _point(z: Representation, task: Task, who: np.ndarray, splits: dict[str, lis
 
 
 def recommend(points: pd.DataFrame, budget: float, heads: tuple[HeadBlinder, ...] = HEADS) -> int | None:
-    """The number of the point that attackers read least of people of part `choose`, of those within the budget there.
+    """Select the point within the budget from which probes predict least, both on subjects of part `choose`.
 
-    x and `heads` without penalty are no answer; None where no other is within the budget.
+    Returns its number. x and `heads` without penalty are never selected; None where no other is within the budget.
     """
     trained = points["method"].isin([head.name for head in heads])
     able = (points["method"] != "x") & ~(trained & (points["strength"] == 0)) & (points["choose_cost"] <= budget)

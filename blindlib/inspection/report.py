@@ -1,4 +1,4 @@
-"""What an audit came to: tables and plain sentences, as text, Markdown, one HTML file and CSVs.
+"""Report an audit: tables and plain sentences, as text, Markdown, one HTML file and CSVs.
 
 Embeddings of people are biometric data: no row of x, no person and no class that was left out is named; the folder is
 its owner's alone.
@@ -15,47 +15,49 @@ import pandas as pd
 from blindlib.blinders.blinder import Blinder
 from blindlib.common.errors import InputError
 from blindlib.common.files import below, private_dir, write_bytes, write_csv, write_text
-from blindlib.inspection.attack import strongest
+from blindlib.inspection.attack import selected
 
 _TABLES = {  # attribute -> what stands above it
-    "readings": "What every attacker reads",
-    "verification": "Who is who",
-    "health": "Whether it has collapsed",
-    "points": "What hiding costs",
-    "others": "What is read after hiding",
+    "readings": "Leaks, by probe",
+    "verification": "Verification",
+    "health": "Collapse",
+    "points": "Hiding: methods and costs",
+    "others": "Leaks after hiding",
 }
 _LEGENDS = {
-    "readings": "Balanced accuracy, %: in turn each part of the people is tested by attackers whom others train; `low` "
-    "and `high` are its 95 % interval over people. `linear` is a discriminant analysis, `SVM` has an RBF kernel, `MLP` "
-    "is a network of two layers, `kNN` asks the nearest neighbours, `RF` and `boosting` are trees. `strongest` is the "
-    "one of them, or the mean of all, that reads most of validation people, chosen anew for each part; a leak is what "
-    "it reads above chance, by the lower end of its interval. Of labels that leak nothing about 2.5 in 100 are so "
-    "called by chance. `top_share` is the share of the most guessed class: 100 is an attacker that has collapsed.",
+    "readings": "Balanced accuracy, %: each part of the subjects is tested by probes that the other parts train. `low` "
+    "and `high` are its 95 % interval over subjects. `linear` is a discriminant analysis, `SVM` has an RBF kernel, "
+    "`NN` is a network of two hidden layers, `kNN` are the nearest neighbours, `RF` and `boosting` are trees. Each has "
+    "standardised features and `whitened` ones, where directions of tiny variance count as much as any. `selected` "
+    "is the probe that predicts validation subjects best, in each part. A leak is its accuracy above chance, by the "
+    "lower end of its interval. Of labels that do not leak about 2.5 in 100 are called a leak by chance. `top_share` "
+    "is the share of the most predicted class: 100 is a probe that has collapsed.",
     "verification": "By cosine, %; the threshold of each fifth of the people is set by the others; `_hw` are "
     "half-widths of 95 % intervals over the five. `auc` is the area under the ROC curve, `eer` the rate at which as "
     "many are wrongly accepted as rejected, `tar` the share of true pairs accepted at one false accept in 1,000.",
     "health": "`collapsed`: an effective rank below 2, or over 90 % of the variance in one direction (`top_variance`, "
-    "%). What is not read of such a representation is dead, not hidden. `duplicates` are rows equal to an earlier one. "
+    "%). From such a representation nothing can be concluded. `duplicates` are rows equal to an earlier one. "
     "φ is the recommended head, or the one that was audited.",
     "points": "`value`, `id` and `cost` are of people of part *report*, who trained no head and chose nothing; "
-    "`hidden` is how many points less than of x are read of the same people. `cost` is the share of verification "
-    "above chance that is lost, %. By `choose_value` and `choose_cost`, of people of part *choose*, one point is "
-    "recommended. `strength` is λ, the weight of a head's penalty: λ = 0 is a head without it and is never "
-    "recommended; – is a method without λ. SN is SensitiveNets, LNTL Learning Not to Learn; `centre loss` draws every "
-    "picture to the mean of its person's; LEACE, INLP and NAP take directions out, Obliviator what a kernel sees. "
-    "Linear and SVM attack, fewer people train them than above, and others are tested: of the same x they read "
-    "something else.",
-    "others": "The strongest attacker of all that were asked for, as people of part *choose* say, on people of part "
-    "*report*, of whom `train_people` train: of x, and of the recommended φ.",
+    "`hidden` is by how many points the selected probe predicts less than from x, on the same subjects. `cost` is the "
+    "share of verification above chance that is lost, %. By `choose_value` and `choose_cost`, on subjects of part "
+    "*choose*, one point is recommended. `bits` are those in which φ is released: φ is rounded on one grid for all its "
+    "numbers, which removes what a method has only shrunk; 0 is float. `strength` is λ, the weight of a head's "
+    "penalty: λ = 0 is a head without it and is never recommended; – is a method without λ. SN is SensitiveNets, LNTL "
+    "is Learning Not to Learn. LEACE, INLP and NAP project directions out, Obliviator removes what a kernel detects. "
+    "Linear and SVM probe on both views. Fewer subjects train them than above and other subjects are tested, so x has "
+    "another accuracy here.",
+    "others": "The selected probe of all kinds that were asked for, selected on subjects of part *choose*, tested on "
+    "part *report*, of whose subjects `train_people` train it: from x, and from the recommended φ.",
 }
-_TITLE = "# What these embeddings give away"  # of report.md
+_TITLE = "# Audit of embeddings"  # of report.md
 _MIXED_UP = (
-    "Warning: in x two pictures of one person are no closer than two of different people. Probably the labels stand in "
-    "another order than x, or identity is not who is shown; then nothing below can be trusted."
+    "Warning: in x two images of one subject are no closer than two of different subjects. Probably the labels stand "
+    "in another order than x, or identity does not name the subjects; then nothing below can be trusted."
 )
 _LIMITS = (
-    "This shows what these attackers read with so many labelled people. More people, other attackers or other labels "
-    "may read more; what is not read here is not proved to be gone."
+    "This shows what these probes predict with so many labelled subjects. More subjects or other probes may predict "
+    "more. It does not prove that an attribute is gone."
 )
 _CSS = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em}img{max-width:100%}"
@@ -80,18 +82,18 @@ class Report:
     budget: float = 3.0
 
     def sentences(self) -> list[str]:
-        """What the tables say, a sentence each."""
-        sentences = [self._leak(row) for row in strongest(self.readings).itertuples()] if len(self.readings) else []
+        """Say what the tables show, a sentence each."""
+        sentences = [self._leak(row) for row in selected(self.readings).itertuples()] if len(self.readings) else []
         for row in self.verification.itertuples():
             if row.representation == "x" and row.accuracy - row.accuracy_hw <= 50:
                 sentences.insert(0, _MIXED_UP)
             sentences.append(
-                f"{row.representation} tells people apart: {row.accuracy:.1f} ± {row.accuracy_hw:.1f} % of pairs, "
+                f"{row.representation} verifies subjects: {row.accuracy:.1f} ± {row.accuracy_hw:.1f} % of pairs, "
                 f"AUC {row.auc:.1f}, EER {row.eer:.1f} %."
             )
         sentences += [
-            f"{row.representation} has collapsed (effective rank {row.effective_rank:.1f}): nothing follows from what "
-            "is not read of it."
+            f"{row.representation} has collapsed (effective rank {row.effective_rank:.1f}): a low accuracy of "
+            "probes on it does not show that it hides anything."
             for row in self.health.itertuples()
             if row.collapsed
         ]
@@ -104,17 +106,17 @@ class Report:
             & (self.readings["attacker"] == row.attacker)
             & (self.readings["train_people"] < row.train_people)
         ]
-        also = f"; with {few['train_people'].iloc[0]} people {few['value'].iloc[0]:.1f} %" if len(few) else ""
+        also = f"; with {few['train_people'].iloc[0]} subjects {few['value'].iloc[0]:.1f} %" if len(few) else ""
         reading = (
-            f"the attacker that validation people found strongest, with {row.train_people} people, reads "
+            f"the selected probe, trained on {row.train_people} subjects, has a balanced accuracy of "
             f"{row.value:.1f} % [{row.low:.1f}, {row.high:.1f}], chance {row.chance:.1f}{also}"
         )
         if row.leak:
-            return f"{row.representation} gives away {row.label}: {reading}."
+            return f"{row.representation} leaks {row.label}: {reading}."
         above = max(row.high - row.chance, 0.0)
         return (
             f"No leak of {row.label} was found in {row.representation}: {reading}. That is not above chance beyond its "
-            f"interval; a leak of up to {above:.1f} points, or one that only other attackers read, is not ruled out."
+            f"interval; a leak of up to {above:.1f} points, or one that only other probes detect, is not ruled out."
         )
 
     def _advice(self) -> list[str]:
@@ -131,20 +133,22 @@ class Report:
             ]
         best = chosen.iloc[0]
         name = best["method"] if best["strength"] == 0 else f"{best['method']} (λ = {best['strength']:g})"
+        name += f", released in {best['bits']} bits" if best["bits"] else ""
         cost = f"at {best['cost']:.1f} % of verification" if best["cost"] > 0 else "at no cost of verification"
         sentences.append(
-            f"To hide {self.hide}, use {name}: the strongest attacker reads {best['value']:.1f} % [{best['low']:.1f}, "
-            f"{best['high']:.1f}] (x {x['value']:.1f}, chance {x['chance']:.1f}), {cost} ({x['id']:.1f} → "
-            f"{best['id']:.1f} %). It was chosen on other people, of what costs them {self.budget:g} % at most."
+            f"To hide {self.hide}, use {name}: the selected probe predicts it with {best['value']:.1f} % "
+            f"[{best['low']:.1f}, {best['high']:.1f}] (x {x['value']:.1f}, chance {x['chance']:.1f}), {cost} "
+            f"({x['id']:.1f} → {best['id']:.1f} %). It was selected on other subjects, among methods that cost at most "
+            f"{self.budget:g} %."
         )
         if best["hidden"] <= best["hidden_hw"]:
             sentences.append(
-                f"It was not found to hide anything: {best['hidden']:.1f} ± {best['hidden_hw']:.1f} points less than "
-                "of x are read, and that interval does not lie above 0."
+                f"It was not found to hide anything: the probe predicts {best['hidden']:.1f} ± {best['hidden_hw']:.1f} "
+                "points less than from x, and that interval does not lie above 0."
             )
         left = self.others[(self.others["representation"] == "φ") & (self.others["label"] == self.hide)]
         if best["low"] > best["chance"] or left["leak"].any():
-            sentences.append(f"It does not hide all: what is left of {self.hide} can be read.")
+            sentences.append(f"It does not hide everything: {self.hide} can still be predicted above chance.")
         near = self.points["cost"].le(self.budget) & self.points["low"].le(best["value"]) & ~self.points["recommended"]
         near &= ~self.points["method"].isin(["x", best["method"]]) & ~self.points["collapsed"]
         if near.any():
@@ -156,24 +160,24 @@ class Report:
             if label != self.hide
         ]
         if best["cost"] > self.budget:
-            sentences.append(f"On people of part report it costs more than the {self.budget:g} % that were allowed.")
+            sentences.append(f"On subjects of part report it costs more than the {self.budget:g} % that were allowed.")
         return sentences
 
     def _parts(self) -> list[tuple[str, str, pd.DataFrame]]:
         return [(name, title, getattr(self, name)) for name, title in _TABLES.items() if len(getattr(self, name))]
 
     def _printed(self, table: pd.DataFrame) -> pd.DataFrame:
-        """A table as it is read: what is recommended comes early, and a method without λ has none."""
+        """Lay a table out: the recommendation comes early, and a method without λ has none."""
         if "recommended" in table:
             without = table.groupby("method")["strength"].transform("max") == 0
             table = table.assign(strength=table["strength"].mask(without))
-            first = ["method", "strength", "recommended"]
+            first = ["method", "strength", "bits", "recommended"]
             table = table[[*first, *table.columns.drop(first)]]
         return table.astype(object).map(_cell)
 
     def _opening(self) -> str:
         rows, dim, people = self.shape
-        return f"{rows:,} embeddings of {dim} dimensions, {people:,} people."
+        return f"{rows:,} embeddings of {dim} dimensions, {people:,} subjects."
 
     def __str__(self) -> str:
         return "\n".join([self._opening(), *self.sentences(), *self.notes])
@@ -190,7 +194,7 @@ class Report:
 
     def html(self, figures: dict[str, bytes] | None = None) -> str:
         """The report as one HTML page that needs nothing else; `figures` are PNGs by name."""
-        body = ["<h1>What these embeddings give away</h1>", f"<p>{self._opening()}</p>", _list(self.sentences())]
+        body = ["<h1>Audit of embeddings</h1>", f"<p>{self._opening()}</p>", _list(self.sentences())]
         for name, png in (figures or {}).items():
             body.append(f'<img alt="{html.escape(name)}" src="data:image/png;base64,{b64encode(png).decode()}">')
         for name, title, table in self._parts():

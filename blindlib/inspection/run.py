@@ -1,16 +1,16 @@
-"""The audit itself: what is looked at, in which order, and what it says."""
+"""Run an audit: every label probed, identities verified, and one label hidden."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from blindlib.blinders.blinder import Blinder, HeadBlinder
+from blindlib.appendix.probe_suite import KINDS
+from blindlib.blinders.blinder import Blinder, HeadBlinder, in_bits
 from blindlib.blinders.representation import Representation
 from blindlib.common import door
 from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed, track
-from blindlib.evaluate.ladder import RUNGS
 from blindlib.evaluate.probes import Task
 from blindlib.inspection import attack
 from blindlib.inspection import hide as hiding
@@ -44,7 +44,7 @@ def audit(
     seed: int = 0,
     progress: bool = True,
 ) -> Report:
-    """What embeddings give away of each label; with `hide`, what hiding one of them would cost and by which method.
+    """Probe embeddings for each label; with `hide`, hide one of them and recommend a method.
 
     Parameters
     ----------
@@ -57,12 +57,12 @@ def audit(
     hide : str, optional
         The label to hide; it needs 40 people a class, and people with several pictures.
     head : Blinder or path, optional
-        A fitted head, or a file that `save` wrote: its φ(x) is audited beside x, and nothing is fitted. If it was
-        trained on these people, they tell too well of it.
+        A fitted head, or a file that `save` wrote. Its φ(x), as its `transform` releases it in its bits, is audited
+        beside x, and nothing is fitted. On subjects that trained it the audit is too favourable.
     budget : float
         Percent of verification's way from chance to x that the recommended method may cost.
     attackers : tuple of str
-        Of `linear`, `SVM`, `MLP`, `kNN`, `RF`, `boosting`.
+        Kinds of probe: `linear`, `SVM`, `NN`, `kNN`, `RF`, `boosting`. Each sees both views.
     rows : int
         Of how many rows at most the attackers' people are drawn.
     heads : tuple of HeadBlinder
@@ -82,7 +82,7 @@ def audit(
     InputError
         If arrays do not fit together, a label has too few people or classes, or an argument is out of range.
 
-    It does not show that nobody can read a label: it shows what these attackers read with so many people.
+    It does not prove that a label cannot be predicted: it shows what these probes predict with so many subjects.
     """
     _check_kinds(labels=labels, hide=hide, head=head, attackers=attackers, heads=heads)
     who, known = check(x, identity, labels)
@@ -93,9 +93,9 @@ def audit(
     other = [each.name for each in heads if each.task != "identity"]
     if other:
         raise InputError("heads", f"hold {other[0]}, which asks for labels that an audit has not", "leave it out")
-    unknown = sorted(set(attackers) - set(RUNGS))
+    unknown = sorted(set(attackers) - set(KINDS))
     if unknown:
-        raise InputError("attackers", f"there is no attacker {unknown[0]!r}", f"use one or more of {', '.join(RUNGS)}")
+        raise InputError("attackers", f"there is no attacker {unknown[0]!r}", f"use one or more of {', '.join(KINDS)}")
     made, notes = _tasks(known, who, hide)
     tasks = {name: task for name, (task, _) in made.items()}
     notes += _notes(made)
@@ -161,7 +161,7 @@ def _tasks(known: dict[str, np.ndarray], who: np.ndarray, hide: str | None) -> t
             notes.append(f"{name} is left out: it {error.args[1]}")
     if errors and not made:
         raise errors[0]
-    return made, notes if known else ["no labels were given: nothing was read; give some by --labels"]
+    return made, notes if known else ["no labels were given: nothing was probed; give some by --labels"]
 
 
 def _notes(made: dict[str, tuple[Task, int]]) -> list[str]:
@@ -190,23 +190,23 @@ class _Auditor:
         return sample(wanted, self.who, limit, self._rng(*key), each)
 
     def _shown(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """x of some rows, and φ(x) where a head is audited: float32, by name."""
+        """Return x of some rows, and the released φ(x) where a head is audited: float32, by name."""
         x = np.asarray(self.x[rows], dtype=np.float32)
         shown = {"x": x}
         if self.blinder is not None:
-            shown[f"φ ({self.blinder.name})"] = self.blinder.transform(x)
+            shown[f"φ ({in_bits(self.blinder.name, self.blinder.bits)})"] = self.blinder.transform(x)
         return shown
 
     def read(self) -> pd.DataFrame:
-        """What is read of every label, of x and of φ."""
+        """Probe x and φ for every label."""
         tables = []
         for name, task in self.tasks.items():
             rows = self._some(task.codes >= 0, self.rows, "label", name)
             who, own = self.who[rows], Task(name, task.codes[rows], task.classes)
             total = len(np.unique(self.who[task.codes >= 0]))
             if len(np.unique(who)) < total or len(rows) < (task.codes >= 0).sum():
-                seen = f"{len(np.unique(who)):,} of {total:,} people, {len(rows):,} images"
-                self.notes.append(f"{name}: attackers train and are tested on a sample of {seen}")
+                seen = f"{len(np.unique(who)):,} of {total:,} subjects, {len(rows):,} images"
+                self.notes.append(f"{name}: probes train and are tested on a sample of {seen}")
             splits = attack.make_splits(own, who, np.arange(len(rows)), _TESTED, self.seed)
             for shown, z in self._shown(rows).items():
                 self.step(f"{name}, {shown}")
@@ -222,10 +222,10 @@ class _Auditor:
         if pairs.empty:
             several = int((np.bincount(self.who) > 1).sum())
             self.notes.append(
-                f"verification is not measured: 10 people with two pictures are needed, {several} have them"
+                f"verification is not measured: 10 subjects with two images are needed, {several} have them"
             )
         elif not every or len(rows) < len(self.x):
-            self.notes.append(f"verification: a sample of the pairs of {len(np.unique(self.who[rows])):,} people")
+            self.notes.append(f"verification: a sample of the pairs of {len(np.unique(self.who[rows])):,} subjects")
         sure = []
         of_all = self._some(np.ones(len(self.x), bool), _VERIFIED, "health")
         shown = self._shown(rows)
@@ -237,7 +237,7 @@ class _Auditor:
         return {"verification": pd.DataFrame(sure)}
 
     def hide(self, name: str, budget: float, heads: tuple) -> dict:
-        """The frontier of a label, the recommended head, and what it leaves of this label and the others."""
+        """Hide a label, and probe the recommended φ for this label and the others."""
         task = self.tasks[name]
         shown = np.isin(self.who, self.who[task.codes >= 0])
         rows = self._some(shown, self.rows, "hide", name)
@@ -247,8 +247,8 @@ class _Auditor:
         parts = {part: len(np.unique(who[own])) for part, own in found.parts.items()}
         self.notes.append(
             f"hiding {name}: "
-            + ", ".join(f"{count:,} people {part}" for part, count in parts.items())
-            + ", nobody twice"
+            + ", ".join(f"{count:,} subjects {part}" for part, count in parts.items())
+            + ", none twice"
         )
         others = []
         shown_as = {} if found.head is None else {"x": x, "φ": found.head.transform(x)}
@@ -259,12 +259,12 @@ class _Auditor:
             report = found.parts["report"]
             fewest = min(len(np.unique(who[report][own.codes[report] == c])) for c in range(len(own.classes)))
             if fewest < _FEWEST:
-                self.notes.append(f"{label} after hiding {name} is not read: a class is shown by {fewest} people")
+                self.notes.append(f"{label} after hiding {name} is not probed: a class has {fewest} subjects")
                 continue
             splits = attack.make_splits(own, who, report, _TESTED, self.seed, found.parts["choose"])
             for name_of, z in shown_as.items():
                 table = attack.readings(Representation.of(name_of, z), own, splits, who, attackers=self.attackers)
-                others.append(attack.strongest(table))
+                others.append(attack.selected(table))
         return {
             "points": found.points,
             "head": found.head,

@@ -26,13 +26,16 @@ ALT_TEXTS = {
     "the adversary network and that of the validation probes.",
     "table1_figure": "Dot plot of Table 1's Diff, the share of the accuracy above chance that is lost, by domain in "
     "rows: φ_SN and φ_LNTL beside their published values (hollow diamonds), methods without an adversary, controls.",
-    "attack_curves": "Left, what the attacker chosen on the ladder reads of the emotion by the number of people who "
-    "train it, a line for each representation. Right, the same by kind of attacker with the most people. Dotted lines "
-    "mark chance.",
-    "collapsed_probe": "Two line plots by the norm of x: balanced accuracy of an SVM and the share of its most "
-    "frequent answer, for both defaults of γ and for equal and slightly unequal classes; a dotted line marks chance.",
-    "ladder": "Left, what the strongest of six attackers and their mean reads of the emotion by the number of people "
-    "who train it, a line for each representation. Right, all of them with the most people. Dotted lines mark chance.",
+    "probe_suite": "Dot plot, a row for each representation: balanced accuracy of every kind of probe on standardised "
+    "and on whitened features in grey, the selected probe with its interval in colour, a dotted line at chance.",
+    "learning_curves": "Line plot: balanced accuracy of the selected probe by the number of subjects who train it, a "
+    "line for each representation with intervals, dashed where it is released in few bits; a dotted line marks chance.",
+    "inversion": "Two dot plots, a row for each representation: R² of the embedding x that a network reconstructs, and "
+    "the accuracy with which emotion is predicted from the reconstruction; a dotted line marks chance.",
+    "more_subjects": "Dot plot, a row for each representation: accuracy of the selected probe with the run's training "
+    "subjects and with twice as many, the difference in numbers.",
+    "degenerate_svm": "Two line plots by the norm of x: balanced accuracy of an SVM and the share of its most "
+    "predicted class, for both defaults of γ and for equal and slightly unequal classes; a dotted line marks chance.",
     "roc": "Corner of the ROC: true accept rate by false accept rate on a logarithmic axis, a curve for each "
     "representation; the legend gives the true accept rate at a false accept rate of one percent.",
     "frontier": "Four scatter plots, in float and in 8, 6 and 4 bits: verification accuracy (better to the right) "

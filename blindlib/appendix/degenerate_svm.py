@@ -1,8 +1,8 @@
-"""How an SVM reads nothing where everything stands: `SVC(gamma="auto")` on features of small variance.
+"""Show how an SVM degenerates: `SVC(gamma="auto")` on features of small variance.
 
-`auto`, scikit-learn's default before 0.22, is γ = 1 / D whatever the features' scale; of unit-norm embeddings all
-squared distances are below 4, so that every kernel value is near 1. `scale`, the default since, is 1 / (D · variance).
-A probe that answers one class for every face scores chance. That is the probe's end and not the attribute's.
+`auto`, scikit-learn's default before 0.22, is γ = 1 / D whatever the features' scale. All squared distances between
+unit-norm embeddings are below 4, so that every kernel value is near 1. `scale`, the default since, is
+1 / (D · variance). A probe that predicts one class for every image scores chance. That says nothing of the attribute.
 """
 
 import numpy as np
@@ -10,7 +10,6 @@ import pandas as pd
 from sklearn.svm import SVC
 
 from blindlib.blinders.representation import Representation
-from blindlib.common import door
 from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed, spread
 from blindlib.data.splits import Split
@@ -21,8 +20,7 @@ NORMS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # of x; CompactNet's and ResNet-5
 COLUMNS = ("gamma", "classes", "norm", "rotation", "value", "top_share", "n_train", "chance")
 
 
-@door.takes(each=door.number(2, 10**6, whole=True), norms=door.each(door.number(1e-6, 1e6)))
-def collapsed_probe(
+def degenerate_svm(
     representation: Representation,
     task: Task,
     splits: list[Split],
@@ -30,7 +28,7 @@ def collapsed_probe(
     each: int = 150,
     norms: tuple[float, ...] = NORMS,
 ) -> pd.DataFrame:
-    """What SVMs with scikit-learn's old and new default read, by the norm of the features and the classes' balance.
+    """Probe with scikit-learn's old and new default γ, by the norm of the features and the classes' balance.
 
     Parameters
     ----------
@@ -42,19 +40,22 @@ def collapsed_probe(
     Returns
     -------
     DataFrame
-        `COLUMNS`: a row for each `gamma` (`auto`, `scale`), `classes` (`equal`, `one fewer`), `norm` and split; in
-        percent, of test people, `value`, balanced accuracy, and `top_share`, the share of the most frequent answer.
-        Splits in which attackers have fewer than two classes of two images are left out.
+        `COLUMNS`: a row for each `gamma` (`auto`, `scale`), `classes` (`equal`, `one fewer`), `norm` and split. In
+        percent of test images: `value`, balanced accuracy, and `top_share`, the share of the most predicted class.
+        Splits whose probes have fewer than two classes of two images are left out.
+
+    Raises
+    ------
+    InputError
+        If the features are 0 everywhere.
     """
-    for split in splits:
-        door.within("splits", np.concatenate([split.probe, split.test]), len(task.codes))
     jobs = [(n, split, norm) for n, split in enumerate(splits) for norm in norms]
     rows = spread(lambda job: _rows(representation, task, each, *job), jobs)
     return pd.DataFrame([row for part in rows for row in part], columns=list(COLUMNS))
 
 
 def _rows(z: Representation, task: Task, each: int, number: int, split: Split, norm: float) -> list[dict]:
-    rng = np.random.default_rng(derive_seed(split.seed, "collapsed probe"))
+    rng = np.random.default_rng(derive_seed(split.seed, "degenerate svm"))
     shown = [code for code in np.unique(task.codes[split.probe]) if code >= 0]
     by_class = [rng.permutation(split.probe[task.codes[split.probe] == code]) for code in shown]
     each = min(each, *map(len, by_class)) if len(shown) > 1 else 0
@@ -65,12 +66,12 @@ def _rows(z: Representation, task: Task, each: int, number: int, split: Split, n
     if not length:
         raise InputError(z.name, "is 0 everywhere", "give features that have a norm")
     scale = norm / length
-    asked, rows = scale * z.rows(number, test), []
+    features, rows = scale * z.rows(number, test), []
     for classes, fewer in (("equal", 0), ("one fewer", 1)):
         train = np.concatenate([own[: each - fewer * (code > 0)] for code, own in enumerate(by_class)])
         x, y = scale * z.rows(number, train), task.codes[train]
         for gamma in ("auto", "scale"):
-            guess = SVC(gamma=gamma).fit(x, y).predict(asked)
+            guess = SVC(gamma=gamma).fit(x, y).predict(features)
             rows.append(
                 {
                     **{"gamma": gamma, "classes": classes, "norm": norm, "rotation": split.rotation},
