@@ -11,7 +11,7 @@ from blindlib.backbones.registry import embed_frames, get_backbone
 from blindlib.backbones.store import _encode
 from blindlib.backbones.vggface2 import VGGFace2ResNet50
 from blindlib.blinders import LNTL, SensitiveNets
-from blindlib.blinders.blinder import HeadBlinder
+from blindlib.blinders.head_blinder import HeadBlinder
 from blindlib.blinders.training import TrainingSet, pick_device
 from blindlib.common.errors import foreseen_in_one_line
 from blindlib.common.processes import one_line_when_interrupted

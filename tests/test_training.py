@@ -10,7 +10,7 @@ import torch
 from sklearn.covariance import ledoit_wolf
 
 from blindlib.appendix.centre_loss import CentreLoss
-from blindlib.blinders import LNTL, SensitiveNets, blinder, detectors
+from blindlib.blinders import LNTL, SensitiveNets, detectors, head_blinder
 from blindlib.blinders.training import Training, TrainingSet
 from blindlib.settings import CentreLossSettings, LNTLSettings, SensitiveNetsSettings
 
@@ -91,7 +91,7 @@ def test_the_average_is_the_running_mean_of_the_heads_and_is_what_is_judged(data
 @pytest.mark.parametrize(("kind", "settings"), [(SensitiveNets, SensitiveNetsSettings), (LNTL, LNTLSettings)])
 def test_what_a_blinder_keeps_is_the_average(data, monkeypatch, kind, settings):
     seen = []
-    monkeypatch.setattr(blinder, "Training", lambda *words: seen.append(Training(*words)) or seen[-1])
+    monkeypatch.setattr(head_blinder, "Training", lambda *words: seen.append(Training(*words)) or seen[-1])
     fitted = kind(settings=settings(**TINY, strengths=(0.0, 1.0)), device="cpu").fit_splits(data)
     torch.testing.assert_close(fitted.heads_.up, seen[0].average.up, rtol=0, atol=0)
     assert not torch.equal(fitted.heads_.up, seen[0].heads.up) and not fitted.heads_.up.requires_grad
@@ -121,7 +121,7 @@ def test_training_ends_when_nothing_better_comes_or_at_its_ceiling(data, monkeyp
     steps = count()
     falls = lambda: flat | {"attribute": flat["attribute"] - 2 * next(steps)}  # noqa: E731
     for probes, rounds, converged in ((lambda: flat, end, True), (falls, 9, False)):
-        monkeypatch.setattr(blinder, "ValidationProbes", lambda *_, probes=probes: probes)
+        monkeypatch.setattr(head_blinder, "ValidationProbes", lambda *_, probes=probes: probes)
         fitted = SensitiveNets(settings=settings, device="cpu").fit_splits(data, budget=100)
         assert (fitted.history_[-1]["round"], fitted.converged_) == (rounds, converged)
         looks = sorted({row["round"] for row in fitted.history_})
@@ -160,9 +160,9 @@ def test_what_has_stopped_is_left_and_the_others_are_trained_as_if_it_were_there
             shapes.append(heads)
             return {"attribute": np.full(heads, 60.0 - 3 * next(steps)), "identity": np.full(heads, 95.0)}
 
-        monkeypatch.setattr(blinder.Checkpoints, "going", going)
-        monkeypatch.setattr(blinder, "Training", lambda *words: seen.append(Training(*words)) or seen[-1])
-        monkeypatch.setattr(blinder, "ValidationProbes", lambda *_: probes)
+        monkeypatch.setattr(head_blinder.Checkpoints, "going", going)
+        monkeypatch.setattr(head_blinder, "Training", lambda *words: seen.append(Training(*words)) or seen[-1])
+        monkeypatch.setattr(head_blinder, "ValidationProbes", lambda *_: probes)
         return sklearn.base.clone(method).set_params(device="cpu").fit_splits(data, budget=3)
 
     whole, narrowed = trained(False), trained(True)
@@ -187,8 +187,8 @@ def test_the_head_that_is_kept_is_that_of_the_best_round(data, monkeypatch):
         return {"attribute": np.array(read[number], float), "identity": np.full(4, 95.0)}
 
     seen = []
-    monkeypatch.setattr(blinder, "Training", lambda *words: seen.append(Training(*words)) or seen[-1])
-    monkeypatch.setattr(blinder, "ValidationProbes", lambda *_: probes)
+    monkeypatch.setattr(head_blinder, "Training", lambda *words: seen.append(Training(*words)) or seen[-1])
+    monkeypatch.setattr(head_blinder, "ValidationProbes", lambda *_: probes)
     settings = SensitiveNetsSettings(**TINY, look=1, strengths=(0.5, 1.0))
     fitted = SensitiveNets(settings=settings, device="cpu").fit_splits(data, budget=3)
     for head, number in enumerate((2, 2, 1, 2)):

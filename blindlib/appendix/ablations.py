@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from blindlib.blinders.blinder import HeadBlinder
+from blindlib.blinders.head_blinder import HeadBlinder
 from blindlib.blinders.lntl import LNTL
 from blindlib.blinders.training import TrainingSet, pick_device
 from blindlib.evaluate.verification import best_threshold

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import torch
 
-from blindlib.blinders.blinder import HeadBlinder
+from blindlib.blinders.head_blinder import HeadBlinder
 from blindlib.blinders.losses import triplet
 from blindlib.blinders.training import Training, codes_within
 from blindlib.settings import CentreLossSettings

@@ -7,9 +7,8 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from blindlib.blinders.blinder import in_bits
 from blindlib.blinders.representation import Representation
-from blindlib.blinders.rounding import on_grid
+from blindlib.blinders.rounding import in_bits, on_grid
 from blindlib.evaluate.measure import make_tasks, measure_verification
 from blindlib.evaluate.probes import ATTACKERS, SELECTED, VIEWS, run_probes
 from blindlib.evaluate.results import summarise, tidy

@@ -20,8 +20,9 @@ from sklearn.utils.validation import has_fit_parameter
 from blindlib.appendix.erasers import INLP, NAP, PCAControl, RandomControl, basis, means_by
 from blindlib.appendix.obliviator import Obliviator
 from blindlib.blinders.affine import LEACE, AffineEraser
-from blindlib.blinders.blinder import Blinder, HeadBlinder
+from blindlib.blinders.blinder import Blinder
 from blindlib.blinders.erasers import name_of
+from blindlib.blinders.head_blinder import HeadBlinder
 from blindlib.blinders.rounding import on_grid
 from blindlib.blinders.training import TrainingSet, pick_device
 from blindlib.common.work import derive_seed, spread

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from blindlib.blinders.affine import Rounded
-from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.erasers import eraser_representation, find_eraser
+from blindlib.blinders.head_blinder import HeadBlinder
 from blindlib.blinders.lntl import LNTL
 from blindlib.blinders.representation import Representation
 from blindlib.blinders.sensitivenets import SensitiveNets

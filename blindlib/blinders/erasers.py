@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import has_fit_parameter
 
-from blindlib.blinders.blinder import in_bits
 from blindlib.blinders.representation import Representation
+from blindlib.blinders.rounding import in_bits
 from blindlib.common.errors import InputError
 
 ERASERS = {  # name -> module and class; the appendix's are imported when they are asked for

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.detectors import Detectors, over_kinds
+from blindlib.blinders.head_blinder import HeadBlinder
 from blindlib.blinders.heads import Classifiers
 from blindlib.blinders.losses import cross_entropy, negative_entropy
 from blindlib.blinders.training import Training, codes_within

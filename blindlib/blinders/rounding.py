@@ -42,3 +42,8 @@ def rounded(z: torch.Tensor, peak: torch.Tensor, bits: int | None) -> torch.Tens
 def on_grid(z: np.ndarray, peak: float, bits: int | None) -> np.ndarray:
     """Release z (N, D) in few bits, on the grid of a largest absolute value: float32 (N, D); None leaves z."""
     return z if bits is None else from_integers(to_integers(z.astype(np.float64), peak, bits), peak, bits)
+
+
+def in_bits(name: str, bits: int | None) -> str:
+    """Name a representation with the bits that it is released in: `SN 6 bits`."""
+    return name if bits is None else f"{name} {bits} bits"

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from blindlib.blinders.blinder import HeadBlinder
 from blindlib.blinders.detectors import Detectors, over_kinds
+from blindlib.blinders.head_blinder import HeadBlinder
 from blindlib.blinders.losses import sensitivity, triplet
 from blindlib.blinders.training import Training
 from blindlib.settings import SensitiveNetsSettings

@@ -20,7 +20,8 @@ from blindlib.appendix.centre_loss import CentreLoss
 from blindlib.appendix.erasers import INLP, NAP
 from blindlib.appendix.obliviator import Obliviator
 from blindlib.blinders.affine import LEACE
-from blindlib.blinders.blinder import Blinder, HeadBlinder
+from blindlib.blinders.blinder import Blinder
+from blindlib.blinders.head_blinder import HeadBlinder
 from blindlib.blinders.lntl import LNTL
 from blindlib.blinders.representation import Representation
 from blindlib.blinders.sensitivenets import SensitiveNets

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 
 from blindlib.appendix.probe_suite import KINDS
-from blindlib.blinders.blinder import Blinder, HeadBlinder, in_bits
+from blindlib.blinders.blinder import Blinder
+from blindlib.blinders.head_blinder import HeadBlinder
 from blindlib.blinders.representation import Representation
+from blindlib.blinders.rounding import in_bits
 from blindlib.common import door
 from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed, track

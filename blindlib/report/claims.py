@@ -14,7 +14,7 @@ from operator import ge, gt, le
 import numpy as np
 import pandas as pd
 
-from blindlib.blinders.blinder import in_bits
+from blindlib.blinders.rounding import in_bits
 from blindlib.metrics import interval
 from blindlib.report.tables import by_domain, diff_of, of_cell
 from blindlib.settings import CEILINGS, UNBIASED

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from blindlib.blinders.blinder import in_bits
+from blindlib.blinders.rounding import in_bits
 from blindlib.common.files import below, write_csv, write_text
 from blindlib.data.facetable import FaceTable
 from blindlib.evaluate.probes import PROBES, SELECTED
