@@ -17,7 +17,7 @@ from blindlib.common.work import on_all_cores, track
 from blindlib.data.source import load_source
 from blindlib.data.splits import deal, save_splits
 from blindlib.evaluate.measure import EMOTION_PROBES, make_tasks, measure_verification
-from blindlib.evaluate.probes import run_probes
+from blindlib.evaluate.probes import ATTACKERS, probe_name, run_probes
 from blindlib.metrics import diff
 from blindlib.presets import PRESETS
 from blindlib.study import Study
@@ -93,18 +93,21 @@ class Tuning:
         return bank, best["strength"]
 
     def probes(self, shown: dict) -> None:
-        """Try every setting of NN, SVM and RF on several representations; the best on average is chosen."""
+        """Try every setting of NN, SVM and RF on several representations; the best on average, over views, is chosen."""
         for kind, grid in OF_KIND.items():
-            for view in ("standardised", "whitened") if kind != "RF" else ("standardised",):
-                name = kind if view == "standardised" else f"{kind} {view}"
-                tried = []
-                for settings in track(grid, f"{name}", unit="setting"):
-                    read = {n: self.accuracy(z, ((kind, view),), name, **settings) for n, z in shown.items()}
-                    mean = sum(read.values()) / len(read)
-                    row = {"stage": "probe", "method": name, "setting": str(settings), "accuracy": mean}
-                    tried.append(row | {f"of {n}": value for n, value in read.items()} | {"chosen": False})
-                max(tried, key=lambda row: row["accuracy"])["chosen"] = True
-                self.rows += tried
+            views = ("standardised", "whitened") if kind in ATTACKERS else ("standardised",)
+            tried = []
+            for settings in track(grid, kind, unit="setting"):
+                rows = []
+                for view in views:
+                    name = probe_name(kind, view)
+                    read = {f"of {n}": self.accuracy(z, ((kind, view),), name, **settings) for n, z in shown.items()}
+                    row = {"stage": "probe", "method": name, "setting": str(settings)}
+                    rows.append(row | {"accuracy": sum(read.values()) / len(read), **read, "chosen": False})
+                tried.append(rows)
+            for row in max(tried, key=lambda rows: sum(row["accuracy"] for row in rows)):
+                row["chosen"] = True
+            self.rows += [row for rows in tried for row in rows]
 
 
 def _choose(rows: list[dict], by: tuple[str, ...]) -> dict:
