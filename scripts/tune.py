@@ -93,7 +93,7 @@ class Tuning:
         return bank, best["strength"]
 
     def probes(self, shown: dict) -> None:
-        """Try every setting of NN, SVM and RF on several representations; the best on average, over views, is chosen."""
+        """Try every setting of NN, SVM and RF on several representations; the best on average is chosen."""
         for kind, grid in OF_KIND.items():
             views = ("standardised", "whitened") if kind in ATTACKERS else ("standardised",)
             tried = []
