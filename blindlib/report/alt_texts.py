@@ -3,13 +3,8 @@
 It says what is drawn and how to read it, not what came out: that differs from run to run, and stands in the CSV.
 """
 
-_TRAINING = (
-    "Three line plots by training round, a line for each strength λ, the mean over splits with a band of one standard "
-    "deviation: what {method}'s own adversary reads of the emotion, what a fresh probe reads, and verification "
-    "accuracy; dotted lines mark chance, stars the states that are kept."
-)
 ALT_TEXTS = {
-    "contact_sheet": "Grid of rendered faces: eight people of both genders and three groups in rows, neutral and the "
+    "contact_sheet": "Grid of rendered faces: eight subjects of both genders and three groups in rows, neutral and the "
     "six basic expressions in columns.",
     "compound_gallery": "Grid of fifteen rendered portraits of one person, each showing a compound expression, from "
     "happily surprised to awed, named above it.",
@@ -22,30 +17,20 @@ ALT_TEXTS = {
     "attackers from whom emotion is to be hidden.",
     "planted": "A panel for each planted leak, a row for each method: what a linear and an RBF attacker still read, "
     "with intervals, beside chance; a last panel shows the worst identity score.",
-    "planted_own": "A panel for each planted leak, a row each for x, an eraser from outside the package and LEACE of "
-    "many people: what a linear and an RBF attacker still read, and the worst identity score.",
-    "table1_figure": "Dot plot of Table 1's Diff, the share of the accuracy above chance that is lost, by domain in "
-    "rows: φ_SN and φ_LNTL beside their published values (hollow diamonds), methods without an adversary, controls.",
     "attack_curves": "Left, what the attacker chosen on the ladder reads of the emotion by the number of people who "
     "train it, a line for each representation. Right, the same by kind of attacker with the most people. Dotted lines "
     "mark chance.",
     "collapsed_probe": "Two line plots by the norm of x: balanced accuracy of an SVM and the share of its most "
     "frequent answer, for both defaults of γ and for equal and slightly unequal classes; a dotted line marks chance.",
-    "ladder": "Left, what the strongest of six attackers and their mean reads of the emotion by the number of people "
-    "who train it, a line for each representation. Right, all of them with the most people. Dotted lines mark chance.",
     "roc": "Corner of the ROC: true accept rate by false accept rate on a logarithmic axis, a curve for each "
     "representation; the legend gives the true accept rate at a false accept rate of one percent.",
     "frontier": "Scatter plot of verification accuracy (better to the right) against the emotion that the strongest "
     "attacker reads (better below), every λ of every method with intervals; rings mark the λ that was chosen.",
-    "training_sensitivenets": _TRAINING.format(method="SensitiveNets"),
-    "training_lntl": _TRAINING.format(method="Learning Not to Learn"),
-    "table2_figure": "Left, true positive rates of the smiling and of those who do not smile, joined by a bar, a row "
-    "for each representation and training set of Table 2. Right, their difference, published values as "
-    "hollow diamonds.",
-    "bias_sweep": "Two line plots by the bias of the training set, a line for each representation: the gap between the "
-    "true positive rates of the smiling and the others, and the accuracy on an unbiased test set.",
-    "claims_figure": "Margins by which the paper's claims hold, a row each, with intervals and the verdict in words: "
-    "right of zero a claim holds; circles by the paper's measures, triangles by the strongest attacker.",
+    "tradeoff": "Scatter plot of verification accuracy (better to the right) against probe accuracy of emotion (better "
+    "below). A line joins each representation under the paper's probes (hollow), a probe that whitens (filled) and "
+    "after rounding (cross). A dotted line marks chance.",
+    "penalty_sweep": "Line plot of the gap between the true positive rates of smiling and other faces by the "
+    "classifier's inverse penalty C on a logarithmic axis, a line with intervals each for x, φ_SN and φ_SN in few bits.",
 }
 
 
