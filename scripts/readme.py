@@ -70,7 +70,7 @@ def num(what: str, figures: Path) -> str:
     values = [rows.loc[fits.idxmax(), column.strip()] for column in columns.split("±")]
     if pd.isna(values[0]):
         return "no data"
-    return " ± ".join(v if isinstance(v, str) else f"{v:,}" if pd.api.types.is_integer(v) else f"{v:.1f}" for v in values)
+    return " ± ".join(f"{v:.1f}" if isinstance(v, float) else v if isinstance(v, str) else f"{v:,}" for v in values)
 
 
 def record(preset: str, figures: Path) -> dict:

@@ -30,7 +30,7 @@ ALT_TEXTS = {
     "below). A line joins each representation under the paper's probes (hollow), a probe that whitens (filled) and "
     "after rounding (cross). A dotted line marks chance.",
     "penalty_sweep": "Line plot of the gap between the true positive rates of smiling and other faces by the "
-    "classifier's inverse penalty C on a logarithmic axis, a line with intervals each for x, φ_SN and φ_SN in few bits.",
+    "classifier's inverse penalty C on a logarithmic axis, with intervals, for x, φ_SN and φ_SN in few bits.",
 }
 
 
