@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 project = "blindlib"
 author = "blindlib"
 copyright = "the authors of blindlib, MIT licence"
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docstrings", "formulas", "results", "explorer"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docstrings", "formulas"]
 exclude_patterns = ["figures/**.md", "names.txt", "tests", "scripts"]
 html_theme = "furo"
 html_title = "blindlib"
@@ -20,7 +20,7 @@ html_math_renderer = "mathml"
 html_theme_options = {"navigation_with_keys": False}
 pygments_style = "a11y-light"
 pygments_dark_style = "a11y-dark"
-myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
+myst_enable_extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docstrings", "formulas"]
 myst_heading_anchors = 4
 nb_execution_mode = "off"
 nb_output_stderr = "remove"  # progress bars

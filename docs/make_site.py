@@ -12,25 +12,27 @@ import shutil
 import sys
 from pathlib import Path
 
-import vl_convert
 from sphinx.cmd.build import build_main
 
 import blindlib
 from blindlib.common.errors import InputError, foreseen_in_one_line
 from blindlib.common.files import ROOT
 from blindlib.common.processes import one_line_when_interrupted
+from blindlib.report.alt_texts import alt_text
+
+sys.path.insert(0, str(ROOT / "scripts"))
+import readme
 
 PAGES = (
     *("README.md", "DATA.md", "CONTRIBUTING.md", "CHANGELOG.md", "blindlib/synthfaces/DATASHEET.md"),
     *(str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("docs/*.md"))),
     *(str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("blindlib/backbones/weights/*.md"))),
 )
-NEEDED = ("claims", "table1", "table2", "frontier", "attack_curves", "bias_sweep")  # what the pages are made of
+TABLES = ("claims", "table1", "table2")
 # An executed notebook may print where it ran: what stands before a folder of this repository is cut off.
 _ELSEWHERE = re.compile(r"(?<![\w./])(?:/[\w.+~-]+)+/(?=(?:\.venv|build|figures|data|blindlib|notebooks)/)")
 _LINK = re.compile(r"(?P<image>!?)\[(?P<words>[^\]]+)\]\((?!\w+:|#)(?P<target>[^)#\s]+)(?P<anchor>#[^)]*)?\)")
-_BADGES = re.compile(r"<!-- badges: .*?<!-- /badges -->\n*", re.S)  # they come from a network
-_NUMBER = re.compile(r"<!-- num: (\w+)/(.*?) -->(.*?)<!-- /num -->")  # as scripts/readme.py writes it
+_BADGES = re.compile(r"<!-- badges -->.*?<!-- /badges -->\n*", re.S)  # they come from a network
 
 
 def stage(figures: Path, build: Path, source: Path) -> None:
@@ -39,44 +41,42 @@ def stage(figures: Path, build: Path, source: Path) -> None:
     `figures` is the folder of a run, `build` that of its executed notebooks, `source` is written afresh. Raises
     InputError where the run lacks a table.
     """
-    missing = [name for name in NEEDED if not (figures / f"{name}.csv").is_file()]
-    if missing:
-        raise InputError(str(figures), f"has no {missing[0]}.csv", f"run it first: make paper PRESET={figures.name}")
+    for name in TABLES:
+        if not (figures / f"{name}.md").is_file():
+            raise InputError(figures, f"has no {name}.md", f"run it first: make paper PRESET={figures.name}")
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(ROOT / "docs", source, ignore=shutil.ignore_patterns("__pycache__"))
     for folder in (*(p for p in (ROOT / "figures").iterdir() if p.is_dir()), figures):
         shutil.copytree(folder, source / "figures" / folder.name, dirs_exist_ok=True)
-    names = "\n".join(f".. auto{kind}:: blindlib.{name}" for name, kind in _api())
-    (source / "names.txt").write_text(names, encoding="utf-8")
+    kinds = {name: "class" if isinstance(getattr(blindlib, name), type) else "function" for name in blindlib.__all__}
+    _write(source / "names.txt", "\n".join(f".. auto{kind}:: blindlib.{name}" for name, kind in kinds.items()))
+    _write(source / "tables.md", page_of(figures))
     for page in PAGES:
-        text = with_numbers((ROOT / page).read_text(encoding="utf-8").replace("@PRESET@", figures.name), figures.name)
-        text = with_terms(text) if page == "docs/glossary.md" else _BADGES.sub("", text)
+        text = _BADGES.sub("", (ROOT / page).read_text(encoding="utf-8"))
+        if figures.name == "demo":  # the numbers in the texts are of this preset
+            text = readme.filled(text, figures.parent)
         _write(source / _place(ROOT / page), with_files(text, (ROOT / page).parent, source))
-    for notebook in sorted((ROOT / "notebooks").glob("0*.ipynb")):
+    for notebook in sorted((ROOT / "notebooks").rglob("*.ipynb")):
         executed = build / notebook.name
         text = (executed if executed.is_file() else notebook).read_text(encoding="utf-8")
-        _write(source / "notebooks" / notebook.name, json.dumps(readied(json.loads(text), source)))
-    bundle = vl_convert.javascript_bundle()
-    _write(source / "_static" / "vega.js", f"(() => {{{bundle}}})();")  # its one-letter names must not be the page's
-
-
-def with_terms(text: str) -> str:
-    """The glossary's list, as a forge shows it (`* **term**, **other name**:`), as Sphinx's: pages link its terms."""
-    head, _, terms = text.partition("\n* **")
-    terms = re.sub(
-        r"^\* (\*\*.+\*\*):$", lambda m: re.sub(r"\*\*(?:, \*\*)?", "\n", m[1]).strip(), f"* **{terms}", flags=re.M
-    )
-    return f"{head}\n```{{glossary}}\n{terms.strip()}\n```\n"
-
-
-def _api() -> list[tuple[str, str]]:
-    kinds = ((name, getattr(blindlib, name)) for name in blindlib.__all__)
-    return [(name, "class" if isinstance(value, type) else "function") for name, value in kinds]
+        ready = readied(json.loads(text), notebook.parent, source)
+        _write(source / notebook.relative_to(ROOT), json.dumps(ready))
 
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+
+
+def page_of(figures: Path) -> str:
+    """Compose a page of a run: its tables as it wrote them, its figures with their texts, its CSVs to download."""
+    where, parts = f"figures/{figures.name}", [f"# Tables and figures of {figures.name}"]
+    parts += [f"## {name}\n\n{(figures / f'{name}.md').read_text(encoding='utf-8')}" for name in TABLES]
+    drawn = sorted(path for path in figures.rglob("*.png"))
+    parts += ["## Figures", *(f"![{alt_text(p.stem)}]({where}/{p.relative_to(figures)})" for p in drawn)]
+    files = sorted(path.relative_to(figures) for path in figures.rglob("*.csv"))
+    parts += ["## Files", *(f"* {{download}}`{name} <{where}/{name}>`" for name in files)]
+    return "\n\n".join(parts) + "\n"
 
 
 def _place(path: Path) -> Path:
@@ -85,17 +85,8 @@ def _place(path: Path) -> Path:
     return path.relative_to("docs") if path.parts[:1] == ("docs",) else path
 
 
-def with_numbers(text: str, preset: str) -> str:
-    """A text whose numbers of this preset are read from its CSVs and lead there; those of others stay as written."""
-
-    def kept(match: re.Match) -> str:
-        return f"{{num}}`{match[2]}`" if match[1] == preset else match[3]
-
-    return _NUMBER.sub(kept, text)
-
-
 def with_files(text: str, base: Path, source: Path) -> str:
-    """A Markdown text of the folder `base` whose files are copied along, and whose links hold in the site.
+    """Copy the files that a Markdown text of the folder `base` links to, and make its links hold in the site.
 
     Links to folders become words, those to Markdown that is no page become downloads.
     """
@@ -116,8 +107,8 @@ def with_files(text: str, base: Path, source: Path) -> str:
     return _LINK.sub(kept, text)
 
 
-def readied(notebook: dict, source: Path) -> dict:
-    """A notebook without the paths of the machine that ran it, its figures with a text for those who cannot see them.
+def readied(notebook: dict, base: Path, source: Path) -> dict:
+    """Clear a notebook of the folder `base` of the paths of the machine that ran it, and give its figures a text.
 
     The text is the first sentence of the plot function that the cell calls.
     """
@@ -126,7 +117,7 @@ def readied(notebook: dict, source: Path) -> dict:
     for cell in notebook["cells"]:
         code = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            cell["source"] = with_files(code, ROOT / "notebooks", source)
+            cell["source"] = with_files(code, base, source)
         elif any("image/png" in output.get("data", {}) for output in cell["outputs"]):
             drawn = [says[name] for name in re.findall(r"\bplots\w*\.(\w+)\(", code) if says.get(name)]
             cell["metadata"]["mystnb"] = {"image": {"alt": drawn[0] if drawn else "Figure drawn by the cell above"}}
@@ -134,7 +125,7 @@ def readied(notebook: dict, source: Path) -> dict:
 
 
 def _first_sentences():
-    for path in sorted((ROOT / "blindlib" / "report").glob("plots*.py")):
+    for path in sorted(p for folder in ("report", "appendix") for p in (ROOT / "blindlib" / folder).glob("plots*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             gives = ast.unparse(node.returns) if isinstance(node, ast.FunctionDef) and node.returns else ""
             if gives.startswith("Figure"):
@@ -143,11 +134,11 @@ def _first_sentences():
 
 
 def banner(preset: str) -> list[str]:
-    """Sphinx's words for a line above every page of another run than `demo`; a run of `smoke` is none to read."""
+    """Give Sphinx the line above every page of another run than `demo`."""
     if preset == "demo":
         return []
     nothing = "It tests the software: its numbers mean nothing. " * ("smoke" in preset)
-    words = f"These pages show a run of {preset}. {nothing}“What came out” is about demo and open."
+    words = f"Notebooks, tables and figures are of a run of {preset}. {nothing}The texts are about demo."
     return ["-D", f"html_theme_options.announcement={words}"]
 
 
@@ -155,9 +146,9 @@ def build_site(figures: Path, build: Path, out: Path) -> int:
     """Stage and build; returns Sphinx's exit status. A warning is an error."""
     work = out.with_name(f".{out.name}")
     stage(figures, build, work / "source")
-    chosen = ["-D", f"preset={figures.name}", "-d", str(work / "doctrees"), *banner(figures.name)]
     shutil.rmtree(work / "html", ignore_errors=True)
-    status = build_main(["-q", "-W", "--keep-going", "-E", *chosen, str(work / "source"), str(work / "html")])
+    options = ["-q", "-W", "--keep-going", "-E", "-d", str(work / "doctrees"), *banner(figures.name)]
+    status = build_main([*options, str(work / "source"), str(work / "html")])
     if status == 0:
         (work / "html" / ".buildinfo").unlink(missing_ok=True)
         shutil.rmtree(work / "html" / "_sources", ignore_errors=True)

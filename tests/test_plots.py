@@ -3,18 +3,16 @@
 import re
 
 import matplotlib as mpl
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from report_rows import TASKS, result_rows, study_rows
+from report_rows import TASKS, result_rows
 
 from blindlib.appendix import plots as appendix_plots
 from blindlib.backbones.alignment import Alignment, Steps
 from blindlib.backbones.registry import get_backbone
 from blindlib.common.files import ROOT
-from blindlib.data.facetable import make_facetable
 from blindlib.report import (
     plots,
     plots_faces,
@@ -24,7 +22,7 @@ from blindlib.report import (
     tables,
 )
 from blindlib.report.alt_texts import ALT_TEXTS, alt_text
-from blindlib.report.names import shown
+from blindlib.report.names import shown, without_bits
 from blindlib.synthfaces.expressions import COMPOUND
 from blindlib.synthfaces.render import FACE_WINDOW, SIZE, render
 from blindlib.synthfaces.roles import make_sheet
@@ -46,28 +44,26 @@ def points_of_frontier():
 
 
 def test_every_representation_keeps_one_colour_and_no_two_share_it():
-    known = [plots.colour(name) for name in tables.REPRESENTATIONS]
+    known = [plots.colour(name) for name in tables.REPRESENTATIONS if name == without_bits(name)]
     new = [plots.colour(f"eraser {n}") for n in range(6)]
     assert len({*known, *new}) == len(known) + 6
     assert [plots.colour(f"eraser {n}") for n in reversed(range(6))] == new[::-1], "asked again, it stays"
     assert plots.colour("eraser 7"), "there is no last colour"
-    assert plots.colour("SN") == plots.COLOURS["SN"]
+    assert plots.colour("SN") == plots.colour("SN 6 bits") == plots.COLOURS["SN"]
 
 
-def test_the_methods_differ_in_shape_too_and_the_diamond_is_the_published_value_s():
+def test_the_methods_differ_in_shape_too():
     methods = ("x", "SN", "LNTL", "LEACE", "centre loss", "INLP", "NAP")
     assert len({plots.shape(name) for name in methods}) == len(methods)
     assert plots.shape("SN λ=0") == plots.shape("SN"), "the same head without its penalty"
-    assert "D" not in {plots.shape(name) for name in (*tables.REPRESENTATIONS, *(f"other {n}" for n in range(9)))}
+    assert plots.shape("SN 6 bits") == plots.shape("x 6 bits") != plots.shape("SN"), "released"
 
 
 def test_an_unknown_eraser_has_its_points_in_every_figure():
-    frame = pd.DataFrame({"image": ["a"], "identity": ["p"], "sha256": ["0" * 64]})
-    faces = make_facetable(frame, "nowhere", name="t", provenance="synthetic")
-    assert "Mine" in texts(plots_tables.table1_figure(tables.table1(result_rows({"Mine": 60.0, "x": 75.0}, TASKS))))
-    study = study_rows({"x": (2.0, 17.0), "Mine": (1.0, 4.0)})
-    assert "Mine, biased" in texts(plots_tables.equal_opportunity(tables.table2(study, 0.7, faces)))
-    assert "Mine" in texts(plots_tables.bias_sweep(tables.sweep_points(study)))
+    points = plots_tables.tradeoff_points(tables.table1(result_rows({"Mine": 60.0, "x": 75.0}, TASKS)), 6)
+    assert {"Mine", "$x$"} <= set(texts(plots_tables.tradeoff(points, ("x", "Mine"), 6)))
+    gaps = pd.DataFrame({"representation": ["x", "x", "Mine", "Mine"], "penalty": [0.1, 1, 0.1, 1], "gap": 5.0})
+    assert "Mine" in texts(plots_tables.penalty_sweep(gaps.assign(gap_hw=1.0)))
     curves = pd.DataFrame({"representation": "Mine", "far": [0.0, 0.1, 1.0], "tar": [0.5, 0.9, 1.0]})
     assert "50.0  Mine (below)" in texts(plots.roc_curves(curves)), "at FAR 1 % it reads 0.5, under the window"
     words = texts(appendix_plots.frontier(points_of_frontier(), ("SN",)))
@@ -75,10 +71,18 @@ def test_an_unknown_eraser_has_its_points_in_every_figure():
 
 
 def test_a_figure_without_data_is_none():
-    empty = tables.table1(result_rows({"x": 75.0}).iloc[:0])
-    assert plots_tables.table1_figure(empty) is appendix_plots.frontier(pd.DataFrame(), ()) is None
+    empty = plots_tables.tradeoff_points(tables.table1(result_rows({"x": 75.0}, TASKS).iloc[:0]), 6)
+    assert plots_tables.tradeoff(empty, ("x",), 6) is plots_tables.penalty_sweep(pd.DataFrame()) is None
     assert plots.roc_curves(pd.DataFrame()) is plots_training.training_curves(pd.DataFrame(), 20.0) is None
-    assert plots_tables.table1_figure(tables.table1(result_rows({"x": 75.0}))) is None, "x has no Diff from itself"
+
+
+def test_the_tradeoff_has_a_point_for_each_kind_of_probe_and_the_released_one_belongs_to_its_method():
+    rows = result_rows({"SN": 65.0, "SN 6 bits": 55.0}, TASKS)
+    rows.loc[rows["probe"] == "SVM", "value"] += 2
+    rows.loc[rows["probe"] == "selected", "value"] += 9
+    points = plots_tables.tradeoff_points(tables.table1(rows), 6).set_index("kind")
+    assert (points["representation"] == "SN").all() and points["id"].tolist() == [67.5, 67.5, 57.5]
+    assert points["emotion"].to_dict() == {"paper": 69.5, "whitened": 76.5, "released": 66.5}
 
 
 def test_without_data_nothing_is_saved_an_old_figure_goes_and_a_line_tells_what_would_fill_it(tmp_path, capsys):
@@ -86,22 +90,6 @@ def test_without_data_nothing_is_saved_an_old_figure_goes_and_a_line_tells_what_
     plots.save_figure(plots.distance_histogram(data), data, tmp_path, "a")
     plots.save_figure(plots.distance_histogram(data.iloc[:0]), data, tmp_path, "a", absent="no data: pairs of LFW")
     assert not list(tmp_path.iterdir()) and capsys.readouterr().out == "a: no data: pairs of LFW\n"
-
-
-def test_the_legend_names_each_representation_once_wherever_it_first_occurs():
-    rows = result_rows({"x": 75.0, "SN": 65.0}, TASKS)
-    figure = plots_tables.table1_figure(tables.table1(rows[(rows["representation"] == "x") | (rows["task"] != "ID")]))
-    words = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert sorted(words) == sorted([shown("SN"), "published (other data)"])
-
-
-def test_published_values_are_hollow_and_what_x_reads_stands_under_its_domain():
-    figure = plots_tables.table1_figure(tables.table1(result_rows({"x": 75.0, "SN": 65.0}, TASKS)))
-    diamonds = [line for line in figure.axes[0].lines if line.get_marker() == "D"]
-    assert len(diamonds) == 2 and all(line.get_markerfacecolor() == "none" for line in diamonds)
-    published = [1, 1, 1, 40, 100, 31]  # and of the strongest attacker none
-    assert sorted(diamonds[0].get_xdata()[:6]) == sorted(published)
-    assert "Emotion (SVM)\n$x$ 77.5 [88.1], chance 50.0" in texts(figure)
 
 
 def test_the_kept_states_of_training_stand_at_their_mean():
@@ -186,18 +174,18 @@ def test_the_same_figure_is_the_same_bytes_and_carries_its_alternative_text(tmp_
     data = pd.DataFrame({"distance": [0.5, 1.0, 1.5], "pair": ["same person", "same person", "different people"]})
     for name in ("a", "b", "roc"):
         plots.save_figure(plots.distance_histogram(data), data, tmp_path, name)
-    for suffix in ("png", "pdf", "csv"):
+    plots.save_figure(plots.distance_histogram(data), data, tmp_path, "b", pdf=True)
+    assert {path.name for path in tmp_path.glob("*.pdf")} == {"b.pdf"}
+    for suffix in ("png", "csv"):
         assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
     assert Image.open(tmp_path / "roc.png").text["Description"] == alt_text("roc")
 
 
-def test_every_saved_figure_has_an_alternative_text_of_one_or_two_sentences():
-    saved = {path.stem for path in (ROOT / "figures" / "demo").glob("*.png")}
-    for path in (ROOT / "notebooks").rglob("*.ipynb"):
-        for cell in nbformat.read(path, as_version=4).cells:
-            for call in re.findall(r"save_figure\((.*?)\)$", cell.source, re.S | re.M):
-                saved |= set(re.findall(r'(?:figures|appendix), "(\w+)"', call))
-    assert {"framework", "compound_gallery"} <= saved and saved <= set(ALT_TEXTS), saved - set(ALT_TEXTS)
-    for name in saved:
-        assert 60 < len(alt_text(name)) < 420 and alt_text(name).endswith(".") and alt_text(name).count(". ") <= 2, name
+def test_every_figure_of_a_notebook_and_of_a_run_has_an_alternative_text_of_one_or_two_sentences():
+    calls = r'save_figure\((?:[^()]|\([^()]*\))*?(?:figures|appendix), "(\w+)"'
+    notebooks = [path.read_text(encoding="utf-8") for path in (ROOT / "notebooks").rglob("*.ipynb")]
+    saved = {name for text in notebooks for name in re.findall(calls, text.replace("\\n", "").replace('\\"', '"'))}
+    assert {"contact_sheet", "framework", "tradeoff", "roc", "penalty_sweep"} <= saved <= set(ALT_TEXTS)
+    for words in map(alt_text, saved):
+        assert 60 < len(words) < 420 and words.endswith(".") and words.count(". ") <= 2, words
     assert alt_text("nothing") == ""

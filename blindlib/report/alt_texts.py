@@ -3,13 +3,8 @@
 It says what is drawn and how to read it, not what came out: that differs from run to run, and stands in the CSV.
 """
 
-_TRAINING = (
-    "Three line plots by training round, a line for each strength λ, the mean over splits with a band of one standard "
-    "deviation: what {method}'s own adversary reads of the emotion, what a fresh probe reads, and verification "
-    "accuracy; dotted lines mark chance, stars the states that are kept."
-)
 ALT_TEXTS = {
-    "contact_sheet": "Grid of rendered faces: eight people of both genders and three groups in rows, neutral and the "
+    "contact_sheet": "Grid of rendered faces: eight subjects of both genders and three groups in rows, neutral and the "
     "six basic expressions in columns.",
     "compound_gallery": "Grid of fifteen rendered portraits of one person, each showing a compound expression, from "
     "happily surprised to awed, named above it.",
@@ -24,8 +19,6 @@ ALT_TEXTS = {
     "float (hollow) and in few bits (filled), beside chance; a last panel shows the lowest identity score.",
     "adversaries": "Three line plots by training epoch, one for each way to train against adversaries: the accuracy of "
     "the adversary network and that of the validation probes.",
-    "table1_figure": "Dot plot of Table 1's Diff, the share of the accuracy above chance that is lost, by domain in "
-    "rows: φ_SN and φ_LNTL beside their published values (hollow diamonds), methods without an adversary, controls.",
     "probe_suite": "Dot plot, a row for each representation: balanced accuracy of every kind of probe on standardised "
     "and on whitened features in grey, the selected probe with its interval in colour, a dotted line at chance.",
     "learning_curves": "Line plot: balanced accuracy of the selected probe by the number of subjects who train it, a "
@@ -40,15 +33,11 @@ ALT_TEXTS = {
     "representation; the legend gives the true accept rate at a false accept rate of one percent.",
     "frontier": "Four scatter plots, in float and in 8, 6 and 4 bits: verification accuracy (better to the right) "
     "against the selected probe of emotion (better below), each method and λ with intervals; dotted lines mark chance.",
-    "training_sensitivenets": _TRAINING.format(method="SensitiveNets"),
-    "training_lntl": _TRAINING.format(method="Learning Not to Learn"),
-    "table2_figure": "Left, true positive rates of the smiling and of those who do not smile, joined by a bar, a row "
-    "for each representation and training set of Table 2. Right, their difference, published values as "
-    "hollow diamonds.",
-    "bias_sweep": "Two line plots by the bias of the training set, a line for each representation: the gap between the "
-    "true positive rates of the smiling and the others, and the accuracy on an unbiased test set.",
-    "claims_figure": "Margins by which the paper's claims hold, a row each, with intervals and the verdict in words: "
-    "right of zero a claim holds; circles by the paper's measures, triangles by the strongest attacker.",
+    "tradeoff": "Scatter plot of verification accuracy (better to the right) against probe accuracy of emotion (better "
+    "below). A line joins each representation under the paper's probes (hollow), a probe that whitens (filled) and "
+    "after rounding (cross). A dotted line marks chance.",
+    "penalty_sweep": "Line plot of the gap between the true positive rates of smiling and other faces by the "
+    "classifier's inverse penalty C on a logarithmic axis, with intervals, for x, φ_SN and φ_SN in few bits.",
 }
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from blindlib.common.errors import InputError
 from blindlib.common.files import sha256
 
-KEYS = ("id", "domain", "representation", "training", "protocol")  # the columns that name a row, where a table has them
+KEYS = ("id", "column", "domain", "representation", "training")  # the columns that name a row, where a table has them
 HALF_WIDTHS = {  # each number with the column of its half-width
     "table1.csv": {"mean": "half_width", "diff": "diff_half_width"},
     "table2.csv": {name: f"{name}_hw" for name in ("acc", "tpr_smiling", "tpr_not_smiling", "eq_opp")},
@@ -40,36 +40,14 @@ def compare_figures(committed: Path, fresh: Path) -> tuple[list[str], bool]:
                 f"{name}: {' '.join(map(str, key))} {column} is {b[key]:g}, was {a[key]:g} ± {allowed[key]:g}"
                 for key in both[beyond.to_numpy()]
             ]
-    old, new = _read(committed / "claims.csv"), _read(fresh / "claims.csv")
-    for column in ("verdict", "strongest_verdict"):
-        if column in old and column in new:  # figures of an earlier code have the first alone
-            was, now = (each[column].astype(object).fillna("") for each in (old, new))
-            was, now = was.align(now, fill_value="")
-            moved = was.index[was != now]
-            lines += [f"claims.csv: {column} of {key} is {now[key]}, was {was[key]}" for key in moved]
+    was, now = (_read(path / "claims.csv")["verdict"] for path in (committed, fresh))
+    was, now = was.align(now, fill_value="absent")
+    moved = was.index[was != now]
+    lines += [f"claims.csv: {' '.join(key)} is {now[key]}, was {was[key]}" for key in moved]
     files = sorted(path.name for path in committed.glob("*.csv"))
     same = [name for name in files if (fresh / name).exists() and sha256(committed / name) == sha256(fresh / name)]
     summary = f"{len(same)} of {len(files)} tables are the same bytes; {len(lines)} differences beyond the tolerance"
     return [*lines, summary], bool(lines)
-
-
-def compare_budget(figures: Path, other: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Whether a cell of Table 1 hangs on a budget, as that of training or of the people who train attackers.
-
-    `other` is Table 1, as `tables.table1` gives it, measured with more than the budget of the table in `figures`.
-
-    Returns a row for each cell of protocol B that both have: `mean` and `half_width` by the smaller budget, the other's
-    mean as `column`, `moved`, and `settled`: whether it moved by half its half-width at most. Raises InputError if
-    there is no table in `figures`.
-    """
-    old = _read(figures / "table1.csv").query("protocol == 'B'")
-    new = other.set_index([key for key in KEYS if key in other]).query("protocol == 'B'")
-    old = old.loc[old.index.intersection(new.index)]
-    table = old[["mean", "half_width"]].join(new["mean"].rename(column)).reset_index()
-    table[column] = table[column].round(2)
-    table["moved"] = (table[column] - table["mean"]).round(2)
-    table["settled"] = table["moved"].abs() <= (table["half_width"] / 2).round(2)
-    return table[["domain", "representation", "mean", "half_width", column, "moved", "settled"]]
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -80,8 +58,8 @@ def _read(path: Path) -> pd.DataFrame:
     try:
         frame = pd.read_csv(path).replace({np.inf: np.nan})
         frame = frame.astype(dict.fromkeys(numbers, float), errors="raise")
-        if path.name == "claims.csv" and "verdict" not in frame:
-            raise ValueError("it has no column 'verdict'")
+        if path.name == "claims.csv" and not {"verdict", "column"} <= set(frame):
+            raise ValueError("it has no column 'verdict', or no 'column'")
         frame = frame.set_index([key for key in KEYS if key in frame]).sort_index()
         if frame.index.has_duplicates:
             raise ValueError("it has two rows of one name")

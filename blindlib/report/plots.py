@@ -38,7 +38,7 @@ COLOURS = {
     "pixels": "#999999",
 }
 FURTHER_COLOURS = ("#AA3377", "#661100", "#CC6677", "#AA4499", "#117733", "#88CCEE")  # of Paul Tol's muted palette
-# The diamond is the published value's alone. A head without its penalty, or of another task, has its method's shape.
+# A head without its penalty, or of another task, has its method's shape.
 SHAPES = {"x": "o", "SN": "s", "LNTL": "^", "LEACE": "v", "centre loss": "P", "INLP": "<", "NAP": "p"}
 SHAPES |= {"Obliviator": "*", "PCA": "h", "random": "8"}
 FURTHER_SHAPES = (">", "H", "d")
@@ -120,13 +120,14 @@ def save_figure(
     name: str,
     *,
     pixels: bool = False,
+    pdf: bool = False,
     absent: str = "no data",
 ) -> None:
-    """Write a figure as PNG and PDF beside the CSV that it was drawn from; the same figure gives the same bytes.
+    """Write a figure as PNG, and as PDF where asked, beside the CSV that it was drawn from.
 
-    Both carry the figure's alternative text. What is made of `pixels`, photographs, is saved at its own resolution; it
-    has nothing that a PDF would keep sharp, and gets none. For None, a figure without data, nothing is written, what an
-    earlier run left under this name is removed, and `absent` is printed: which data would fill it.
+    The same figure gives the same bytes, and carries its alternative text. A figure made of `pixels` is saved at their
+    own resolution. For None, a figure without data, nothing is written, the files that an earlier run left under this
+    name are removed, and `absent` is printed: which data would fill it.
     """
     if figure is None:
         for suffix in ("png", "pdf", "csv"):
@@ -135,17 +136,12 @@ def save_figure(
         return
     words = alt_text(name)
     kinds = {"png": {"Software": None, "Description": words or None}}
-    if not pixels:
+    if pdf:
         kinds["pdf"] = {"CreationDate": None, "Producer": None, "Creator": None, "Subject": words or None}
     for suffix, metadata in kinds.items():
         with atomic_path(below(folder, f"{name}.{suffix}", "figure")) as temporary:
             figure.savefig(temporary, format=suffix, metadata=metadata, **({"dpi": figure.dpi} if pixels else {}))
     write_csv(below(folder, f"{name}.csv", "figure"), data, float_format="%.4f")
-
-
-def published_point(axis: Axes, x, y, edge: str = GREY, **more) -> None:
-    """The hollow marker of a published value; none where it is NaN, and a legend's where `x` and `y` are empty."""
-    axis.plot(x, y, "D", mfc="none", mec=edge, **more)
 
 
 def chance_line(axis: Axes, chance: float, *, vertical: bool = False, name: str = "chance") -> None:

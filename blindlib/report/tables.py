@@ -1,4 +1,4 @@
-"""Result rows -> Table 1, Table 2 and the bias sweep, the published value beside ours, as CSV, Markdown and LaTeX."""
+"""Result rows -> Table 1 and Table 2, the published value beside ours, as CSV, Markdown and LaTeX."""
 
 from pathlib import Path
 
@@ -59,7 +59,8 @@ def by_domain(results: pd.DataFrame) -> pd.DataFrame:
     names |= {("emotion", probe): f"Emotion ({probe})" for probe in PROBES}
     names |= {(task, "NN whitened"): task.capitalize() for task in ("gender", "ethnicity")}
     domains = [names.get(cell) for cell in zip(kept["task"], kept["probe"], strict=True)]
-    return kept.assign(domain=domains).dropna(subset=["domain"]).join(share, on=_KEYS)
+    kept = kept.assign(domain=pd.Series(domains, kept.index, dtype=object))
+    return kept.dropna(subset=["domain"]).join(share, on=_KEYS)
 
 
 def diff_of(rows: pd.DataFrame, domain: str, name: str) -> tuple[float, float, pd.Series]:
@@ -125,16 +126,15 @@ def cell(mean: float, half_width: float, published: float, digits: str = ".1f") 
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Table 1 as the paper lays it out: domains down, representations across, ours with interval, published beside.
+    """Lay out Table 1 as the paper does: domains down, representations across, ours with interval, published beside.
 
-    The last two lines tell a collapse: of the representation (effective
-    rank), and of a probe: the largest share that one answer has in any emotion probe, in %.
+    The last two lines show a collapse: of the representation (effective rank), and of a probe (the largest share of its
+    predictions that one class has in any emotion probe, in %).
     """
-    shown = table
-    names = sorted(shown["representation"].unique(), key=_place("representation"))
+    names = sorted(table["representation"].unique(), key=_place("representation"))
     lines = []
     for domain in DOMAINS:
-        cells = shown[shown["domain"] == domain].set_index("representation").to_dict("index")
+        cells = table[table["domain"] == domain].set_index("representation").to_dict("index")
         line = {"Domain": domain, "Chance": "no data"}
         for name in names:
             row = cells.get(name)
@@ -149,7 +149,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             line["Subjects"] = f"{counted['n_test_subjects']:,}"
             line["Tested"] = f"{counted['n_test']:,} {'pairs' if domain == 'ID' else 'images'}"
         lines.append(line)
-    return pd.DataFrame([*lines, *_collapse(shown, lines[0])])
+    return pd.DataFrame([*lines, *_collapse(table, lines[0])])
 
 
 def _collapse(shown: pd.DataFrame, like: dict) -> list[dict]:
@@ -314,14 +314,13 @@ def summary_text(figures: Path, width: int = 120) -> str:
     Columns beyond `width` are left out: those of other methods than the paper's.
     """
     one, two, claims = (pd.read_csv(figures / f"{name}.csv") for name in ("table1", "table2", "claims"))
-    shown = one[one["protocol"] == "B"] if "protocol" in one else one
-    names = list(dict.fromkeys(shown["representation"]))
+    names = list(dict.fromkeys(one["representation"]))
     cells = {
         (row["domain"], row["representation"]): cell(row["mean"], row["half_width"], row["published"])
-        for _, row in shown.iterrows()
+        for _, row in one.iterrows()
     }
     first = [["", *map(printed_name, names)]]
-    first += [[domain, *(cells.get((domain, name), "") for name in names)] for domain in dict.fromkeys(shown["domain"])]
+    first += [[domain, *(cells.get((domain, name), "") for name in names)] for domain in dict.fromkeys(one["domain"])]
     second = [["", *MEASURES.values()]]
     for _, row in two.iterrows():
         numbers = [cell(row[m], row[f"{m}_hw"], row[f"published_{m}"]) for m in MEASURES]
@@ -335,20 +334,16 @@ def summary_text(figures: Path, width: int = 120) -> str:
 
 
 def _verdicts(claims: pd.DataFrame) -> list[list[str]]:
-    """A line for each claim: its verdicts in the `column`s there are, each with estimate and interval."""
-    columns = claims["column"] if "column" in claims else pd.Series("", claims.index)
-    names = list(dict.fromkeys(columns))
-    rows = [["", *names]] if any(names) else []
+    """Lay out a line for each claim: its verdict in each `column`, with estimate and interval."""
+    names = list(dict.fromkeys(claims["column"]))
+    rows = [["", *names]]
     for claim, group in claims.groupby("id", sort=False):
-        by_column = {columns[index]: row for index, row in group.iterrows()}
-        words = [claim]
-        for name in names:
-            row = by_column.get(name)
-            tested = row is not None and pd.notna(row["estimate"])
-            rounded = [round(row[part], 1) + 0.0 for part in ("estimate", "low", "high")] if tested else []  # no -0.0
-            numbers = " {:.1f} [{:.1f}, {:.1f}]".format(*rounded) if tested else ""
-            words.append("" if row is None else f"{row['verdict']}{numbers}")
-        rows.append([*words, str(group["claim"].iloc[0])] if "claim" in group else words)
+        words = dict.fromkeys(names, "")
+        for row in group.to_dict("records"):
+            rounded = [round(row[part], 1) + 0.0 for part in ("estimate", "low", "high")]  # no -0.0
+            numbers = " {:.1f} [{:.1f}, {:.1f}]".format(*rounded) if pd.notna(row["estimate"]) else ""
+            words[row["column"]] = f"{row['verdict']}{numbers}"
+        rows.append([claim, *words.values(), group["claim"].iloc[0]])
     return rows
 
 
