@@ -50,7 +50,8 @@ def representations(study, banks: dict[str, HeadBlinder], bits: int | None) -> l
     """List the φ(x) of Table 1; none without banks.
 
     φ_SN and φ_LNTL at the λ that was chosen in each split, in float; the same and x in `bits`; LEACE and the preset's
-    own erasers; and the heads without penalty (λ = 0). Raises InputError where two have one name.
+    own erasers; and the heads without penalty (λ = 0), in float and in `bits`. Raises InputError where two have one
+    name.
     """
     if not banks:
         return []
@@ -60,7 +61,7 @@ def representations(study, banks: dict[str, HeadBlinder], bits: int | None) -> l
         *(bank.representation(x) for bank in methods),
         *(released if bits else ()),
         *(eraser_representation(find_eraser(name), study) for name in study.preset.erasers),
-        *(bank.representation(x, 0.0) for bank in methods),
+        *(bank.representation(x, 0.0, each) for each in dict.fromkeys((None, bits)) for bank in methods),
     ]
     names = ["x", *CEILINGS, *(z.name for z in every)]
     if len(set(names)) < len(names):

@@ -25,6 +25,7 @@ REPRESENTATIONS = (
     *("x", "SN", "LNTL"),
     *(in_bits(name, bits) for bits in (8, 6, 4) for name in ("SN", "LNTL", "x")),
     *("LEACE", "SN λ=0", "LNTL λ=0"),
+    *(in_bits(f"{name} λ=0", bits) for bits in (8, 6, 4) for name in ("SN", "LNTL")),
     *(name for name in _METHODS if name not in ("x", "SN", "LNTL", "LEACE")),
     *CEILINGS,
 )
