@@ -141,8 +141,9 @@ PRESETS = {
             "compactnet",
             ceiling=None,  # appendix A5 has the upper bound
             shares=(0.25, 0.20, 0.55),  # 240 posed people for a head, as CFEE has; 528 for the attackers
-            sensitivenets=SensitiveNetsSettings(target="neutral", strengths=(0.0, 3.0), per_class=16),
-            lntl=LNTLSettings(strengths=(0.0, 0.3), per_class=16),
+            # λ, rates and bits: `make tune`, on development subjects; every setting tried is in tuned.csv
+            sensitivenets=SensitiveNetsSettings(target="neutral", strengths=(0.0, 3.0), rate=6.0, per_class=16),
+            lntl=LNTLSettings(strengths=(0.0, 0.3), rate=1.5, per_class=16),
             synth=SynthSettings(),
         ),
         Preset(

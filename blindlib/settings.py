@@ -112,13 +112,13 @@ class CentreLossSettings(HeadSettings):
 
 @dataclass(frozen=True, config=FROZEN)
 class ProbeSettings:
-    """How an attacker is trained and tuned on validation people; see `blindlib.evaluate.probes`."""
+    """Set how probes are trained; steps, decay, C and leaf by `make tune`. See `blindlib.evaluate.probes`."""
 
     nn_hidden: tuple[Width, ...] = (128, 64)  # as deep as the adversaries that heads are trained against; our choice
-    nn_steps: Annotated[int, between(4, 10**6)] = 480
+    nn_steps: Annotated[int, between(4, 10**6)] = 960
     nn_rate: Rate = 3e-3
     nn_decay: Annotated[float, between(0, 100)] = 3.0
-    svm_c: Some[Penalty] = (3.0,)
+    svm_c: Some[Penalty] = (10.0,)
     rf_trees: Annotated[int, between(1, 10**4)] = 100  # scikit-learn's default
     rf_leaf: Some[Annotated[int, between(1, 1000)]] = (10,)
     rf_features: Annotated[float, between(0.001, 1)] = 0.03  # share of the dimensions that a cut looks at

@@ -97,3 +97,16 @@ def test_what_make_runs_every_time_starts_without_the_heavy_libraries():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     heavy = {"torch", "numpy", "pandas", "scipy", "sklearn", "papermill", "pandera", "matplotlib", "dlib"}
     assert "blindlib.pipeline" in done.stdout.split() and not heavy & set(done.stdout.split())
+
+
+def test_the_demo_takes_the_settings_that_development_subjects_chose():
+    table, demo = pd.read_csv(ROOT / "blindlib" / "tuned.csv"), PRESETS["demo"]
+    chosen = table[table["chosen"]]
+    heads = chosen[chosen["stage"] == "head"].set_index("method")
+    for method, settings in (("SN", demo.sensitivenets), ("LNTL", demo.lntl)):
+        assert settings.strengths == (0.0, heads.loc[method, "strength"]) and settings.rate == heads.loc[method, "rate"]
+    bits = chosen[(chosen["stage"] == "bits") & (chosen["method"] == "SN")]["bits"].item()
+    assert int(bits) == demo.bits and len(table) > 50, "every setting tried stands in the table"
+    for setting in chosen.loc[chosen["stage"] == "probe", "setting"]:
+        for name, value in ast.literal_eval(setting).items():
+            assert getattr(demo.probes, name) == value
