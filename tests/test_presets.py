@@ -1,9 +1,11 @@
 """Presets and their settings: what is out of range is refused by its name; a changed run has a name of its own."""
 
+import ast
 import dataclasses
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from blindlib.common.errors import InputError
