@@ -59,7 +59,9 @@ def by_domain(results: pd.DataFrame) -> pd.DataFrame:
     names |= {("emotion", probe): f"Emotion ({probe})" for probe in PROBES}
     names |= {(task, "NN whitened"): task.capitalize() for task in ("gender", "ethnicity")}
     domains = [names.get(cell) for cell in zip(kept["task"], kept["probe"], strict=True)]
-    return kept.assign(domain=pd.Series(domains, kept.index, dtype=object)).dropna(subset=["domain"]).join(share, on=_KEYS)
+    return (
+        kept.assign(domain=pd.Series(domains, kept.index, dtype=object)).dropna(subset=["domain"]).join(share, on=_KEYS)
+    )
 
 
 def diff_of(rows: pd.DataFrame, domain: str, name: str) -> tuple[float, float, pd.Series]:
