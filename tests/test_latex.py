@@ -5,15 +5,14 @@ import subprocess
 
 import pandas as pd
 import pytest
-from report_rows import TASKS, result_rows, study_rows
+from report_rows import TASKS, one_face, result_rows, study_rows
 
-from blindlib.data.facetable import make_facetable
 from blindlib.report import tables
 from blindlib.report.claims import judge_claims, scorecard
 from blindlib.report.latex import NEEDS, as_latex, in_symbols
 from blindlib.report.printed import audit_table1
 
-MEANS = {"x": 75.0, "SN": 65.0, "LNTL": 60.0, "LNTL demographic": 61.0, "LEACE": 62.0, "INLP": 63.0, "SN λ=0": 70.0}
+MEANS = {"x": 75.0, "SN": 65.0, "LNTL": 60.0, "SN 6 bits": 55.0, "LEACE": 62.0, "SN λ=0": 70.0}
 
 
 def test_signs_become_commands_and_what_is_special_is_escaped():
@@ -34,13 +33,11 @@ def test_a_published_value_stands_under_ours_and_counts_in_a_note(tmp_path):
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no LaTeX here")
 def test_every_table_compiles_and_no_box_is_too_wide(tmp_path):
-    frame = pd.DataFrame({"image": ["a"], "identity": ["p"], "sha256": ["0" * 64]})
-    faces = make_facetable(frame, "nowhere", name="t", provenance="synthetic")
     rows, study = result_rows(MEANS, TASKS), study_rows({"x": (2, 17.0), "SN": (2, 3.0), "LNTL": (2, 9.0)})
-    one, two, audit = tables.table1(rows), tables.table2(study, 0.7, faces), audit_table1()
-    claims = judge_claims(rows, study, 0.7)
+    one, two, audit = tables.table1(rows), tables.table2(study, 0.7, one_face()), audit_table1()
+    claims = judge_claims(rows, study, 0.7, 6)
     parts = {"table1": tables.readable(one), "table2": tables.readable2(two), "audit": audit.round(2)}
-    for name, laid_out in (parts | {"claims": scorecard(claims)}).items():
+    for name, laid_out in (parts | {"claims": scorecard(claims, 6)}).items():
         tables.save_table(laid_out, laid_out, tmp_path, name, tables.caption("table1", "demo", "synthetic"))
     body = "\n".join(rf"\input{{{name}}}" for name in (*parts, "claims"))
     head = rf"\documentclass{{article}}{NEEDS.removeprefix('% ')}"

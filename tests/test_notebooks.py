@@ -14,7 +14,9 @@ from blindlib.pipeline import code_key
 from blindlib.presets import get_preset
 from blindlib.report import record
 
-PATHS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
+PAPER = sorted((ROOT / "notebooks").glob("0*.ipynb"))
+PATHS = [*PAPER, *sorted((ROOT / "notebooks" / "appendix").glob("A*.ipynb"))]
+SAVED = re.compile(r'save_figure\((?:(?!save_figure).)*?\b(?:figures|appendix), "(\w+)"', re.S)
 TABLE = "from blindlib.metrics import people_needed\npeople_needed"
 each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda p: p.stem)
 LARGEST = 2_000_000  # bytes: what a forge still shows
@@ -42,8 +44,7 @@ def test_a_committed_notebook_shows_the_demo_s_run_of_its_own_code(path):
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     outputs = [(cell, output) for cell in cells for output in cell.outputs]
     assert all(output.get("execution_count", cell.execution_count) == cell.execution_count for cell, output in outputs)
-    kinds = {kind for _, output in outputs for kind in output.get("data", {})}
-    assert {"image/png", "text/html"} <= kinds, "figures and tables"
+    assert "text/html" in {kind for _, output in outputs for kind in output.get("data", {})}, "tables"
     assert all(cell.outputs for cell in cells if "NBVAL_CHECK_OUTPUT" in cell.source)
 
 
@@ -57,6 +58,15 @@ def test_a_committed_notebook_is_small_and_tells_nothing_of_a_machine(path):
         for output in cell.outputs:
             assert output.output_type != "error" and output.get("name") != "stderr", cell.source
             assert "\r" not in words(output) and not MACHINE.search(words(output)), words(output)[:2000]
+
+
+def test_every_figure_that_a_notebook_saves_is_there_after_the_run_and_no_other():
+    run = ROOT / "figures" / "demo"
+    for paths, folder in ((PAPER, run), (PATHS[len(PAPER) :], run / "appendix")):
+        notebooks = [nbformat.read(path, as_version=4) for path in paths]
+        saved = {name for book in notebooks for cell in code(book) for name in SAVED.findall(cell.source)}
+        assert {path.stem for path in folder.glob("*.png")} == saved and bool(saved) == bool(paths)
+        assert not [name for name in saved if not (folder / f"{name}.csv").is_file()]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +97,7 @@ def test_the_committed_notebooks_and_the_committed_tables_are_of_one_run(name, t
     assert len(numbers) > 5 and not [cell for cell in numbers if cell not in shown], "run `make notebooks`"
 
 
-def test_a_data_set_s_place_is_told_without_the_machine(tmp_path, monkeypatch):
+def test_a_data_set_s_place_is_named_without_the_machine(tmp_path, monkeypatch):
     for variable in ("BLINDLIB_DATA", "BLINDLIB_CFEE"):
         monkeypatch.delenv(variable, raising=False)
     assert dataset_place("cfee") == "data/cfee"
@@ -213,6 +223,6 @@ def test_every_checked_cell_has_lines_to_be_compared_with():
     from expected import checked
 
     lines = json.loads((ROOT / "tests" / "expected" / "smoke.json").read_text("utf-8"))
-    cells = {path.stem: checked(nbformat.read(path, as_version=4)) for path in PATHS}
+    cells = {path.stem: checked(nbformat.read(path, as_version=4)) for path in PAPER}
     assert {name: len(texts) for name, texts in lines.items()} == {name: len(each) for name, each in cells.items()}
     assert all(cells.values()) and all(text and all(text) for texts in lines.values() for text in texts)

@@ -140,7 +140,7 @@ def test_the_framework_shows_this_run_s_faces_and_sizes():
     figure = plots_framework.framework(frames, crops, pd.DataFrame([numbers | {"head": 8, "probe": 9, "test": 10}]))
     words = "\n".join(texts(figure))
     assert all(
-        word in words for word in ("77 → 33 → 77", "5 → 6 → 7", "1,234 images", "trained on 9 people", "64 x 64")
+        word in words for word in ("77 → 33 → 77", "5 → 6 → 7", "1,234 images", "trained on 9 subjects", "64 x 64")
     )
     assert len(figure.axes[0].images) == 4
 

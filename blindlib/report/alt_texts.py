@@ -13,8 +13,8 @@ ALT_TEXTS = {
     "alignment": "Four rendered portraits in columns: above, the frame with the detected box and five points; below, "
     "the same face as each backbone sees it, aligned.",
     "framework": "Diagram from left to right: rendered faces and their grey crops, the frozen backbone, the embedding "
-    "x, the head φ with the triplet loss and the detector that train it, and behind φ(x) the tasks to be kept and the "
-    "attackers from whom emotion is to be hidden.",
+    "x, the head φ with the triplet loss and the adversary that train it, and behind φ(x) the tasks to be kept and the "
+    "probes from which emotion is to be hidden.",
     "synthetic_leaks": "A panel for each planted leak, a row for each method: the strongest attacker's accuracy in "
     "float (hollow) and in few bits (filled), beside chance; a last panel shows the lowest identity score.",
     "adversaries": "Three line plots by training epoch, one for each way to train against adversaries: the accuracy of "

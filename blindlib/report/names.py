@@ -12,14 +12,14 @@ NAMES = {
     "LNTL demographic": "φ_LNTL, demographic",
 }
 
-MEANINGS = {  # what a table's column is, for who has not read the notebooks
+MEANINGS = {  # of a table's columns, for a reader who has not read the notebooks
     "x": "the embedding as the frozen network gives it",
-    "SN": "SensitiveNets, the paper's first method: a head that keeps people apart while a detector of emotion is led "
-    "to one answer for all; λ as validation people chose it",
-    "LNTL": "Learning Not to Learn, its second: a head that keeps a task (here: which person) while it makes a "
-    "detector of emotion fail; λ as validation people chose it",
-    "LNTL demographic": "the same with another task, gender and ethnicity: it need not know who is shown",
-    "LEACE": "an eraser in closed form: no linear attacker reads emotion of the people it is fitted on",
+    "SN": "SensitiveNets, the paper's first method: a head that separates subjects and leads an adversary to one fixed "
+    "answer; in float",
+    "LNTL": "Learning Not to Learn, its second: a head that keeps a task (here: naming the subject) and makes an "
+    "adversary fail; in float",
+    "LNTL demographic": "the same with another task, gender and ethnicity: it need not know the subject",
+    "LEACE": "an eraser in closed form: no linear classifier predicts emotion on the subjects it is fitted on",
     "INLP": "an eraser that projects out one linear classifier of emotion after another",
     "NAP": "an eraser of the directions in which one person's pictures differ most",
     "Obliviator": "an eraser that takes out, round by round, what a kernel sees of emotion",
@@ -28,8 +28,8 @@ MEANINGS = {  # what a table's column is, for who has not read the notebooks
     "centre loss": "a head without an adversary: every image is drawn to the mean of its subject's images",
     "SN λ=0": "SensitiveNets' head without its penalty: what training alone does",
     "LNTL λ=0": "Learning Not to Learn's head without its penalty",
-    "labelnet": "not blinded: a network trained on the labels themselves, of other people; what there is to read",
-    "pixels": "not blinded: 32 x 32 grey pixels, what there is to read before any network",
+    "labelnet": "not blinded: a network trained on the labels themselves, on other subjects; an upper bound",
+    "pixels": "not blinded: 32 x 32 grey pixels; an upper bound before any network",
 }
 
 

@@ -29,7 +29,7 @@ class Box:
 
 
 def seen_by(backbone: Backbone, frames: np.ndarray) -> np.ndarray:
-    """What a backbone is given of rendered frames (N, S, S, 3): its window, grey (N, s, s), or the aligned faces.
+    """Give what a backbone is given of rendered frames (N, S, S, 3): its window, grey (N, s, s), or the aligned faces.
 
     Where no face is found the whole frame, brought to the network's size, stands in.
     """
@@ -42,7 +42,7 @@ def seen_by(backbone: Backbone, frames: np.ndarray) -> np.ndarray:
 
 
 def numbers_of(study) -> pd.DataFrame:
-    """The numbers of `framework` in a study: one row; people are those of its first split, attackers' of emotion."""
+    """Collect the numbers of `framework` in a study, one row: subjects of its first split, the probes' with emotion."""
     split, settings, labels = study.splits[0], study.preset.sensitivenets, study.faces.frame
     labelled = labels["identity"].where(labels["emotion"].notna()) if study.faces.has("emotion") else labels["identity"]
     row = {
@@ -60,7 +60,7 @@ def numbers_of(study) -> pd.DataFrame:
 
 
 def framework(frames: np.ndarray, crops: np.ndarray, numbers: pd.DataFrame) -> Figure:
-    """From the face to what is read of it: input, backbone, x, head φ with what trains it, attackers.
+    """Draw the way from a face to a probe: input, backbone, x, head φ with what trains it, released φ, probes.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def framework(frames: np.ndarray, crops: np.ndarray, numbers: pd.DataFrame) -> F
         What the backbone sees of them: `seen_by`.
     numbers : DataFrame
         One row, as `numbers_of` gives it: `backbone` (its name), `dim` (of x), `hidden` (of the head), `detector`
-        (widths of its hidden layers, as words), `classes` (of emotions that it tells apart), `images`, and people:
+        (widths of its hidden layers, as words), `classes` (of emotions that it predicts), `images`, and subjects:
         `head`, `probe`, `test`.
 
     Source: the paper's figure "Proposed framework": a frozen face network, a head on its embedding, face tasks behind
@@ -104,7 +104,7 @@ def framework(frames: np.ndarray, crops: np.ndarray, numbers: pd.DataFrame) -> F
     corner = boxes["x"].x, boxes["attack"].x
     axis.plot([corner[0], corner[0], corner[1]], [1.57, 0.3, 0.3], color=GREY, lw=1.2)
     _arrow(axis, (corner[1], 0.3), (corner[1], 0.62), GREY)
-    _caption(axis, 4.4, 0.38, "the same attackers read $x$: Diff compares the two")
+    _caption(axis, 4.4, 0.38, "the same probes on $x$: Diff compares the two")
     return figure
 
 
@@ -115,17 +115,17 @@ def _boxes(numbers: pd.Series) -> dict[str, Box]:
     return {
         "backbone": Box(2.05, 1.98, 0.75, 0.8, f"backbone\n{numbers['backbone']}\nfrozen"),
         "x": Box(2.78, 1.98, 0.36, 0.8, f"$x$\n{dim}", _X),
-        "head": Box(3.63, 1.98, 1.02, 0.8, f"head $\\varphi$\n{dim} → {hidden} → {dim}\n{numbers['head']} people"),
+        "head": Box(3.63, 1.98, 1.02, 0.8, f"head $\\varphi$\n{dim} → {hidden} → {dim}\n{numbers['head']} subjects"),
         "phi": Box(4.52, 1.98, 0.42, 0.8, f"{phi}\n{dim}", _KEPT),
-        "triplet": Box(3.75, 3.1, 1.45, 0.56, "triplet loss on identity:\npersons stay apart", _KEPT),
+        "triplet": Box(3.75, 3.1, 1.45, 0.56, "triplet loss on identity:\nsubjects stay apart", _KEPT),
         "detector": Box(
             5.6, 3.1, 2.05, 0.56,
-            f"+ λ · Δ: detector {numbers['detector']} → {numbers['classes']};\nits answer: one class for all", _HIDDEN,
+            f"+ λ · Δ: adversary {numbers['detector']} → {numbers['classes']};\nits answer: one class for all", _HIDDEN,
         ),
         "keep": Box(6.1, 2.25, 1.6, 0.7, "to be kept:\nverification (ID),\ngender, ethnicity", _KEPT),
         "attack": Box(
             6.1, 1.15, 1.6, 1.05,
-            f"to be hidden: emotion;\nfresh attackers\nNN, SVM, RF, stronger\ntrained on {numbers['probe']} people\n"
+            f"to be hidden: emotion;\nprobes, in float\nand in few bits,\ntrained on {numbers['probe']} subjects,\n"
             f"tested on {numbers['test']} others", _HIDDEN,
         ),
     }  # fmt: skip

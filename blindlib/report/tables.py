@@ -240,9 +240,9 @@ def caption(table: str, preset: str, provenance: str) -> str:
         "table1": f"Table 1, preset {preset}: balanced accuracy in % ± 95 % interval [published]. {faces}.",
         "table2": f"Table 2, preset {preset}: attractiveness, in % ± 95 % interval [published]. {faces}. Eq. Opp. is "
         "how far the two TPRs are apart, without sign; its ± is that of the gap with its sign.",
-        "claims": f"The paper's claims, preset {preset} ({provenance} data). Replicated: the whole 95 % interval keeps "
-        "the rule in every cell of the claim; not replicated: in some cell none of it does; else undecided. Shown is "
-        "the worst cell.",
+        "claims": f"The paper's claims, preset {preset} ({provenance} data). Replicated: the whole 95 % interval "
+        "satisfies the rule in every cell of the claim; not replicated: in some cell no part does; else undecided. "
+        "Shown is the worst cell.",
     }
     return texts[table] + (" It tests the software: its numbers mean nothing." if "smoke" in preset else "")
 
