@@ -50,6 +50,22 @@ def compare_figures(committed: Path, fresh: Path) -> tuple[list[str], bool]:
     return [*lines, summary], bool(lines)
 
 
+def compare_budget(figures: Path, other: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Compare Table 1 in `figures` with `other`, one of a larger budget of training or of subjects.
+
+    Returns a row for each cell that both have: `mean` and `half_width` by the smaller budget, the other's mean as
+    `column`, `moved`, and `stays`: whether it moved by at most half its half-width. Raises InputError if there is no
+    table in `figures`.
+    """
+    old, new = _read(figures / "table1.csv"), other.set_index([key for key in KEYS if key in other])
+    old = old.loc[old.index.intersection(new.index)]
+    table = old[["mean", "half_width"]].join(new["mean"].rename(column)).reset_index()
+    table[column] = table[column].round(2)
+    table["moved"] = (table[column] - table["mean"]).round(2)
+    table["stays"] = table["moved"].abs() <= (table["half_width"] / 2).round(2)
+    return table[["domain", "representation", "mean", "half_width", column, "moved", "stays"]]
+
+
 def _read(path: Path) -> pd.DataFrame:
     remedy = "run `make paper` with the same PRESET first"
     if not path.exists():
