@@ -5,7 +5,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from blindlib.report.plots import GREY, GUIDE, POINTS, chance_line, new_figure, none_without_data
+from blindlib.report.plots import GREY, chance_line, new_figure, none_without_data
 
 
 @none_without_data
@@ -42,25 +42,4 @@ def training_curves(history: pd.DataFrame, chance: float) -> Figure:
     star = {"ls": "", "marker": "*", "ms": 9, "color": GREY}
     handles.append(mpl.lines.Line2D([], [], **star, label="the states that are kept, mean"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), columnspacing=1.2)
-    return figure
-
-
-@none_without_data
-def selection(table: pd.DataFrame, budget: float) -> Figure:
-    """Validation people only: what each λ costs and hides, and how often it was chosen (the columns of `choose`)."""
-    figure, (left, right) = new_figure(2, height=2.6, width_ratios=(3, 2))
-    by = table.groupby("strength")
-    mean, spread, picks = by[["diff", "emotion"]].mean(), by[["diff", "emotion"]].std(), by["chosen"].sum()
-    colours = sns.color_palette("viridis", len(mean))
-    for strength, each in zip(mean.index, colours, strict=True):
-        (x, y), (xerr, yerr) = mean.loc[strength], spread.loc[strength]
-        left.errorbar(x, y, yerr, xerr, **POINTS | {"ms": 5, "lw": 0.8}, color=each, label=f"λ = {strength:g}")
-    left.axvline(budget, lw=1, **GUIDE)
-    where = {"xycoords": ("data", "axes fraction"), "ha": "right", "va": "top", "rotation": 90}
-    left.annotate("budget", (budget, 0.98), fontsize=7, **where)
-    left.set(xlabel="Diff of verification, % (±1 s.d. over splits)", ylabel="fresh emotion probe, %")
-    left.legend(fontsize=7, ncols=2)
-    right.bar([f"{s:g}" for s in picks.index], picks, color=colours)
-    right.set(xlabel="λ", ylabel=f"chosen, of {int(picks.sum())} splits")
-    right.grid(axis="x", visible=False)
     return figure
