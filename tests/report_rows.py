@@ -59,7 +59,8 @@ def one_face():
 def write_run(folder):
     """Write Table 1, Table 2 and the claims of known rows, as notebooks 05 and 06 do."""
     means = {"x": 75.0, "SN": 65.0, "LNTL": 60.0, "SN 6 bits": 55.0, "LNTL 6 bits": 56.0, "x 6 bits": 74.0}
-    results = result_rows({**means, "SN λ=0": 70.0, "LNTL λ=0": 71.0}, TASKS)
+    controls = {"SN λ=0": 70.0, "LNTL λ=0": 71.0, "SN λ=0 6 bits": 58.0, "LNTL λ=0 6 bits": 66.0}
+    results = result_rows(means | controls, TASKS)
     study = study_rows({name: (2.0, 17.0 if name == "x" else 3.0) for name in means})
     one, two = tables.table1(results), tables.table2(study, 0.7, one_face())
     verdicts = judge_claims(results, study, 0.7, 6)

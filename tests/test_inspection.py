@@ -6,6 +6,7 @@ import stat
 import sys
 import tracemalloc
 from dataclasses import replace
+from inspect import unwrap
 from types import SimpleNamespace
 
 import numpy as np
@@ -552,6 +553,7 @@ def test_files_that_are_not_what_they_should_be_are_refused(tmp_path):
 def test_the_command_writes_the_report_and_says_one_line_of_what_is_wrong(tmp_path, monkeypatch, capsys):
     np.savez(tmp_path / "e.npz", x=X, identity=WHO, **{"../mood": MOOD})
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(unwrap(run.audit).__kwdefaults__, "heads", HEADS)  # small ones
     command = ["blindlib", "audit", "e.npz", "--attacker", "linear"]
     for more, code in (([], 0), (["--hide", "age"], 1), (["--hide", "../mood"], 0)):
         monkeypatch.setattr(sys, "argv", [*command, *more])

@@ -76,12 +76,11 @@ def printed(folder: Path, name: str) -> str:
 def test_with_all_of_it_every_cell_of_both_tables_has_a_number(runs):
     figures, folder = finished(*runs["all"]), runs["all"][1]
     one, two = pd.read_csv(figures / "table1.csv"), pd.read_csv(figures / "table2.csv")
-    assert one["mean"].notna().all() and set(one["domain"]) == {*published().index, "Emotion (strongest)"}
+    assert one["mean"].notna().all() and set(one["domain"]) == {*published().index, "Emotion (whitened)"}
     assert two["acc"].notna().all() and (two["n_test"] > 0).all()
     assert set(one["data"]) == {"synthetic"}, "miniatures are never taken for the paper's data"
     claims = pd.read_csv(figures / "claims.csv")
     assert set(claims["verdict"]) <= {"replicated", "not replicated", "undecided"}
-    assert (figures / "alignment.png").stat().st_size > 10_000
     missed = pd.read_csv(folder / "build" / "paper-smoke" / "missed.csv")
     assert list(missed.columns) == ["image"] and missed.empty, "CompactNet takes the whole frame: nothing to miss"
 
@@ -97,8 +96,8 @@ def test_without_cfee_nothing_is_blinded_x_is_measured_and_the_rest_says_what_is
     claims = pd.read_csv(figures / "claims.csv").set_index("id")["verdict"]
     tested = claims[["C5", "C5b"]]
     assert (claims.drop(tested.index) == "not testable").all() and (tested != "not testable").all()
-    assert (figures / "table1.md").read_text().count("no data") > 18
-    empty = ("table1_figure", "attack_curves", "frontier", "training_lntl")
+    assert (figures / "table1.md").read_text().count("no data") > 10
+    empty = ("tradeoff",)
     assert not [path for name in empty for path in figures.glob(f"{name}.*")], "no blank figure is saved"
     told = printed(folder, "05_probes")
     assert all(f"{name}: no data: " in told for name in empty) and (figures / "roc.png").exists()
@@ -114,6 +113,7 @@ def test_open_runs_on_lfw_alone_in_all_its_roles(runs):
     emotion = one[one["domain"].str.startswith("Emotion")]
     assert (emotion["chance"] == 50).all(), "LFW's two frequent expressions"
     assert "no data" in (figures / "table2.md").read_text(), "too few people of each kind"
-    assert not (figures / "bias_sweep.png").exists() and "bias_sweep: no data" in printed(folder, "06_celeba_fairness")
+    assert not (figures / "penalty_sweep.png").exists()
+    assert "penalty_sweep: no data" in printed(folder, "06_celeba_fairness")
     told = printed(folder, "01_data_prep")
     assert all(f"{role}: lfw" in told for role in ("verification", "demographics", "emotion", "attractive"))

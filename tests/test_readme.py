@@ -32,7 +32,7 @@ def figures(tmp_path_factory):
 
 
 def test_readme_and_results_are_short():
-    for name, most in (("README.md", 800), ("docs/results.md", 900)):
+    for name, most in (("README.md", 800), ("docs/results.md", 950)):
         text = (ROOT / name).read_text(encoding="utf-8")
         seen = re.sub(r"<!-- (scorecard|table\d): .*?<!-- /\1 -->|<!--.*?-->", "", text, flags=re.S)
         assert len(seen.replace("|", " ").split()) <= most, name
