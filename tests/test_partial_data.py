@@ -80,7 +80,8 @@ def test_with_all_of_it_every_cell_of_both_tables_has_a_number(runs):
     assert two["acc"].notna().all() and (two["n_test"] > 0).all()
     assert set(one["data"]) == {"synthetic"}, "miniatures are never taken for the paper's data"
     claims = pd.read_csv(figures / "claims.csv")
-    assert set(claims["verdict"]) <= {"replicated", "not replicated", "undecided"}
+    testable = claims[claims["verdict"] != "not testable"]  # in so small a world a probe of x may be at chance
+    assert len(claims) == 16 and len(testable) > 10 and testable["estimate"].notna().all()
     missed = pd.read_csv(folder / "build" / "paper-smoke" / "missed.csv")
     assert list(missed.columns) == ["image"] and missed.empty, "CompactNet takes the whole frame: nothing to miss"
 
