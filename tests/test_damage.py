@@ -106,7 +106,7 @@ def test_what_a_stage_left_is_refused_in_one_line_when_it_does_not_read(kept, na
         path.write_bytes(old)
 
 
-GARBAGE = (b"\xff\xfe", b"", b"{", b"[1]", b'{"a": 1}\n')
+GARBAGE = (b"\xff\xfe", b"", b"{", b"[1]")
 
 
 @pytest.mark.parametrize("content", GARBAGE)
@@ -127,7 +127,7 @@ def test_damaged_checksums_of_downloads_are_named_and_the_remedy_works(tmp_path,
     assert "recorded" in download.unpack_into("fairface", archive, folder)
 
 
-@pytest.mark.parametrize("content", GARBAGE[:-1])
+@pytest.mark.parametrize("content", GARBAGE)
 def test_checksums_of_an_earlier_version_are_read_and_their_garbage_is_named(tmp_path, content):
     (tmp_path / download.SEEN).write_text('{"a.zip": "00"}')
     assert download._seen(tmp_path) == {"a.zip": "00"}

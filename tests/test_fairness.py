@@ -179,7 +179,7 @@ def test_a_row_is_what_scikit_learn_and_fairlearn_make_of_its_draw(dealt):
         got = row[["acc", "tpr_smiling", "tpr_not_smiling"]].to_numpy(float)
         assert got == pytest.approx(100 * np.array(expected), abs=1e-9)
         assert row["gap"] == pytest.approx(row["tpr_smiling"] - row["tpr_not_smiling"])
-    assert len(rows) == 3 + 3 + 2
+    assert len(rows) == 3 + 3
 
 
 def test_the_classifiers_are_scikit_learn_s_also_where_a_feature_is_constant_or_all_are():

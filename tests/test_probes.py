@@ -75,7 +75,7 @@ def test_rows_carry_chance_and_counts_of_labelled_subjects():
 @pytest.mark.parametrize(
     ("kind", "model"),
     [
-        ("SVM", SVC(C=3.0, class_weight="balanced")),
+        ("SVM", SVC(C=10.0, class_weight="balanced")),
         ("linear", LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")),
     ],
 )
