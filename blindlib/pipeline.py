@@ -206,7 +206,7 @@ def _run(stages: list[Stage], todo: list[Stage], preset: Preset, known: dict[str
         finally:
             begun[stage.name].set()
 
-    pool = ThreadPoolExecutor(len(todo))  # no `with`: Ctrl-C waits for nobody
+    pool = ThreadPoolExecutor(len(todo))  # no `with`: Ctrl-C does not wait for its threads
     for stage in todo:
         ends[stage.name] = pool.submit(work, stage)
     import papermill  # noqa: F401  while the first kernel starts

@@ -32,7 +32,7 @@ _WHOLE = dict.fromkeys(("n_train_subjects", "n_test_subjects", "n_test", "n_trai
 
 
 def filled(text: str, figures: Path = FIGURES) -> str:
-    """Make everything between the marks of a text anew from the runs in `figures`.
+    """Fill everything between the marks of a text from the runs in `figures`.
 
     Raises KeyError where a mark names none of `MADE`, or a number that is not in one row.
     """

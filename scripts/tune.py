@@ -1,6 +1,6 @@
 """`make tune`: select the settings of preset demo on development subjects, and keep every setting tried.
 
-Development subjects are a rendered world of another seed: nobody of `demo` is among them. The table goes to
+Development subjects are a rendered world of another seed: no subject of `demo` is among them. The table goes to
 `blindlib/tuned.csv`; the chosen settings stand in `blindlib/presets.py` and `settings.py`, where a test compares them.
 """
 
