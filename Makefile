@@ -65,7 +65,7 @@ check: setup  ### run the preset afresh in build/check and say where it differs 
 	"$$PY" -m blindlib paper $(P) && name=$$("$$PY" -m blindlib name $(P)) && \
 	"$$PY" -m blindlib compare "figures/$$name" "build/check/figures/$$name"
 tune: setup  ### choose λ, rate and probe settings on development subjects, and write the table
-	@exec "$$PY" -m blindlib tune $(P)
+	@exec "$$PY" scripts/tune.py
 backbone: setup  ### train the default backbone again; rewrites blindlib/backbones/weights/
 	@"$$PY" scripts/train_compactnet.py
 bench: setup  ### how much faster banks of heads train than heads one by one: ratios, no verdict

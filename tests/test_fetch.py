@@ -290,5 +290,5 @@ def test_a_part_that_fits_no_file_is_thrown_away(server, tmp_path, monkeypatch, 
 
 def test_every_file_that_is_fetched_has_a_size():
     sizes = {remote.name: remote.mb for remotes in module.COLLECTIONS.values() for remote in remotes}
-    assert len(sizes) == 7 and all(1 < mb <= 400 for mb in sizes.values())
+    assert len(sizes) == 6 and all(1 < mb <= 400 for mb in sizes.values())
     assert all(entry.mb >= 400 for entry in CATALOGUE.values())

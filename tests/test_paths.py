@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from blindlib.backbones.registry import BACKBONES
-from blindlib.blinders.erasers import LEACE
+from blindlib.blinders.affine import LEACE
 from blindlib.cli import app
 from blindlib.common import files
 from blindlib.common.errors import InputError
