@@ -112,12 +112,12 @@ class CentreLossSettings(HeadSettings):
 
 @dataclass(frozen=True, config=FROZEN)
 class ProbeSettings:
-    """Set how probes are trained; steps, decay, C and leaf by `make tune`. See `blindlib.evaluate.probes`."""
+    """Set how probes are trained; steps, rate, decay, C and leaf by `make tune`. See `blindlib.evaluate.probes`."""
 
     nn_hidden: tuple[Width, ...] = (128, 64)  # as deep as the adversaries that heads are trained against; our choice
-    nn_steps: Annotated[int, between(4, 10**6)] = 960
-    nn_rate: Rate = 3e-3
-    nn_decay: Annotated[float, between(0, 100)] = 3.0
+    nn_steps: Annotated[int, between(4, 10**6)] = 480
+    nn_rate: Rate = 1e-2
+    nn_decay: Annotated[float, between(0, 100)] = 1.0
     svm_c: Some[Penalty] = (10.0,)
     rf_trees: Annotated[int, between(1, 10**4)] = 100  # scikit-learn's default
     rf_leaf: Some[Annotated[int, between(1, 1000)]] = (10,)
@@ -136,7 +136,7 @@ class SynthSettings:
     fold_people: Annotated[int, between(4, 10**5)] = 80  # our choice: 4 images of each make 480 pairs of one person
     verification_images: Annotated[int, between(2, 1000)] = 4  # of each; LFW: 2.3
     fold_pairs: Annotated[int, between(2, 10**5)] = 480  # of each kind in each fold; LFW: 300
-    attractive: Annotated[int, between(20, 10**6)] = 1600  # people; CelebA: 10,177
+    attractive: Annotated[int, between(20, 10**6)] = 3000  # people, so that C7 is decided; CelebA: 10,177
     attractive_images: Annotated[int, between(1, 1000)] = 3  # of each; CelebA: 20
     inspected: Annotated[int, between(1, 10**6)] = 300  # faces shown to dlib's detector; our choice
     recognised: Annotated[int, between(2, 10**6)] = 30  # posed people shown to dlib's recogniser, seven pictures each

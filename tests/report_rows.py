@@ -9,7 +9,7 @@ from blindlib.evaluate.results import COLUMNS
 from blindlib.report import tables
 from blindlib.report.claims import judge_claims, scorecard
 
-TASKS = {"ID": ("ID", "verification"), "Gender": ("gender", "NN whitened"), "Ethnicity": ("ethnicity", "NN whitened")}
+TASKS = {"ID": ("ID", "verification"), "Gender": ("gender", "selected"), "Ethnicity": ("ethnicity", "selected")}
 TASKS |= {f"Emotion ({probe})": ("emotion", probe) for probe in ("NN", "SVM", "RF")}
 TASKS |= {"Emotion (whitened)": ("emotion", "selected")}
 

@@ -43,11 +43,11 @@ def test_every_method_strength_and_number_of_bits_is_a_point():
 
 def test_the_advice_names_what_hides_best_within_the_tolerance_and_what_does_not_differ_from_it():
     text = advice(frontier_points(rows_of(FRONTIER)), 3.0)
-    assert text.startswith("Among methods that lose at most 3 % of identity, SN, λ = 1, in 6 bits hides emotion best")
+    assert text.startswith("Among methods that lose at most 3 % of identity, SN λ=1, in 6 bits hides emotion best")
     assert "with 50.0 ± 2.0 % (x 80.0, chance 20.0), for 0.0 % of identity." in text and "distinguishable" not in text
     close = frontier_points(rows_of(FRONTIER | {("LEACE", 0.0, "6"): (89, 51)}))
     assert advice(close, 3.0).endswith("Not distinguishable from it: LEACE.")
-    assert "SN, λ = 9, in 6 bits" in advice(close, 60.0)
+    assert "SN λ=9, in 6 bits" in advice(close, 60.0)
     assert advice(close[close["method"] == "x"], 3.0) == "No method loses at most 3 % of identity."
 
 

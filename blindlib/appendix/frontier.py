@@ -80,8 +80,9 @@ def advice(points: pd.DataFrame, tolerance: float) -> str:
     if within.empty:
         return f"No method loses at most {tolerance:g} % of identity."
     best = within.iloc[0]
+    name = f"{names_of(points)[best.name]}, in {best['bits']}{'' if best['bits'] == 'float' else ' bits'}"
     text = (
-        f"Among methods that lose at most {tolerance:g} % of identity, {_named(best)} hides emotion best: the selected "
+        f"Among methods that lose at most {tolerance:g} % of identity, {name} hides emotion best: the selected "
         f"probe predicts it with {best['emotion']:.1f} ± {best['emotion_hw']:.1f} % (x {x['emotion']:.1f}, chance "
         f"{x['chance']:.1f}), for {max(best['cost'], 0.0):.1f} % of identity."
     )
@@ -90,6 +91,7 @@ def advice(points: pd.DataFrame, tolerance: float) -> str:
     return text + (f" Not distinguishable from it: {', '.join(close.index)}." if len(close) else "")
 
 
-def _named(point: pd.Series) -> str:
-    strength = f", λ = {point['strength']:g}" if point["strength"] else ""
-    return f"{point['method']}{strength}, in {point['bits']}{'' if point['bits'] == 'float' else ' bits'}"
+def names_of(points: pd.DataFrame) -> pd.Series:
+    """Name every point: its method, with λ where the method is a trained head."""
+    heads = points.groupby("method")["strength"].transform("max") > 0
+    return points["method"].where(~heads, points["method"] + points["strength"].map(" λ={:g}".format))

@@ -10,6 +10,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from blindlib.appendix.inversion import invert
+from blindlib.appendix.probe_suite import run_suite, suite_cells
 from blindlib.backbones.registry import get_backbone
 from blindlib.backbones.store import EmbeddingSet, embed
 from blindlib.blinders.representation import Representation
@@ -53,6 +55,17 @@ def probe_emotion(representations: list[Representation], study) -> pd.DataFrame:
     for z in track(representations, "probes", unit="representation"):
         rows = run_probes(z.kept(len(study.faces)), task, study.splits, study.preset.probes, **options)
         tables.append(tidy(rows, PROBE_METRICS, **of_run(z, study, "emotion")))
+    return pd.concat(tables, ignore_index=True)
+
+
+def attack_all(representations: list[Representation], study) -> pd.DataFrame:
+    """Attack emotion by every kind of probe on both views, and by inversion: rows of `probe_suite.suite_cells`."""
+    task = next(task for task in make_tasks(study.faces, study.preset) if task.name == "emotion")
+    identity, x, tables = pd.factorize(study.faces.frame["identity"])[0], study.embedded[0].x, []
+    for z in track(representations, "every attacker", unit="representation"):
+        z = z.kept(len(study.faces))
+        rows = run_suite(z, task, study.splits, identity) + invert(z, x, task, study.splits, identity)
+        tables.append(suite_cells(rows, z))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import torch
-from scipy.optimize import minimize
-from torch.nn.functional import softplus
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from blindlib.blinders.representation import Representation
 from blindlib.common import door
-from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed, spread
 from blindlib.data.facetable import FaceTable
 from blindlib.data.splits import Split
@@ -141,10 +140,12 @@ def sweep_penalties(
     over rotations), `acc` (percent).
     """
     tables = []
+    biased = [
+        None if drawn is None else replace(drawn, train={settings.bias: drawn.train[settings.bias]})
+        for drawn in samples
+    ]
     for c in settings.swept_penalties:
-        alone = replace(settings, inverse_penalties=(c,))
-        rows = measure_fairness(representations, study, samples, alone)
-        tables.append(rows[np.isclose(rows["bias"], settings.bias)] if len(rows) else rows)
+        tables.append(measure_fairness(representations, study, biased, replace(settings, inverse_penalties=(c,))))
     rows = pd.concat(tables)
     points = []
     for (name, c), own in rows.groupby(["representation", "penalty"], sort=False) if len(rows) else ():
@@ -158,112 +159,38 @@ def sweep_penalties(
 def _train_and_test(z: Representation, number: int, split: Split, samples: Samples, faces, settings) -> list[dict]:
     """The rows of one representation and split."""
     (attractive, smiling), identity = _labels(faces), faces.frame["identity"].to_numpy()
-    draws = [(bias, draw) for bias, rows in samples.train.items() for draw in range(len(rows))]
-    trained, validated = ([part[bias][draw] for bias, draw in draws] for part in (samples.train, samples.validation))
-    rows, share = _pooled(trained)
-    weight, intercept = fit_classifiers(z.rows(number, rows), attractive[rows], share, settings.inverse_penalties)
+    test, rows = samples.test, []
+    tested = z.rows(number, test).astype(float)
+    of_both = attractive[test] & smiling[test], attractive[test] & ~smiling[test]
+    for bias, draws in samples.train.items():
+        for draw, train in enumerate(draws):
+            chosen = _select(z, number, train, samples.validation[bias][draw], attractive, settings.inverse_penalties)
+            hits = 100.0 * (chosen.predict(tested) == attractive[test])
+            smiles, others = (hits[kind].mean() for kind in of_both)
+            rates = {"acc": hits.mean(), "tpr_smiling": smiles, "tpr_not_smiling": others, "gap": smiles - others}
+            rows.append(
+                {
+                    "representation": z.name,
+                    "bias": bias,
+                    "draw": draw,
+                    "rotation": split.rotation,
+                    "seed": split.seed,
+                    **rates,
+                    "penalty": chosen[-1].C,
+                    "n_train": len(train),
+                    "n_train_subjects": len(np.unique(identity[train])),
+                    "n_test": len(test),
+                    "n_test_subjects": len(np.unique(identity[test])),
+                }
+            )
+    return rows
 
-    def right(rows: np.ndarray) -> np.ndarray:  # (M, B, C)
-        scores = np.tensordot(z.rows(number, rows).astype(float), weight, 1) + intercept
-        return (scores > 0) == attractive[rows, None, None]
 
-    rows, share = _pooled(validated)
-    best = ((share > 0)[..., None] & right(rows)).sum(0).argmax(1)  # by accuracy: half of a draw is attractive
-    test = samples.test
-    hits = 100.0 * np.take_along_axis(right(test), best[None, :, None], 2)[..., 0]  # (T, B)
-    rates = {
-        "acc": hits.mean(0),
-        "tpr_smiling": hits[attractive[test] & smiling[test]].mean(0),
-        "tpr_not_smiling": hits[attractive[test] & ~smiling[test]].mean(0),
-    }
-    rates["gap"] = rates["tpr_smiling"] - rates["tpr_not_smiling"]
-    return [
-        {
-            "representation": z.name,
-            "bias": bias,
-            "draw": draw,
-            "rotation": split.rotation,
-            "seed": split.seed,
-            **{name: values[b] for name, values in rates.items()},
-            "penalty": settings.inverse_penalties[best[b]],
-            "n_train": len(trained[b]),
-            "n_train_subjects": len(np.unique(identity[trained[b]])),
-            "n_test": len(test),
-            "n_test_subjects": len(np.unique(identity[test])),
-        }
-        for b, (bias, draw) in enumerate(draws)
+def _select(z: Representation, number: int, train: np.ndarray, validation: np.ndarray, attractive, inverse_penalties):
+    """Fit the classifier at every C; the one that is right most often on validation images."""
+    pairs = [(z.rows(number, rows).astype(float), attractive[rows]) for rows in (train, validation)]
+    models = [
+        make_pipeline(StandardScaler(), LogisticRegression(C=c, solver="newton-cholesky")).fit(*pairs[0])
+        for c in inverse_penalties
     ]
-
-
-def _pooled(draws: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The rows that stand in any of B draws (M,), and the share that each has of each draw: float (M, B)."""
-    rows = np.unique(np.concatenate(draws))
-    return rows, np.stack([np.isin(rows, draw) / len(draw) for draw in draws], 1)
-
-
-@door.takes(
-    *("x", "truth", "share"),
-    **{"x": door.some(door.matrix, 2), "truth": door.flags, "share": door.matrix},
-    inverse_penalties=door.each(door.number(1e-9, 1e9)),
-)
-def fit_classifiers(
-    x: np.ndarray, truth: np.ndarray, share: np.ndarray, inverse_penalties: tuple[float, ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fit logistic regressions on standardised features, for B training sets of the same pool and every C at once.
-
-    They are scikit-learn's `StandardScaler` and `LogisticRegression(C=...)`; one product with the pool serves all.
-
-    Parameters
-    ----------
-    x : float array (M, D), truth : bool array (M,)
-        Of the pool.
-    share : float array (M, B)
-        1 / n for the n images of a training set, 0 for the others.
-    inverse_penalties : tuple of float
-        The values of C.
-
-    Returns
-    -------
-    weight : float64 array (D, B, C), intercept : float64 array (B, C)
-        For features as they come.
-
-    Raises
-    ------
-    InputError
-        If a share is below 0, or a training set has no image.
-    """
-    if (share < 0).any() or not (share > 0).any(0).all():
-        raise InputError("share", "is below 0, or 0 of all images", "give 1 / n for the n images of each training set")
-    x, truth, share = (torch.as_tensor(value, dtype=torch.float64) for value in (x, truth, share))
-    sets, grid = share.shape[1], len(inverse_penalties)
-    origin, size = x.mean(0), x.abs().max()
-    x = x - origin
-    centre = x.T @ share  # (D, B)
-    scale = (x.square().T @ share - centre.square()).clamp_min(0).sqrt()
-    scale = torch.where(scale > 1e-7 * size, scale, 1)  # what does not vary stays as it is, as in scikit-learn
-    penalty = share.amax(0)[:, None] / torch.tensor(inverse_penalties)  # (B, C): 1 / (n C)
-    # in these coordinates the loss bends alike in all directions, so that few steps suffice
-    spread, axes = torch.linalg.eigh(torch.cov((x / scale.mean(1)).T))
-    stretch = (spread.clamp_min(0)[:, None, None] / 4 + penalty).rsqrt()  # (D, B, C)
-
-    def terms(point: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        inner, intercept = torch.from_numpy(point).split([stretch.numel(), sets * grid])
-        weight = stretch * inner.view_as(stretch)  # for standardised features, along the axes
-        slope = (axes @ weight.flatten(1)).view_as(weight) / scale[..., None]
-        return weight, slope, intercept.view(sets, grid) - (slope * centre[..., None]).sum(0)
-
-    def loss(point: np.ndarray) -> tuple[float, np.ndarray]:
-        weight, slope, offset = terms(point)
-        score = (x @ slope.flatten(1)).view(-1, sets, grid) + offset  # (M, B, C)
-        missed = (share[..., None] * (softplus(score) - truth[:, None, None] * score)).sum()
-        residual = share[..., None] * (score.sigmoid() - truth[:, None, None])
-        total = residual.sum(0)
-        back = (x.T @ residual.flatten(1)).view_as(weight) - centre[..., None] * total
-        back = (axes.T @ (back / scale[..., None]).flatten(1)).view_as(weight) + penalty * weight
-        gradient = torch.cat([(stretch * back).flatten(), total.flatten()])
-        return float(missed + (penalty * weight.square()).sum() / 2), gradient.numpy()
-
-    options = {"gtol": 1e-6, "ftol": 0, "maxcor": 20, "maxiter": 500}
-    found = minimize(loss, np.zeros(stretch.numel() + sets * grid), jac=True, method="L-BFGS-B", options=options)
-    _, slope, offset = terms(found.x)
-    return slope.numpy(), (offset - (slope * origin[:, None, None]).sum(0)).numpy()
+    return models[0] if len(models) == 1 else max(models, key=lambda model: model.score(*pairs[1]))

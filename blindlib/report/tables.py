@@ -58,7 +58,7 @@ def by_domain(results: pd.DataFrame) -> pd.DataFrame:
     kept = results[(results["metric"] == "balanced_accuracy") & (results["protocol"] == "B")]
     names = {("ID", "verification"): "ID", ("emotion", SELECTED): "Emotion (whitened)"}
     names |= {("emotion", probe): f"Emotion ({probe})" for probe in PROBES}
-    names |= {(task, "NN whitened"): task.capitalize() for task in ("gender", "ethnicity")}
+    names |= {(task, SELECTED): task.capitalize() for task in ("gender", "ethnicity")}
     domains = [names.get(cell) for cell in zip(kept["task"], kept["probe"], strict=True)]
     kept = kept.assign(domain=pd.Series(domains, kept.index, dtype=object))
     return kept.dropna(subset=["domain"]).join(share, on=_KEYS)
