@@ -31,13 +31,3 @@ def test_so_many_people_give_the_interval_that_was_asked_for():
         assert abs(np.sqrt(np.mean(np.square(widths))) - 3.0) < 0.25, alike
 
 
-def test_diff_is_the_same_of_numbers_of_every_type():
-    x, phi = [90, 91, 92], [95, 80, 96]
-    expected = paired_diff(np.array(x, float), np.array(phi, float), 50.0)
-    for kind in ("u1", "i1", "u8", "f2", object):
-        lost, half, by = paired_diff(np.array(x, kind), np.array(phi, kind), 50)
-        np.testing.assert_allclose([lost, half, *by], [*expected[:2], *expected[2]])
-        one = (np.array(value, kind)[()] for value in (90, 95, 50))
-        assert diff(*one) == -12.5, kind
-    right, wrong = np.array([True, True]), np.array([False, True])
-    np.testing.assert_allclose(paired_diff(right, wrong, 0)[2], [100, 0])

@@ -3,17 +3,12 @@
 Every one fits P in φ(x) = x − (x − bias) Pᵀ; see `blinders.affine.AffineEraser`.
 """
 
-from typing import ClassVar
-
 import numpy as np
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from blindlib.blinders.affine import AffineEraser
-from blindlib.common.door import number
 from blindlib.metrics import balanced_accuracy
-
-_SHARE = number(1e-6, 1)
 
 
 class INLP(AffineEraser):
@@ -31,7 +26,6 @@ class INLP(AffineEraser):
     """
 
     name = "INLP"
-    _limits: ClassVar = {"rounds": number(1, 10**6, whole=True), "slack": number(0, 100)}
 
     def __init__(self, rounds=30, slack=3.0, *, bits=None):
         self.rounds, self.slack, self.bits = rounds, slack, bits
@@ -66,7 +60,6 @@ class NAP(AffineEraser):
     """
 
     name = "NAP"
-    _limits: ClassVar = {"share": _SHARE}
 
     def __init__(self, share=0.25, *, bits=None):
         self.share, self.bits = share, bits
@@ -92,7 +85,6 @@ class PCAControl(AffineEraser):
     """
 
     name = "PCA"
-    _limits: ClassVar = {"share": _SHARE}
 
     def __init__(self, share=0.25, *, bits=None):
         self.share, self.bits = share, bits
@@ -115,7 +107,6 @@ class RandomControl(AffineEraser):
     """
 
     name = "random"
-    _limits: ClassVar = {"share": _SHARE, "random_state": number(0, 2**63, whole=True)}
 
     def __init__(self, share=0.25, random_state=0, *, bits=None):
         self.share, self.random_state, self.bits = share, random_state, bits

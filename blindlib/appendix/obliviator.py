@@ -1,14 +1,12 @@
 """Obliviator: an eraser that looks through kernels, round by round."""
 
 from math import pi, sqrt
-from typing import ClassVar
 
 import numpy as np
 import torch
 from torch.nn.functional import normalize, one_hot, silu
 
 from blindlib.blinders.blinder import Blinder
-from blindlib.common.door import number
 from blindlib.common.work import derive_seed
 from blindlib.metrics import effective_rank
 
@@ -50,12 +48,6 @@ class Obliviator(Blinder):
     """
 
     name = "Obliviator"
-    _limits: ClassVar = {
-        "rounds": number(1, 10**4, whole=True),
-        "epochs": number(0, 10**6, whole=True),
-        "keep": number(0, 1e3),
-        "random_state": number(0, 2**63, whole=True),
-    }
 
     def __init__(self, rounds=5, epochs=15, keep=0.01, random_state=0, *, bits=None):
         self.rounds, self.epochs, self.keep, self.random_state, self.bits = rounds, epochs, keep, random_state, bits

@@ -1,18 +1,17 @@
 """What all methods share: scikit-learn's interface, release in few bits, and files without pickle."""
 
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import torch
 from pydantic_core import to_jsonable_python
 from safetensors.torch import save
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
 from blindlib.blinders.rounding import BITS, from_integers, to_integers
 from blindlib.blinders.training import encode
-from blindlib.common import door
 from blindlib.common.errors import InputError, reason
 from blindlib.common.files import check, sha256, write_bytes, write_json
 from blindlib.common.reading import read_json
@@ -40,7 +39,6 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     name = ""  # as it stands in tables
     _described = ("people", "images", "classes")  # what `save` keeps beside the weights: attributes without their "_"
-    _limits: ClassVar[dict[str, door.Check]] = {}  # of its parameters
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -54,16 +52,13 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if y is None:
             validate_data(self, X, y)  # says that y is needed
         X = self._take(X, ensure_min_samples=2)
-        codes, classes = encode(_one_a_row("y", y, len(X)))
-        for name, values in labels.items():
-            if values is not None:
-                _one_a_row(name, values, len(X))
+        check_consistent_length(X, y, *labels.values())
+        codes, classes = encode(column_or_1d(y, warn=True))
         if len(classes) < 2:
             raise ValueError(f"y holds {len(classes)} class: two classes or more are needed, got {classes}")
         identity = labels.get("identity")
-        if identity is not None:
-            door.labels("identity", identity)
-        door.varied("X", X[codes >= 0])
+        if identity is not None and pd.isna(np.asarray(identity)).any():
+            raise InputError("identity", "is not known of some rows", "leave these rows out")
         self._count([np.flatnonzero(codes >= 0)], None if identity is None else encode(identity)[0], classes)
         return X, codes, classes
 
@@ -78,37 +73,17 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _check_parameters(self) -> None:
         if self.bits not in BITS:
             raise InputError("bits", f"is {self.bits!r:.20}", "use None, 4, 6 or 8")
-        for name, limit in self._limits.items():
-            limit(name, getattr(self, name))
 
     def _take(self, X, **options) -> np.ndarray:
-        """X as float32 (N, D), contiguous, finite, within the range of float32's squares; else InputError names it."""
-        X = door.dense("X", X, 2)
-        try:
-            kinds = X.dtypes if hasattr(X, "dtypes") else [np.asarray(X).dtype]
-            if any(getattr(kind, "kind", "O") in "mM" for kind in kinds):
-                raise ValueError("holds dates or durations")
-            door.no_text("X", X)
-            with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused below
-                X = validate_data(self, X, dtype=np.float32, order="C", ensure_all_finite=False, **options)
-        except InputError:
-            raise
-        except (TypeError, ValueError) as error:
-            if isinstance(error, TypeError) and not hasattr(X, "columns"):
-                raise  # scikit-learn asks for it where an object is no number
-            remedy = "give an array of numbers (N, D)"
-            if "is expecting" in str(error) or "feature names should match" in str(error):
-                remedy = "give embeddings of the network that it was fitted on"
-            raise InputError("X", " ".join(str(error).split())[:160], remedy) from None
-        return door.matrix("X", X)
+        """X as float32 (N, D), contiguous and finite, or ValueError."""
+        return validate_data(self, X, dtype=np.float32, order="C", **options)
 
     def transform(self, X, *, integers: bool = False) -> np.ndarray:
         """φ(x) of embeddings X (N, D), float32, same shape, in `bits`; of a bank by its first split's chosen head.
 
         With `integers` the grid's integers instead, int8: φ(x) is `integers * peak / (2 ** (bits - 1) - 1)`.
 
-        Raises ValueError if X is not finite, too large for float32's squares, or of another width; or if integers are
-        asked of a method without `bits`.
+        Raises ValueError if X is not finite or of another width, or if integers are asked of a method without `bits`.
         """
         check_is_fitted(self)
         return self._release(self._take(X, reset=False), self.bits, integers=integers)
@@ -184,20 +159,10 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             parameters["settings"] = cls._settings(**parameters["settings"])
         blinder = cls(**parameters)
         blinder.n_features_in_ = meta["features"]
-        door.number(1, 10**6, whole=True)("features", blinder.n_features_in_)
         blinder._check_parameters()
         for name in cls._described:
             setattr(blinder, f"{name}_", meta.get(name) if name in Blinder._described else meta[name])
         return blinder
-
-
-def _one_a_row(name: str, values: object, rows: int) -> np.ndarray:
-    """Labels of one type (N,); a column (N, 1) is taken for them."""
-    array = door.names(name, values)
-    array = array.ravel() if array.shape == (rows, 1) else array
-    if array.shape != (rows,):
-        raise InputError(name, f"has shape {array.shape} for {rows} rows of X", "give one value a row")
-    return array
 
 
 def _weights_file(path: Path | str) -> Path:

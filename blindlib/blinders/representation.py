@@ -5,9 +5,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
-
-from blindlib.common import door
-from blindlib.common.errors import InputError
+from sklearn.utils.validation import check_array, check_consistent_length
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Representation:
     @classmethod
     def of(cls, name: str, array: np.ndarray, strength: float | None = None) -> "Representation":
         """What all splits share: an array (N, D)."""
-        array = np.asarray(door.dense(name, array))
+        array = np.asarray(array)
         return cls(name, lambda _, rows: array[rows], name, strength)
 
     def kept(self, images: int) -> "Representation":
@@ -56,13 +54,9 @@ class Representation:
         """
         if self.trained and not 0 <= split < self.splits:
             raise ValueError(f"{self.name} has {self.splits} heads, one a split: there is none for split {split}")
-        try:
-            z = door.matrix(self.name, self.make(split, index))
-        except IndexError as error:
-            raise InputError(self.name, f"has too few rows ({error})", "give a row for each image") from None
-        if len(z) != len(index):
-            raise InputError(self.name, f"gives {len(z)} rows for {len(index)}", "give a row for each image")
-        return np.asarray(z, np.float32)
+        z = check_array(self.make(split, index), dtype=np.float32, input_name=self.name)
+        check_consistent_length(z, index)
+        return z
 
     def serves(self, splits: int) -> None:
         """Raise ValueError unless it has a head for each of so many splits."""

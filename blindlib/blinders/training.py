@@ -14,7 +14,6 @@ import torch
 from blindlib.blinders.detectors import Detectors, covariance
 from blindlib.blinders.heads import Classifiers, ResidualHeads, narrow
 from blindlib.blinders.sampling import GroupSampler
-from blindlib.common import door
 from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed
 
@@ -40,9 +39,8 @@ def encode(labels, classes: tuple[str, ...] | None = None) -> tuple[np.ndarray, 
     """Integer codes of labels (N,), strings or numbers: int64 (N,), and the classes that they stand for, in order.
 
     The classes are by default those that occur, sorted. −1 stands for None, NaN, or a label outside the classes.
-    Raises InputError as `door.names` does.
     """
-    words = pd.Series(door.names("labels", labels), dtype=object).map(str, na_action="ignore")
+    words = pd.Series(np.asarray(labels), dtype=object).map(str, na_action="ignore")
     classes = list(classes) if classes is not None else sorted(words.dropna().unique())
     known = words.where(words.isin(classes), None)
     return pd.Categorical(known, categories=classes).codes.astype(np.int64), classes

@@ -18,7 +18,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from blindlib.blinders.representation import Representation
-from blindlib.common import door
 from blindlib.common.work import derive_seed, spread
 from blindlib.data.facetable import FaceTable
 from blindlib.data.splits import Split
@@ -37,10 +36,6 @@ class Samples:
     test: np.ndarray  # as many of each of the four kinds, attractive or not, smiling or not
 
 
-_SHOWN = {"rows": door.codes, "attractive": door.flags, "smiling": door.flags, "bias": door.number(0.01, 0.99)}
-
-
-@door.takes("attractive", "smiling", **_SHOWN, count=door.number(0, 10**9, whole=True))
 def sample(rows: np.ndarray, attractive: np.ndarray, smiling: np.ndarray, count: int, bias: float, rng) -> np.ndarray:
     """Draw `count` of some rows, half of them attractive: a share `bias` of those smile, and 1 − `bias` of the others.
 
@@ -58,7 +53,6 @@ def sample(rows: np.ndarray, attractive: np.ndarray, smiling: np.ndarray, count:
     return np.sort(np.concatenate(drawn))
 
 
-@door.takes("attractive", "smiling", **_SHOWN)
 def capacity(rows: np.ndarray, attractive: np.ndarray, smiling: np.ndarray, bias: float) -> int:
     """The most rows that `sample` can draw at this bias: the rarest kind sets it. An even number."""
     return 2 * int(min(len(members) / share for members, share in _kinds(rows, attractive, smiling, bias)))

@@ -12,7 +12,6 @@ import pandas as pd
 
 from blindlib.blinders.representation import Representation
 from blindlib.blinders.training import encode
-from blindlib.common import door
 from blindlib.common.files import digest, sha256
 from blindlib.data.splits import Split
 from blindlib.evaluate.probes import ATTACKERS, PROBES, VIEWS, Task, run_probes
@@ -104,7 +103,6 @@ def measure_collapse(representation: Representation, splits: list[Split]) -> lis
     return rows
 
 
-@door.takes(z=door.some(door.matrix, 2))
 def collapse(z: np.ndarray) -> dict[str, float]:
     """Of z (N, D) its effective rank, smallest and median deviation of a dimension, by name."""
     z = np.asarray(z, np.float64)

@@ -19,10 +19,10 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.svm import SVC
+from sklearn.utils.validation import check_consistent_length
 
 from blindlib.blinders.heads import Classifiers
 from blindlib.blinders.representation import Representation
-from blindlib.common import door
 from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed, spread
 from blindlib.data.splits import Split
@@ -68,15 +68,7 @@ class Task:
     codes: np.ndarray  # int64 (N,): the class of every image, −1 for no label
     classes: list[str]
 
-    def __post_init__(self):
-        codes = door.codes(f"codes of {self.name}", self.codes)
-        if len(codes) and not -1 <= codes.min() <= codes.max() < len(self.classes):
-            problem = f"lie between {codes.min()} and {codes.max()} for {len(self.classes)} classes"
-            raise InputError(f"codes of {self.name}", problem, "number the classes from 0; -1 is not known")
-        object.__setattr__(self, "codes", codes)
 
-
-@door.takes(identity=door.labels)
 def run_probes(
     representation: Representation,
     task: Task,
@@ -153,13 +145,13 @@ def labelled_splits(splits: list[Split], task: Task, identity: np.ndarray | None
     Raises InputError if there is no split, one names rows that are not here, nobody in it shows a label where one is
     needed, or who trains probes shows one class alone; or if `identity` (N,) is of other rows.
     """
-    door.alike(**{f"codes of {task.name}": task.codes, "identity": identity})
+    check_consistent_length(task.codes, identity)
     if not splits:
         raise InputError("splits", "are none", "give one or more")
     for number, split in enumerate(splits):
         for part in ("probe", "validation", "test"):
-            rows = door.within(f"split {number}, {part}", getattr(split, part), len(task.codes))
-            shown = np.unique(task.codes[rows][task.codes[rows] >= 0])
+            codes = task.codes[getattr(split, part)]
+            shown = np.unique(codes[codes >= 0])
             if len(shown) < 1 + (part == "probe"):
                 problem = f"shows {len(shown)} classes of {task.name}"
                 raise InputError(f"split {number}, {part}", problem, "label more people, or take fewer rotations")

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from blindlib.common import door
 from blindlib.common.errors import InputError
 from blindlib.common.files import made_by, parsed, write_csv
 from blindlib.metrics import interval
@@ -60,7 +59,6 @@ def load_results(path: Path) -> pd.DataFrame:
     return frame
 
 
-@door.takes(rows=door.columns("probe", "value"))
 def strongest(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Of each representation (`by`), the result rows of the probe that reads most of it on average, of whatever kind.
 
@@ -71,7 +69,6 @@ def strongest(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return rows.merge(best, on=[*by, "probe"])
 
 
-@door.takes(frame=door.columns(*("rotation", "seed", "value", "chance"), *COLUMNS[-3:], known=("rotation", "value")))
 def summarise(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Mean and interval of `value` over rotations, each rotation the mean of its seeds.
 
@@ -91,8 +88,6 @@ def summarise(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         `by`, `mean`, `half_width`, `chance`, `n_train_subjects` (smallest), `n_test_subjects`, `n_test` (sums over
         rotations, mean over seeds), `seeds`.
     """
-    door.columns(*by, known=())("frame", frame)
-    door.real("frame, column 'value'", frame["value"])
     rows = []
     for cell, group in frame.groupby(by, sort=False, dropna=False):
         rotations = group.groupby("rotation")[["value", "n_test_subjects", "n_test"]].mean()

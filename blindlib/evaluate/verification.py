@@ -4,18 +4,12 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_curve
 
-from blindlib.common import door
-from blindlib.common.errors import InputError
-
 _BLOCK = 512  # pairs: their features stay in the cache
 
-_CURVE = door.columns("far", "tar")
 
-
-@door.takes(features=door.matrix, pairs=door.columns("left", "right"))
 def pair_distances(features: np.ndarray, pairs: pd.DataFrame) -> np.ndarray:
     """Euclidean distance of every pair: features (N, D), pairs with rows `left` and `right` -> float64 (pairs,)."""
-    left, right = (door.within(f"pairs, {side}", pairs[side], len(features)) for side in ("left", "right"))
+    left, right = (pairs[side].to_numpy() for side in ("left", "right"))
     distance = np.empty(len(pairs))
     for start in range(0, len(pairs), _BLOCK):
         part = slice(start, start + _BLOCK)
@@ -24,7 +18,6 @@ def pair_distances(features: np.ndarray, pairs: pd.DataFrame) -> np.ndarray:
     return distance
 
 
-@door.takes("distance", "same", distance=door.vector, same=door.both_kinds)
 def best_threshold(distance: np.ndarray, same: np.ndarray) -> float:
     """The threshold t of `distance <= t` with the best balanced accuracy, midway between the distances around it.
 
@@ -42,7 +35,6 @@ def best_threshold(distance: np.ndarray, same: np.ndarray) -> float:
     return float((sorted_distance[best] + upper) / 2)
 
 
-@door.takes("same", "fold", distance=door.real, same=door.some(door.flags), fold=door.codes, seen=door.real)
 def fold_thresholds(distance: np.ndarray, same: np.ndarray, fold: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """LFW's protocol: for each fold the threshold that is best on the other folds, float (folds,).
 
@@ -58,24 +50,18 @@ def fold_thresholds(distance: np.ndarray, same: np.ndarray, fold: np.ndarray, se
         Whether the k-th fold's head was trained on a person of the pair.
 
     Source: Huang et al. 2007, View 2; that each fold is measured by its own head, and without the people whom that head
-    has seen, is our **decision**. Raises InputError where the shapes do not fit together.
+    has seen, is our **decision**.
     """
-    usable = fold != np.unique(fold)[:, None]
-    for name, array in (("distance", distance), ("seen", seen)):
-        if array.shape != usable.shape:
-            raise InputError(name, f"has shape {array.shape}, not {usable.shape}", "give (folds, pairs)")
-    usable &= ~seen.astype(bool)
+    usable = (fold != np.unique(fold)[:, None]) & ~seen
     return np.array([best_threshold(d[u], same[u]) for d, u in zip(distance, usable, strict=True)])
 
 
-@door.takes("distance", "same", distance=door.vector, same=door.both_kinds)
 def roc(distance: np.ndarray, same: np.ndarray) -> pd.DataFrame:
     """ROC over pairs of comparable distances: columns `far` and `tar` (shares of 1) and `threshold`, by rising FAR."""
     far, tar, threshold = roc_curve(same, -distance, drop_intermediate=True)
     return pd.DataFrame({"far": far, "tar": tar, "threshold": -threshold})
 
 
-@door.takes(distances=door.each(door.vector), same=door.both_kinds)
 def mean_roc(distances: list[np.ndarray], same: np.ndarray) -> pd.DataFrame:
     """Mean of several ROCs at fixed FAR (k false accepts of n different pairs): columns `far`, `tar`, shares of 1.
 
@@ -88,7 +74,6 @@ def mean_roc(distances: list[np.ndarray], same: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"far": grid, "tar": tar})
 
 
-@door.takes(curve=_CURVE)
 def equal_error_rate(curve: pd.DataFrame) -> float:
     """EER in percent: where the false accept rate meets the false reject rate, by linear interpolation."""
     far, gap = curve["far"].to_numpy(), (1 - curve["tar"] - curve["far"]).to_numpy()
@@ -99,7 +84,6 @@ def equal_error_rate(curve: pd.DataFrame) -> float:
     return float(100 * (far[k - 1] + weight * (far[k] - far[k - 1])))
 
 
-@door.takes(curve=_CURVE, far=door.number(0, 1))
 def tar_at_far(curve: pd.DataFrame, far: float = 1e-3) -> float:
     """Largest true accept rate, in percent, at a false accept rate of at most `far` (a share of 1).
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from blindlib.common import door
 from blindlib.common.errors import InputError
 from blindlib.common.files import atomic_folder
 from blindlib.common.work import track
@@ -28,11 +27,6 @@ def compiler_lacks() -> str | None:
     return compiler if shutil.which(compiler) is None else None if header.exists() else str(header)
 
 
-@door.takes(
-    identities=door.number(1, 10**6, whole=True),
-    images=door.number(1, 1000, whole=True),
-    seed=door.number(0, 2**63, whole=True),
-)
 def export(
     folder: Path,
     *,
@@ -66,6 +60,8 @@ def export(
         If the folder exists, a number is out of range, compound expressions are asked for without `posed`, or there is
         no compiler for `compiled`.
     """
+    if identities < 1 or images < 1:
+        raise InputError("identities, images", f"are {identities} and {images}", "use 1 or more")
     if folder.exists():
         raise InputError(folder, "exists already", "name a new folder: nothing is overwritten")
     if compound and not posed:
