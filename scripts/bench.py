@@ -7,6 +7,7 @@ import time
 import numpy as np
 import torch
 
+from blindlib.backbones.compactnet import fold_norms
 from blindlib.backbones.registry import embed_frames, get_backbone
 from blindlib.backbones.store import _encode
 from blindlib.backbones.vggface2 import VGGFace2ResNet50
@@ -15,7 +16,6 @@ from blindlib.blinders.head_blinder import HeadBlinder
 from blindlib.blinders.training import TrainingSet, pick_device
 from blindlib.common.errors import foreseen_in_one_line
 from blindlib.common.processes import one_line_when_interrupted
-from blindlib.common.tensors import fold_norms
 from blindlib.presets import PRESETS
 from blindlib.settings import LNTLSettings, SensitiveNetsSettings
 from blindlib.synthfaces.export import compiler_lacks

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.metrics import recall_score
 
-from blindlib.metrics import balanced_accuracy, diff, interval, paired_diff, people_needed
+from blindlib.metrics import balanced_accuracy, interval, people_needed
 
 
 def test_balanced_accuracy_is_scikit_learns_to_the_last_bit():
@@ -29,5 +29,3 @@ def test_so_many_people_give_the_interval_that_was_asked_for():
             parts = np.array_split(answers, rotations)
             widths.append(interval(np.array([100 * part.mean() for part in parts]))[1])
         assert abs(np.sqrt(np.mean(np.square(widths))) - 3.0) < 0.25, alike
-
-

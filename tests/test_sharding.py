@@ -32,7 +32,7 @@ from blindlib.backbones.registry import BACKBONES, embed_frames
 @functools.cache
 def network():
     from blindlib.backbones.vggface2 import VGGFace2ResNet50
-    from blindlib.common.tensors import fold_norms
+    from blindlib.backbones.compactnet import fold_norms
 
     torch.manual_seed(0)
     return fold_norms(VGGFace2ResNet50("keras").eval()).to(memory_format=torch.channels_last)

@@ -1,26 +1,21 @@
 """VGGFace2's ResNet-50: the port against real Keras, Caffe's flavour against a slow graph, layouts, errors."""
 
-import base64
 import os
 import pickle
-import re
-import zlib
 from copy import deepcopy
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 import torch
 from resnet50_recipe import SEED, draw_frames, draw_layers, write_h5
-from safetensors.torch import save_file
 from torch.nn import functional
 
+from blindlib.backbones.compactnet import fold_norms
 from blindlib.backbones.registry import embed_frames, get_backbone, pool_frames
 from blindlib.backbones.vggface2 import load_vggface2, save_safetensors
 from blindlib.common.errors import InputError
 from blindlib.common.files import sha256
-from blindlib.common.tensors import fold_norms
 
 FIXTURE = Path(__file__).parent / "fixtures" / "resnet50_keras.npz"
 TORCH = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
@@ -184,77 +179,33 @@ def refused(path):
     return message
 
 
-def some(shape):
-    return np.zeros(shape, np.float32)
-
-
-@pytest.mark.parametrize(
-    ("written", "reason"),
-    [
-        ({"conv1/7x7_s2": {"kernel": some((7, 7, 3, 64))}}, "lacks conv1/7x7_s2/bn/gamma"),
-        (
-            {"conv1/7x7_s2": {"kernel": some((5, 7, 3, 64))}},
-            r"conv1/7x7_s2/kernel has shape (64, 3, 5, 7), not (64, 3, 7, 7)",
-        ),
-        ({"dense": {"kernel": some((3, 3))}}, "none of the known layouts"),
-        ({"conv2_1_1x1_down": {"kernel": some((1, 1, 256, 16))}}, "SENet"),
-        ({"conv1_1": {"kernel": some((3, 3, 3, 64))}}, "VGG16"),
-        ({"classifier": {"bias": some(8)}}, "8 classes"),
-    ],
-)
-def test_other_keras_weights_are_refused(tmp_path, written, reason):
-    write_h5(tmp_path / "other.h5", written)
-    assert reason in refused(tmp_path / "other.h5")
-
-
 @pytest.mark.parametrize(
     ("written", "reason"),
     [
         ({"conv1_7x7_s2.weight": torch.zeros(64, 3, 7, 7)}, "lacks conv1_7x7_s2_bn.weight"),
-        ({"conv1.weight": torch.zeros(64, 3, 7, 7)}, "lacks bn1.weight"),
-        ({"conv2_1_1x1_down.weight": torch.zeros(16, 256, 1, 1)}, "SENet"),
+        ({"conv1.weight": torch.zeros(64, 3, 5, 7)}, "has shape"),
         ({"layer1.0.conv4.weight": torch.zeros(16, 256, 1, 1)}, "SENet"),
         ({"conv1_1.weight": torch.zeros(64, 3, 3, 3)}, "VGG16"),
         ({"conv1.weight": torch.zeros(64, 3, 7, 7), "fc.bias": torch.zeros(1000)}, "1000 classes"),
-        ({"epoch": 3}, "no state dict"),
-        ([torch.zeros(1)], "no state dict"),
+        ({"epoch": torch.zeros(1)}, "none of the known layouts"),
     ],
 )
-def test_other_pytorch_weights_are_refused(tmp_path, written, reason):
+def test_another_network_s_weights_are_refused(tmp_path, written, reason):
     torch.save(written, tmp_path / "other.pth")
     assert reason in refused(tmp_path / "other.pth")
 
 
-def test_absent_damaged_and_foreign_files_are_refused(tmp_path, folder, keras):
-    assert "not found" in refused(tmp_path / "none.h5")
-    whole = (folder / "keras.h5").read_bytes()
-    for name, data in {
-        "part.h5": whole[: len(whole) // 2],
-        "text.h5": b"<html>",
-        "text.pth": b"<html>",
-        "text.safetensors": b"<html>",
-    }.items():
-        (tmp_path / name).write_bytes(data)
-        assert re.search("a part of one|does not read as safetensors", refused(tmp_path / name))
-    h5py.File(tmp_path / "plain.h5", "w").close()
-    assert "not Keras 2's weights" in refused(tmp_path / "plain.h5")
-    (tmp_path / "weights.onnx").touch()
-    assert "unknown kind" in refused(tmp_path / "weights.onnx")
-    save_file({"conv1.weight": torch.zeros(1)}, tmp_path / "plain.safetensors")
-    with pytest.raises(InputError, match=r"no flavour.*save_safetensors"):
-        load_vggface2(tmp_path / "plain.safetensors")
-
-
-@pytest.mark.parametrize("name", ["resnet50_ft_weight.pkl", "renamed.pth"])
-def test_a_pickle_is_never_opened(tmp_path, name):
+def test_absent_and_damaged_files_are_refused_and_a_pickle_runs_nothing(tmp_path, folder, keras):
     class Trap:
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "sprung"),)
 
-    (tmp_path / name).write_bytes(pickle.dumps({"conv1.weight": Trap()}, protocol=2))
-    message = refused(tmp_path / name)
-    assert "resnet50_ft_dag.pth" in message and not (tmp_path / "sprung").exists()
-    assert name.endswith(".pth") or ("runs whatever code is in it" in message and ".h5" in message)
+    whole = (folder / "keras.h5").read_bytes()
+    trap = pickle.dumps({"conv1.weight": Trap()}, protocol=2)
+    for name, data in {"part.h5": whole[: len(whole) // 2], "text.safetensors": b"<html>", "trap.pth": trap}.items():
+        (tmp_path / name).write_bytes(data)
+        assert "does not read" in refused(tmp_path / name)
+    assert not (tmp_path / "sprung").exists() and "not found" in refused(tmp_path / "none.h5")
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((1, 112, 112, 3), np.uint8), np.zeros((1, 224, 224, 3), np.float32)])
@@ -274,44 +225,3 @@ def test_the_backbone_finds_its_weights_and_keys_the_store_by_their_bytes(keras,
     np.testing.assert_allclose(backbone.encode(frames), embed_frames(keras, frames), atol=1e-6)
     left, right = np.array(backbone.alignment.points)[[2, 0]]  # the eyes' outer corners
     assert left[0] + right[0] == pytest.approx(224, abs=1) and right[0] > left[0], "upright, in the middle"
-
-
-@pytest.mark.parametrize("kind", ["layer", "weight", "soft", "raw", "virtual"])
-def test_an_hdf5_file_opens_no_other_file(tmp_path, kind):
-    with h5py.File(tmp_path / "other.h5", "w") as other:
-        other["conv/kernel:0"] = other["kernel:0"] = np.zeros((7, 7, 3, 64), np.float32)
-    with h5py.File(tmp_path / "links.h5", "w") as file:
-        file.attrs["layer_names"] = np.array([b"conv"])
-        layer = file if kind == "layer" else file.create_group("conv")
-        if kind == "layer":
-            file["conv"] = h5py.ExternalLink("other.h5", "/conv")
-        elif kind == "weight":
-            layer["kernel:0"] = h5py.ExternalLink("other.h5", "/kernel:0")
-        elif kind == "soft":
-            layer["kernel:0"] = h5py.SoftLink("/conv/kernel:0")
-        elif kind == "raw":
-            layer.create_dataset("kernel:0", (4,), "f4", external=[(str(tmp_path / "other.h5"), 0, 16)])
-        else:
-            layout = h5py.VirtualLayout((7, 7, 3, 64), "f4")
-            layout[:] = h5py.VirtualSource(tmp_path / "other.h5", "kernel:0", (7, 7, 3, 64))
-            layer.create_virtual_dataset("kernel:0", layout)
-        if kind != "layer":
-            layer.attrs["weight_names"] = np.array([b"kernel:0"])
-    assert re.search("is a link|lies in another file", refused(tmp_path / "links.h5"))
-
-
-ENDLESS = (  # a small file of these weights that the fuzz had damaged: the HDF5 library reads it for ever
-    "c-rgqaB<`1lHy_j0S*oZ76t(ZWbhvfW~ia^Ve$!3nh{EOK<O1sFmYzEoCH){0BXJhGlX9O6%Pq=bp@&Zj|O1&M2JCX4u(-M5`l-S"
-    "V*ofEz|#=~oM1v#mz<whW{8v?Jt(wS5NZ>8y5@npgb~OR0jBPp#LCp7_`Jm2)MBu>BqPL)0&urLQZ6GSBT9aO(L6vrgBc;_?(FZw"
-    "h~!aZb#Q;`n^%~}7aM{2uwW3yBCj7~Wq{<R75t;gX%vitp$hc$^eaX~VHAvlQ7|&Wg7c$cFbYP&C>RB!fMgIeBwWb|hKP|f*hs_y"
-    "VF>>Lw5v~O<Sapo0creU6pS>0YvhbU3{@R$EQwkpXTg5{E}#?)OLsGbVd<IyYdRhUxXJ<SBj_unA$(#-&>0j)%Yo5y0J9w6kU~{Q"
-    "?GbeJa$tctYB_KM%6}m_8b|m5to}z2FT_j)FL)-RJT)^tqXaP(LF!Bds5pkrL@<HHSs`+aFm;d=!N|f0SA$HWn@32V8R%vZTTnrs"
-    "fdyJniE}WB*F)u5f$jy#GchqSLR=3i37HuUWYKCgD2SkOOf=XdV_faD45;fm<cTYvIaEf==h5;RvwU75Pv3T$gDh(PL{G<~fVBQv"
-    "fg*%IL7BL6AV77r92hMJ5aj?YJ#A1%RhOMwl$V-=nAwNrR|hJU10IT~=Ax(LQ9xWcD#(n62{`}&&D6UB"
-)
-
-
-def test_a_file_that_hdf5_never_ends_to_read_is_refused(tmp_path, monkeypatch):
-    (tmp_path / "endless.h5").write_bytes(zlib.decompress(base64.b85decode(ENDLESS)))
-    monkeypatch.setattr("blindlib.backbones.keras_file.SECONDS", 3)
-    assert "it is not read in 3 s" in refused(tmp_path / "endless.h5")

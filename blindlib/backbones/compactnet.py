@@ -9,11 +9,13 @@ away less of emotion; the paper's x gives away nearly all of gender, ethnicity a
 from itertools import pairwise
 from pathlib import Path
 
+import safetensors.torch
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from blindlib.common.errors import InputError
-from blindlib.common.tensors import fold_norms, read_safetensors, require_weights
+from blindlib.common.files import parsed
 
 WEIGHTS = Path(__file__).parent / "weights" / "compactnet.safetensors"
 LABEL_WEIGHTS = WEIGHTS.with_name("labelnet.safetensors")
@@ -106,14 +108,27 @@ class LabelNet(CompactNet):
         return self.maps(x)[1].mean((2, 3))
 
 
+def fold_norms(network: nn.Module) -> nn.Module:
+    """Fold each BatchNorm of a frozen network into the convolution before it: the same output up to rounding.
+
+    In float32 it takes a tenth (ResNet-50) to a third (CompactNet) off the time. In bfloat16 the output is also closer
+    to float32: the norms are folded before anything is rounded.
+    """
+    for parent in list(network.modules()):
+        for (place, conv), (after, norm) in pairwise(list(parent.named_children())):
+            if isinstance(norm, nn.BatchNorm2d):
+                setattr(parent, place, fuse_conv_bn_eval(conv, norm))
+                setattr(parent, after, nn.Identity())
+    return network.requires_grad_(False)
+
+
 def load_compactnet(path: Path = WEIGHTS, network: type[CompactNet] = CompactNet) -> CompactNet:
     """Load a trained network, frozen, its norms folded.
 
     Raises InputError if the file is absent, damaged or of another shape.
     """
     network, remedy = network(), "run `make backbone`"
-    state = read_safetensors(path, "CompactNet's weights", remedy)[0]
-    require_weights(path, state, remedy)
+    state = parsed(path, remedy, lambda content: safetensors.torch.load(content.read()))
     try:
         network.load_state_dict({name: value.float() for name, value in state.items()})
     except RuntimeError as error:

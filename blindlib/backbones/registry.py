@@ -11,7 +11,6 @@ import torch
 from blindlib.backbones import alignment, compactnet
 from blindlib.common.errors import InputError
 from blindlib.common.files import data_dir, sha256
-from blindlib.common.tensors import fold_norms
 from blindlib.data.catalogue import WEIGHTS
 from blindlib.synthfaces.render import FACE_WINDOW
 
@@ -55,7 +54,7 @@ def _resnet50(path: Path) -> torch.nn.Module:
     """VGGFace2's ResNet-50, loaded once, as it is fastest: norms folded into convolutions."""
     from blindlib.backbones.vggface2 import load_vggface2  # torchvision takes seconds to import
 
-    return _placed(fold_norms(load_vggface2(path)))
+    return _placed(compactnet.fold_norms(load_vggface2(path)))
 
 
 @torch.inference_mode()

@@ -34,7 +34,7 @@ def embed_preset(name: str) -> str:
     """
     preset = get_preset(name)
     path = build_dir(preset.name) / "faces.parquet"
-    backbones = [get_backbone(preset.backbone), get_backbone(preset.ceiling)]
+    backbones = [get_backbone(name) for name in filter(None, (preset.backbone, preset.ceiling))]
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))

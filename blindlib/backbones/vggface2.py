@@ -7,15 +7,15 @@ convolution) and differ at the border and in BatchNorm. Nothing is unpickled.
 from functools import partial
 from pathlib import Path
 
+import h5py
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torchvision.models.resnet import Bottleneck, ResNet
 
-from blindlib.backbones.keras_file import read_keras
 from blindlib.common.errors import InputError, reason
-from blindlib.common.reading import require_file
-from blindlib.common.tensors import LIMIT, read_safetensors, read_state, require_weights
+from blindlib.common.files import check
 
 SIDE = 224  # pixels
 IDENTITIES = 8631  # of VGGFace2's training set: the classes of the published classifiers
@@ -75,30 +75,30 @@ def _published(ours: str, is_kernel: bool) -> tuple[str, str, str]:
 
 
 def _read_keras(path: Path) -> dict[str, torch.Tensor]:
-    tensors = read_keras(path.resolve(), LIMIT)  # PyTorch has kernels as (out, in, height, width)
-    return {name: value.permute(3, 2, 0, 1) if value.ndim == 4 else value for name, value in tensors.items()}
+    """The tensors of a file that Keras 2 wrote, by name, kernels as (out, in, height, width)."""
+    found = {}
+    with h5py.File(path) as file:
+        for layer in file.attrs["layer_names"].astype(str):
+            for weight in file[layer].attrs["weight_names"].astype(str):
+                value = torch.from_numpy(file[layer][weight][()])
+                name = f"{layer}/{weight.rsplit('/', 1)[-1].removesuffix(':0')}"
+                found[name] = value.permute(3, 2, 0, 1) if value.ndim == 4 else value
+    return found
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
     """Tensors under the file's own names, and the flavour."""
-    kind, what = path.suffix.lower(), "VGGFace2's ResNet-50 weights"
-    if kind == ".pkl":
-        problem = "is a plain pickle; opening one runs whatever code is in it, so it is not opened"
-        raise InputError(path, problem, f"use resnet50_ft_dag.pth, or {_FETCH} for the .h5 file")
-    if kind not in (".h5", ".pth", ".safetensors"):
-        raise InputError(path, "is of an unknown kind; known: .h5, .pth, .safetensors", _FETCH)
-    if kind == ".pth":
-        return read_state(path, what, f"use resnet50_ft_dag.pth, or {_FETCH}"), "caffe"
-    if kind == ".safetensors":
-        tensors, metadata = read_safetensors(path, what, _FETCH)
-        return tensors, metadata.get("flavour")
-    require_file(path, what, _FETCH, LIMIT)
+    check(path, _FETCH)
     try:
-        return _read_keras(path), "keras"
-    except KeyError as error:
-        raise InputError(path, f"is HDF5, but not Keras 2's weights ({error!r:.80})", _AGAIN) from None
-    except Exception as error:  # of a damaged file h5py raises many types
-        raise InputError(path, f"is no .h5 file of tensors, or a part of one ({reason(error)})", _FETCH) from None
+        if path.suffix == ".h5":
+            return _read_keras(path), "keras"
+        if path.suffix == ".pth":
+            return torch.load(path, weights_only=True, map_location="cpu"), "caffe"
+        with safe_open(path, "pt") as file:
+            return load_file(path), (file.metadata() or {}).get("flavour")
+    except Exception as error:  # damaged, a pickle of more than tensors, of another kind: each library has its types
+        problem = f"does not read as .h5, .pth or .safetensors weights ({reason(error)})"
+        raise InputError(path, problem, f"use resnet50_ft_dag.pth, or {_FETCH} for the .h5 file") from None
 
 
 def _to_torchvision(path: Path, found: dict[str, torch.Tensor], graph: dict[str, torch.Tensor]) -> dict:
@@ -115,7 +115,6 @@ def _to_torchvision(path: Path, found: dict[str, torch.Tensor], graph: dict[str,
         value, shape = found[theirs], tuple(graph[ours].shape)
         if value.shape != shape:
             raise InputError(path, f"{theirs} has shape {tuple(value.shape)}, not {shape}", _AGAIN)
-        require_weights(path, {theirs: value}, _AGAIN)
         state[ours] = value.float().contiguous()
     if "conv1_7x7_s2.weight" in names:  # MatConvNet's importer turned the first convolution to RGB; turn it back
         state["conv1.weight"] = state["conv1.weight"].flip(1)

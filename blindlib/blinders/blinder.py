@@ -1,21 +1,20 @@
 """What all methods share: scikit-learn's interface, release in few bits, and files without pickle."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from pydantic_core import to_jsonable_python
-from safetensors.torch import save
+from safetensors.torch import load, save
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
 from blindlib.blinders.rounding import BITS, from_integers, to_integers
 from blindlib.blinders.training import encode
 from blindlib.common.errors import InputError, reason
-from blindlib.common.files import check, sha256, write_bytes, write_json
-from blindlib.common.reading import read_json
-from blindlib.common.tensors import read_safetensors, require_weights
+from blindlib.common.files import parsed, sha256, write_bytes, write_json
 
 
 class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -120,36 +119,24 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         InputError
-            If a file is absent or damaged, is another method's, or its weights have the wrong shape, are not finite, or
-            would divide by 0.
+            If a file is absent or damaged, is another method's, or its weights have the wrong shape.
         """
         file, remedy = _weights_file(path), "train it again: run `make paper`, or the notebook that makes it"
         described = file.with_suffix(".json")
-        for each in (file, described):
-            check(each, remedy)
-        arrays = read_safetensors(file, "a head's weights", remedy)[0]
-        meta = read_json(described, "a head's description", remedy)
-        try:
-            kind = meta["class"]
-            blinder = cls._described_by(meta) if kind == cls.__name__ else None
-        except Exception as error:  # whatever JSON may hold in place of a description
-            problem = f"does not read as the description of {cls.__name__} ({reason(error)})"
-            raise InputError(described, problem, remedy) from None
-        if blinder is None:
-            raise InputError(file, f"holds {kind!s:.40}, not {cls.__name__}", "load it by the class that saved it")
-        require_weights(file, arrays, remedy)
-        wrong = [f"{name} holds {str(v.dtype)[6:]}" for name, v in arrays.items() if v.dtype != torch.float32]
-        if wrong:
-            raise InputError(file, f"{wrong[0]}, not float32", remedy)
-        try:
-            blinder._take_peaks(arrays.pop("peaks"))
-            blinder._restore(arrays)
-        except Exception as error:  # as above
-            remedy = "use the file that this version saved, or train it again"
-            problem = f"weights of the wrong shape, or not to be divided by: {reason(error, 200)}"
-            raise InputError(file, problem, remedy) from None
+        arrays = parsed(file, remedy, lambda content: load(content.read()))
+        meta = parsed(described, remedy, json.load)
+        if meta.get("class") != cls.__name__:
+            problem = f"holds {meta.get('class')!s:.40}, not {cls.__name__}"
+            raise InputError(file, problem, "load it by the class that saved it")
         if meta.get("weights_sha256") not in (None, sha256(file)):
             raise InputError(file, f"holds other weights than {described.name} describes", remedy)
+        try:
+            blinder = cls._described_by(meta)
+            blinder._take_peaks(arrays.pop("peaks"))
+            blinder._restore(arrays)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            problem = f"does not fit {described.name}: {reason(error, 200)}"
+            raise InputError(file, problem, "use the file that this version saved, or train it again") from None
         return blinder
 
     @classmethod
