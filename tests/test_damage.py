@@ -83,27 +83,17 @@ NAMES = (
     *("results.csv", "results_baseline.csv", "history_sn.csv", "history_lntl.csv"),
     *("bank.safetensors", "bank.json"),
 )
-SPOILERS = {
-    "garbage": lambda path: path.write_bytes(b"\xff\x00garbage" * 9),
-    "emptied": lambda path: path.write_bytes(b""),
-    "taken away": lambda path: path.unlink(),
-}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_stage_left_is_refused_in_one_line_when_it_does_not_read(kept, name):
     path = build_dir("smoke") / name
-    old = path.read_bytes()
-    for how, spoil in SPOILERS.items():
-        if name.startswith("history") and how == "garbage":  # its being there is all that is asked
-            continue
+    kept[name](path)
+    path.write_bytes(b"\xff\x00garbage" * 9 if not name.startswith("history") else b"")
+    with pytest.raises(InputError) as error:
         kept[name](path)
-        spoil(path)
-        with pytest.raises(InputError) as error:
-            kept[name](path)
-        message = str(error.value)
-        assert message.startswith(f"{path}: ") and "\n" not in message and "→" in message, how
-        path.write_bytes(old)
+    message = str(error.value)
+    assert message.startswith(f"{path}: ") and "\n" not in message and "→" in message
 
 
 GARBAGE = (b"\xff\xfe", b"", b"{", b"[1]")

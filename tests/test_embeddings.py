@@ -6,8 +6,6 @@ import os
 import pickle
 import shutil
 import stat
-import subprocess
-import sys
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +37,7 @@ from blindlib.backbones.extraction import worker_pool
 from blindlib.backbones.registry import BACKBONES, encode_onnx, get_backbone
 from blindlib.backbones.store import embed, embedding_key
 from blindlib.common.errors import InputError
-from blindlib.common.files import ROOT, store_dir
+from blindlib.common.files import store_dir
 from blindlib.common.pictures import read_picture
 from blindlib.data.readers.lfw import load_lfw
 from blindlib.synthfaces.render import SIZE
@@ -274,24 +272,6 @@ def test_a_worker_process_names_the_changed_image_too(faces):
     save_noise(faces.files[3], 99)
     with pytest.raises(InputError, match=r"Bob_B_0002\.jpg: is gone or has changed since notebook 01 → run"):
         embed(faces, get_backbone("dlib"))
-
-
-def test_a_script_without_a_main_guard_gets_its_work_done(faces, tmp_path):
-    table = faces.save(tmp_path / "faces.parquet")
-    (tmp_path / "script.py").write_text(
-        "from pathlib import Path\n"
-        "from blindlib.backbones.registry import get_backbone\n"
-        "from blindlib.backbones.store import embed_all\n"
-        "from blindlib.data.facetable import load_facetable\n"
-        "print('begun')\n"
-        f"faces = load_facetable(Path({str(table)!r}))\n"
-        "sets = embed_all(faces, [get_backbone('dlib'), get_backbone('pixels16')])\n"
-        "print([z.x.shape for z in sets])\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, tmp_path / "script.py"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.stdout == f"begun\n[({len(faces)}, 128), ({len(faces)}, 256)]\n", done.stderr
 
 
 def test_a_worker_that_is_ended_from_outside_is_told_in_one_line():

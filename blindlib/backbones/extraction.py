@@ -5,46 +5,20 @@ Nothing here imports PyTorch, so that a worker starts in half a second and not i
 
 import hashlib
 import os
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from io import BytesIO
-from multiprocessing import resource_tracker
-from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing import get_context
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
 from blindlib.backbones.alignment import Alignment, align, shrink
 from blindlib.common.errors import InputError
 from blindlib.common.pictures import read_picture
-from blindlib.common.processes import end_with_parent, starting_workers
-
-
-class _Worker(SpawnProcess):
-    """A spawned process that does not run the caller's script again: it may have no `if __name__ == "__main__":`."""
-
-    @staticmethod
-    def _Popen(process):
-        script, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
-        try:
-            with starting_workers():
-                return SpawnProcess._Popen(process)
-        finally:
-            sys.modules["__main__"] = script
-
-
-class _Context(SpawnContext):
-    Process = _Worker
-
-
-def _processes(count: int) -> Executor:
-    with starting_workers():
-        resource_tracker.ensure_running()
-    return ProcessPoolExecutor(count, _Context(), end_with_parent, (os.getpid(),))
+from blindlib.common.processes import end_with_parent
 
 
 @contextmanager
@@ -52,9 +26,10 @@ def worker_pool(count: int, *, processes: bool = True) -> Iterator[Executor]:
     """A pool of spawned processes, or of threads, that drops the work not yet begun when its block is left.
 
     Processes are spawned, not forked: a fork after PyTorch has started its threads can hang. They end with the thread
-    that started them, and Ctrl-C does not reach them. Raises InputError if one of them was ended from outside.
+    that started them. Raises InputError if one of them was ended from outside.
     """
-    pool = _processes(count) if processes else ThreadPoolExecutor(count)
+    options = {"mp_context": get_context("spawn"), "initializer": end_with_parent, "initargs": (os.getpid(),)}
+    pool = ProcessPoolExecutor(count, **options) if processes else ThreadPoolExecutor(count)
     try:
         yield pool
     except BrokenProcessPool:

@@ -1,6 +1,5 @@
 """Where things lie, and how they are written: a kill at any moment leaves the old file or the new one, never a half."""
 
-import errno
 import hashlib
 import json
 import os
@@ -8,7 +7,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,42 +22,29 @@ JOURNAL = "BLINDLIB_JOURNAL"  # the variable that names a file to which every pa
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary name in the same folder; on success it is synced to disk and becomes `path`.
+    """Give a temporary name in the same folder; on success it becomes `path`.
 
-    Others may read it if they may read its folder: in a private one it is its owner's alone (0600). Raises OSError
-    with the file's name in it, whoever refused what.
+    Others may read it if they may read its folder: in a private one it is its owner's alone (0600).
     """
-    temporary = None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f".tmp{path.suffix}", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f".tmp{path.suffix}", dir=path.parent)
-        except OSError as error:
-            error.filename = str(path)
-            raise
-        os.close(handle)
-        temporary = Path(name)
         yield temporary
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
         temporary.chmod(0o600 | path.parent.stat().st_mode & 0o044)
         temporary.replace(path)
-    except OSError as error:  # a full disk does not say which file it refused, NumPy not even why
-        if error.errno is None or error.filename in (None, temporary, str(temporary)):
-            raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
-        raise
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     if os.environ.get(JOURNAL):
         with Path(os.environ[JOURNAL]).open("ab") as stream:
             stream.write(os.fsencode(path.resolve()) + b"\0")  # any folder's name, were it of two lines
 
 
 def damage(path: Path) -> str:
-    """Say what is wrong with a file: it is absent, no regular file, or empty; "" if nothing is."""
+    """Say what is wrong with a file: it is absent or empty; "" if nothing is."""
     if not path.is_file():
-        return "not found: this is no regular file" if path.exists() else "not found"  # a pipe would be waited for
+        return "not found"
     return "" if path.stat().st_size else "is empty"
 
 
@@ -70,14 +55,9 @@ def check(path: Path, remedy: str) -> Path:
     return path
 
 
-def read_checked(path: Path, remedy: str) -> BytesIO:
-    """Give a file's content. Raises InputError as `check`."""
-    return BytesIO(check(path, remedy).read_bytes())
-
-
 def parsed(path: Path, remedy: str, parse: Callable[[BytesIO], object]) -> object:
     """Parse a file's content. Raises InputError as `check`, or if `parse` raises anything."""
-    content = read_checked(path, remedy)
+    content = BytesIO(check(path, remedy).read_bytes())
     try:
         return parse(content)
     except InputError:
@@ -95,28 +75,14 @@ def made_by(notebook: str) -> str:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Give a temporary, private folder beside `path`; on success it becomes `path` in one step.
 
-    If `path` has come into being meanwhile, that one stays and the new folder is thrown away. Raises OSError with a
-    name in it, as `atomic_path` does.
+    If `path` has come into being meanwhile, that one stays and the new folder is thrown away.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
-    except OSError as error:
-        error.filename = str(path)
-        raise
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
     try:
         yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                with file.open("rb") as stream:
-                    os.fsync(stream.fileno())
         if not path.exists():
             temporary.rename(path)
-    except OSError as error:
-        if error.errno is None:
-            raise OSError(errno.EIO, str(error), str(path)) from error
-        error.filename = error.filename or str(path)
-        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -171,42 +137,24 @@ def digest(*parts: object) -> str:
 
 
 ROOT = Path(__file__).resolve().parents[2]
-_LONGEST = os.pathconf("/", "PC_PATH_MAX")  # bytes of a path and the NUL behind it
-_resolved = lru_cache(maxsize=4096)(Path.resolve)  # a list names thousands of files in each folder
 
 
-def below(folder: Path, name: str, where: Path | str, *, line: int | None = None, follow: bool = False) -> Path:
+def below(folder: Path, name: str, where: Path | str, *, line: int | None = None) -> Path:
     """The path below a folder of a name from outside: of a preset, a figure, an archive's member, a list's image.
 
-    With `follow` it is the canonical one, `b.png` for `a/../b.png`, and no link leads out. Without, `..` is refused,
-    and a link that lies in the folder may lead elsewhere. Raises InputError, at `where` and its `line`, if the name is
-    empty, no path, absolute, or leaves the folder.
+    Raises InputError, at `where` and its `line`, if the name is empty, absolute, or leaves the folder by `..`.
     """
     path = Path(name)
-    try:
-        if path.is_absolute() or "\0" in name or any(len(os.fsencode(part)) > 255 for part in path.parts):
-            raise ValueError
-        if 0 < _LONGEST <= len(os.fsencode(f"{folder}/{name}")):
-            raise ValueError
-        if follow:
-            target = _resolved(folder / path.parent) / path.name
-            target = target.resolve() if target.is_symlink() or path.name == ".." else target
-            path = target.relative_to(_resolved(folder))
-        if not path.name or ".." in path.parts:
-            raise ValueError
-    except (ValueError, RuntimeError):  # `relative_to`; links in a circle
+    if path.is_absolute() or not path.name or ".." in path.parts or "\0" in name:
         problem = f"path {name!r:.100} leaves the folder {folder}, or is none"
-        raise InputError(where, problem, "name what lies below that folder", line=line) from None
+        raise InputError(where, problem, "name what lies below that folder", line=line)
     return folder / path
 
 
 def _folder(variable: str, default: Path) -> Path:
     """The variable's folder, or the default; a relative one starts from the repository, whoever asks."""
     given = os.environ.get(variable)
-    try:
-        return (ROOT / Path(given).expanduser()).resolve() if given else default
-    except RuntimeError as error:  # `~nobody`
-        raise InputError(variable, f"{given!r}: {error}", "name the folder in full") from None
+    return (ROOT / Path(given).expanduser()).resolve() if given else default
 
 
 def data_dir() -> Path:

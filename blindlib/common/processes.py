@@ -82,27 +82,6 @@ def _import_ahead(notebook: Path) -> None:
 
 
 @contextmanager
-def starting_workers() -> Iterator[None]:
-    """Start processes here that Ctrl-C does not reach: they end with their parent, without a word of their own.
-
-    What this process is sent meanwhile arrives afterwards. The resource tracker of multiprocessing, or of loky, that
-    starts here cleans up after a parent that was ended and does not complain.
-    """
-    before, warned = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}), os.environ.get("PYTHONWARNINGS")
-    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (warned, "ignore:resource_tracker")))
-    for name in ("multiprocessing", "joblib.externals.loky.backend"):
-        if tracker := sys.modules.get(f"{name}.resource_tracker"):
-            tracker.ensure_running()
-    # Once more, for where a tracker starts it lets Ctrl-C through.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        os.environ.pop("PYTHONWARNINGS") if warned is None else os.environ.update(PYTHONWARNINGS=warned)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
 def one_line_when_interrupted() -> Iterator[None]:
     """Let Ctrl-C print one line and end the process with exit code 130, whatever its other threads do."""
     try:

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from blindlib.common.errors import InputError, reason
-from blindlib.common.processes import end_with_parent, starting_workers
+from blindlib.common.processes import end_with_parent
 
 
 def cores() -> int:
@@ -63,16 +63,11 @@ def spread(work: Callable, items: Iterable) -> list:
         if name == "loky":  # its workers outlive the thread that asks first
             options |= {"initializer": end_with_parent, "initargs": (os.getpid(), False)}
         with parallel_config(**options, n_jobs=-1):
-            pool = Parallel(return_as="generator" if name == "loky" else "list")
+            pool = Parallel()
     except (ImportError, ValueError, OSError) as error:
         problem = f"{name!r} is no scheduler that answers ({reason(error, 80)})"
         raise InputError("BLINDLIB_SCHEDULER", problem, "use loky, ray or a dask scheduler's tcp://host:port") from None
-    jobs = (delayed(_alone)(work, item) for item in items)
-    if name != "loky":
-        return pool(jobs)
-    with starting_workers():
-        results = pool(jobs)  # the first of them have started the workers
-    return list(results)
+    return pool(delayed(_alone)(work, item) for item in items)
 
 
 def _alone(work: Callable, item):

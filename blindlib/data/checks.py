@@ -110,7 +110,7 @@ def require_columns(path: Path, found: list[str], wanted: list[str], line: int =
 
 def inside(folder: Path, relative: str, source: Path, line: int | None = None) -> str:
     """A relative path in its canonical POSIX form. Raises InputError if it leaves the folder, links followed."""
-    return below(folder, relative, source, line=line, follow=True).relative_to(folder).as_posix()
+    return below(folder, relative, source, line=line).relative_to(folder).as_posix()
 
 
 def check_images(folder: Path, images: list[str]) -> list[str]:

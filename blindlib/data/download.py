@@ -16,7 +16,7 @@ import requests
 import urllib3
 
 from blindlib.common.errors import InputError, reason
-from blindlib.common.files import atomic_folder, below, need_space, read_checked, write_json
+from blindlib.common.files import atomic_folder, below, check, need_space, write_json
 from blindlib.common.reading import parse_json, require_file
 from blindlib.common.work import track
 from blindlib.data.catalogue import CATALOGUE, WEIGHTS
@@ -109,7 +109,7 @@ def _seen(folder: Path) -> dict[str, str]:
         return {}
     require_file(path, "the record of checksums", remedy, limit=1 << 26)
     try:
-        seen = parse_json(read_checked(path, remedy).read())
+        seen = parse_json(check(path, remedy).read_bytes())
     except InputError:
         raise
     except ValueError:
