@@ -115,7 +115,7 @@ class ProbeSettings:
     """Set how probes are trained; steps, rate, decay, C and leaf by `make tune`. See `blindlib.evaluate.probes`."""
 
     nn_hidden: tuple[Width, ...] = (128, 64)  # as deep as the adversaries that heads are trained against; our choice
-    nn_steps: Annotated[int, between(4, 10**6)] = 480
+    nn_steps: Annotated[int, between(4, 10**6)] = 960
     nn_rate: Rate = 1e-2
     nn_decay: Annotated[float, between(0, 100)] = 1.0
     svm_c: Some[Penalty] = (10.0,)
