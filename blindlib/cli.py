@@ -233,7 +233,7 @@ def _end(preset, ran: bool) -> None:
 
     figures, summary = figures_dir(preset.name), build_dir(preset.name) / "summary.txt"
     if ran or not summary.is_file() or not record.is_recorded(preset, "06_celeba_fairness"):
-        from blindlib.report.tables import summary_text
+        from blindlib.report.terminal import summary_text
 
         write_text(summary, summary_text(figures))
         record.write_record(preset)

@@ -11,6 +11,7 @@ from report_rows import TASKS, one_face, result_rows, study_rows, write_run
 from blindlib.metrics import diff, interval
 from blindlib.report import paper, printed, tables
 from blindlib.report.names import MEANINGS, without_bits
+from blindlib.report.terminal import summary_text
 
 MEANS = {"x": 75.0, "SN": 65.0, "pixels": 80.0}
 GAPS = {"x": (2.0, 17.0), "SN": (2.0, 3.0), "LNTL": (2.0, 9.0), "LEACE": (1.0, 2.0)}
@@ -175,7 +176,7 @@ def test_under_a_table_stands_what_each_of_its_representations_is_and_none_is_wi
 
 
 def test_the_summary_for_a_terminal_has_the_tables_numbers_and_a_verdict_for_each_column_of_the_claims(tmp_path):
-    text, one = tables.summary_text(write_run(tmp_path)), pd.read_csv(tmp_path / "table1.csv")
+    text, one = summary_text(write_run(tmp_path)), pd.read_csv(tmp_path / "table1.csv")
     assert max(map(len, text.splitlines())) <= 120
     row = one[(one["domain"] == "ID") & (one["representation"] == "SN")].iloc[0]
     assert f"{row['mean']:.1f} ± {row['half_width']:.1f} [96.3]" in text and "φ_LNTL, biased" in text
