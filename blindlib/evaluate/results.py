@@ -59,16 +59,6 @@ def load_results(path: Path) -> pd.DataFrame:
     return frame
 
 
-def strongest(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Of each representation (`by`), the result rows of the probe that reads most of it on average, of whatever kind.
-
-    It is chosen by what it reads of test people, which can only flatter the attacker.
-    """
-    means = rows.groupby([*by, "probe"], dropna=False)["value"].mean().reset_index()
-    best = means.loc[means.groupby(by, dropna=False)["value"].idxmax(), [*by, "probe"]]
-    return rows.merge(best, on=[*by, "probe"])
-
-
 def summarise(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Mean and interval of `value` over rotations, each rotation the mean of its seeds.
 
