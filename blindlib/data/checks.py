@@ -1,7 +1,6 @@
 """Checks that readers share: files are present, paths stay inside, rows are valid, images decode."""
 
 import csv
-import posixpath
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,21 +30,10 @@ class Listing:
             problem = problem.format_map(self.rows.loc[line].to_dict())
             raise InputError(self.path, problem, remedy or self.remedy, line=line)
 
-    def refuse_repeats(self, column: str = "image") -> None:
-        """Raise InputError at the first value that stands there a second time."""
-        problem = f"repeats the {column} {{{column}!r}}"
-        self.refuse(self.rows[column].duplicated(), problem, "keep one line of the two")
-
     def refuse_unknown(self, column: str, allowed: tuple[str, ...]) -> None:
         """Raise InputError at the first value outside the vocabulary."""
         known = self.rows[column].isin(allowed)
         self.refuse(~known, f"{column} is {{{column}!r}}", f"use one of {', '.join(allowed)}")
-
-    def inside(self, column: str = "image") -> pd.Series:
-        """Return a column of relative paths in canonical form. Raises InputError at the first that leads outside."""
-        paths = self.rows[column].map(posixpath.normpath)
-        self.refuse(paths.str.match(r"/|\.\.?(/|$)"), f"path {{{column}!r}} leaves the folder")
-        return paths
 
     def keep_present(self, folder: Path) -> tuple[pd.DataFrame, dict]:
         """Return the rows whose `image` is present, with counts. Raises InputError if many are absent."""

@@ -46,10 +46,11 @@ def load_diveface(root: Path, *, everything: bool = False) -> FaceTable:
 
 
 def _read_list(name: str, root: Path, everything: bool) -> Listing:
-    path = next((p for p in (root / "files" / f"{name}.txt", root / f"{name}.txt") if p.exists()), root / f"{name}.txt")
+    inner, outer = root / "files" / f"{name}.txt", root / f"{name}.txt"
+    path = inner if inner.exists() else outer
     listing = read_lines(path, "DiveFace list", _REMEDY)
     lines = listing.rows["text"]
-    broken = ~lines.str.fullmatch(r"[^/\\]+/[^/\\]+\.jpe?g", case=False) | lines.str.startswith("..")
+    broken = ~lines.str.fullmatch(r"[^/\\]+/[^/\\]+\.jpe?g", case=False)
     listing.refuse(broken, "expected 'identity/file.jpg', got {text!r}", "mend that line")
     layouts = ("images/", f"{name}/", f"images/{name}/", "")  # the one in which one of the first images is there
     base = next((b for b in layouts if any((root / b / line).is_file() for line in lines.head(300))), "images/")

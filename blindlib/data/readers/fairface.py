@@ -36,7 +36,7 @@ def _read(path: Path, folder: Path) -> tuple[pd.DataFrame, dict]:
     listing = read_table(path, "FairFace's labels", ["file", "gender", "race"], _REMEDY)
     listing.refuse_unknown("gender", ("Male", "Female"))
     listing.refuse_unknown("race", ETHNICITIES)
-    listing.rows["image"] = listing.inside("file")
+    listing.rows["image"] = listing.rows["file"]
     rows, notes = listing.keep_present(folder)
     ethnicity = rows["race"].str.replace("_", " ").str.lower()
     rows = rows[["image"]].assign(identity=rows["image"], gender=rows["gender"].str.lower(), ethnicity=ethnicity)

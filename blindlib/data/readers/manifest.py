@@ -1,6 +1,7 @@
 """Manifest: a CSV of image paths and labels beside your own images."""
 
 from pathlib import Path
+from posixpath import normpath
 
 from blindlib.common.errors import InputError
 from blindlib.data.checks import read_table
@@ -29,8 +30,9 @@ def load_manifest(path: Path) -> FaceTable:
         rows[column] = rows[column].str.strip()
     for column in ("image", "identity"):
         listing.refuse(rows[column] == "", f"no {column} in this row", "fill it in")
-    rows["image"] = listing.inside()
-    listing.refuse_repeats()
+    rows["image"] = rows["image"].map(normpath)
+    listing.refuse(rows["image"].str.match(r"/|\.\.?(/|$)"), "path {image!r} leaves the folder")
+    listing.refuse(rows["image"].duplicated(), "repeats the image {image!r}", "keep one line of the two")
     for column in rows.columns.intersection(["smiling", "attractive"]):
         truth = rows[column].str.lower().map(_TRUTH)
         wrong = truth.isna() & (rows[column] != "")
