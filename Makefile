@@ -12,7 +12,7 @@ PY ?= $(VENV)/bin/python
 P = --preset "$$PRESET" $(if $(SETTINGS),-p "$$SETTINGS")
 export PRESET SETTINGS VENV PY
 # `make paper DATA=/path` reads data sets below another folder, `LFW=/path/to/lfw` one that lies elsewhere.
-$(foreach set,DATA LFW DIVEFACE CFEE CELEBA FAIRFACE CREMAD MANIFEST,$(if $($(set)),$(eval export BLINDLIB_$(set) := $($(set)))))
+$(foreach set,DATA LFW DIVEFACE CFEE CELEBA FAIRFACE MANIFEST,$(if $($(set)),$(eval export BLINDLIB_$(set) := $($(set)))))
 export PYTHONHASHSEED := 0
 export CUBLAS_WORKSPACE_CONFIG := :4096:8
 export PYDEVD_DISABLE_FILE_VALIDATION := 1

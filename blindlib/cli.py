@@ -160,18 +160,6 @@ def embed(preset: str = typer.Option(..., help="smoke, demo, open or paper")) ->
         typer.echo(report)
 
 
-@app.command("miniatures")
-def miniatures(
-    out: Annotated[Path, typer.Option(help="A new folder; then `make paper PRESET=paper-smoke DATA=FOLDER`.")],
-    people: Annotated[int, typer.Option(help="Size: 8 is enough for the smoke presets.")] = 8,
-    seed: Annotated[int, typer.Option(help="Another seed is another population.")] = 0,
-) -> None:
-    """Write every data set in miniature, laid out as its publisher does, with rendered faces of nobody."""
-    from blindlib.data.miniatures import write_miniatures
-
-    typer.echo(f"wrote {write_miniatures(out, people=people, seed=seed)}")
-
-
 def _fingerprint(preset) -> str:
     """Text that changes when a preset's data or weights do; InputError where they are not here."""
     from blindlib.common.files import ROOT, below, sha256

@@ -102,8 +102,8 @@ PAPER = {"verification": "lfw", "demographics": "diveface", "emotion": "cfee", "
 _PAPER_SOURCES = {role: (name,) for role, name in PAPER.items()}
 _OPEN_SOURCES = {  # one's own photographs first, then people's labels before a machine's
     "verification": ("lfw",),
-    "demographics": ("manifest", "fairface", "cremad", "lfw"),
-    "emotion": ("manifest", "cremad", "lfw"),
+    "demographics": ("manifest", "fairface", "lfw"),
+    "emotion": ("manifest", "lfw"),
     "attractive": ("manifest", "celeba", "lfw"),
 }
 DATA_SETS = set(PAPER.values()).union(*_OPEN_SOURCES.values())

@@ -165,7 +165,7 @@ def real_lfw(monkeypatch) -> Path:
 @pytest.fixture(scope="session")
 def miniatures(tmp_path_factory) -> Path:
     """Every data set in its true layout, of rendered faces; not to be written to."""
-    from blindlib.data.miniatures import write_miniatures
+    from miniatures import write_miniatures
 
     return once(tmp_path_factory, "miniatures", lambda folder: write_miniatures(folder / "data", people=2)) / "data"
 

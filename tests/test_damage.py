@@ -1,6 +1,5 @@
 """What the build keeps and does not read is named, with the remedy."""
 
-import json
 import shutil
 from types import SimpleNamespace
 
@@ -14,10 +13,8 @@ from blindlib.backbones.registry import get_backbone
 from blindlib.backbones.store import embed, embedding_key
 from blindlib.blinders import LEACE
 from blindlib.blinders.banks import load_banks
-from blindlib.common import files
 from blindlib.common.errors import InputError
 from blindlib.common.files import build_dir, store_dir, write_bytes, write_csv, write_parquet
-from blindlib.data import download
 from blindlib.data.facetable import load_facetable
 from blindlib.data.readers.lfw import load_lfw
 from blindlib.data.readers.synth import read_album
@@ -94,33 +91,3 @@ def test_what_a_stage_left_is_refused_in_one_line_when_it_does_not_read(kept, na
         kept[name](path)
     message = str(error.value)
     assert message.startswith(f"{path}: ") and "\n" not in message and "→" in message
-
-
-GARBAGE = (b"\xff\xfe", b"", b"{", b"[1]")
-
-
-@pytest.mark.parametrize("content", GARBAGE)
-def test_damaged_checksums_of_downloads_are_named_and_the_remedy_works(tmp_path, content):
-    archive, folder = tmp_path / "a.zip", tmp_path / "data" / "fairface"
-    shutil.make_archive(str(tmp_path / "a"), "zip", files.ROOT / "tests" / "fixtures")
-    download.unpack_into("fairface", archive, folder)
-    shutil.rmtree(folder)
-    folder.mkdir()
-    download._record(folder, "a.zip", archive)
-    seen = folder / download.SEEN
-    assert download._seen(folder) == json.loads(seen.read_text())
-    seen.write_bytes(content)
-    with pytest.raises(InputError) as error:
-        download.unpack_into("fairface", archive, folder)
-    assert str(error.value).startswith(f"{seen}: ") and "→ delete it" in str(error.value)
-    seen.unlink()
-    assert "recorded" in download.unpack_into("fairface", archive, folder)
-
-
-@pytest.mark.parametrize("content", GARBAGE)
-def test_checksums_of_an_earlier_version_are_read_and_their_garbage_is_named(tmp_path, content):
-    (tmp_path / download.SEEN).write_text('{"a.zip": "00"}')
-    assert download._seen(tmp_path) == {"a.zip": "00"}
-    (tmp_path / download.SEEN).write_bytes(content)
-    with pytest.raises(InputError, match="→ delete it"):
-        download._seen(tmp_path)

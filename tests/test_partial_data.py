@@ -4,12 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import miniatures
 import pandas as pd
 import pytest
 from conftest import environment
 
 from blindlib.common.files import ROOT
-from blindlib.data import miniatures
 from blindlib.data.catalogue import CATALOGUE
 from blindlib.presets import PAPER
 from blindlib.report.paper import table1 as published

@@ -129,7 +129,7 @@ def test_help_shows_what_a_reader_calls_and_make_s_own_commands_still_run():
         return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=os.environ | {"COLUMNS": "200"})
 
     shown = set(re.findall(r"^\W*([a-z]+) {2,}", run("--help").stdout.partition("Commands")[2], re.M))
-    assert shown == {"data", "synth", "audit", "embed", "miniatures", "run", "paper", "appendix"}
+    assert shown == {"data", "synth", "audit", "embed", "run", "paper", "appendix"}
     called = set(re.findall(r"-m blindlib (\w+)", (ROOT / "Makefile").read_text())) - shown
     assert called - {"tune"} == {"name", "compare", "store", "lab"}
     for name in called - {"tune"}:

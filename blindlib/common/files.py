@@ -201,11 +201,6 @@ def store_dir() -> Path:
     return _in_build("embeddings")
 
 
-def frames_dir(name: str) -> Path:
-    """Folder of the frames that are kept of one data set's videos, shared by all presets and private to the user."""
-    return private_dir(below(_in_build("frames"), name, "data set"))
-
-
 def _in_build(name: str) -> Path:
     """A private folder in the build folder, which is made private too, unless it was there and is one of one's own."""
     if not os.environ.get("BLINDLIB_BUILD") or not build_root().exists():

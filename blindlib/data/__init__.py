@@ -2,10 +2,10 @@
 
 from importlib import import_module
 
-_READERS = ("celeba", "cfee", "cremad", "diveface", "fairface", "lfw", "manifest", "synth")
+_READERS = ("celeba", "cfee", "diveface", "fairface", "lfw", "manifest", "synth")
 _HOME = {f"load_{name}": f"readers.{name}" for name in _READERS}
 _HOME |= {"FaceTable": "facetable", "make_facetable": "facetable", "load_source": "source", "read_pairs": "readers.lfw"}
-_HOME |= {"deal": "splits", "save_splits": "splits", "load_splits": "splits", "write_miniatures": "miniatures"}
+_HOME |= {"deal": "splits", "save_splits": "splits", "load_splits": "splits"}
 __all__ = list(_HOME)
 
 

@@ -1,7 +1,6 @@
-"""Every data set that the companion reads: where it goes, what it is for, under which terms, how to get it."""
+"""Catalogue of the data sets: use, layout, licence, terms, and the way to get each."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
@@ -13,21 +12,19 @@ from blindlib.presets import PAPER
 from blindlib.settings import DATA_ROLES
 
 SYNTHETIC = "SYNTHETIC.txt"  # a file that marks a folder of rendered faces in a data set's layout
-IMAGES = (*SUFFIXES, ".flv")
 _FETCH = ".venv/bin/blindlib data fetch"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a reader has to know of a data set before it can be used."""
+    """A data set's description."""
 
     title: str
     use: str
-    needs: tuple[str, ...]  # globs that all find something in its folder: what tells it from another
+    needs: tuple[str, ...]  # globs that all find something in its folder
     licence: str
     address: str  # where its publisher describes it, or the form to ask for it
     how: str  # what to do; the command, where it can be downloaded
-    mb: int  # 10⁶ bytes that it has unpacked, at most: DATA.md's figure with room
     terms: str = ""  # what its publisher asks of who uses it; empty where nothing has to be agreed to
 
 
@@ -39,7 +36,6 @@ CATALOGUE = {
         "research use; photographs of named people",
         "https://ndownloader.figshare.com/files/5976018 (its own site is gone since 2025)",
         f"{_FETCH} lfw",
-        400,
     ),
     "diveface": Entry(
         "DiveFace",
@@ -48,7 +44,6 @@ CATALOGUE = {
         "non-commercial research",
         "https://github.com/BiDAlab/DiveFace",
         "the lists are at its address; the images were MegaFace's, which is withdrawn: a copy of yours is read",
-        20_000,
         "Downloading it implies agreement to use it for non-commercial research only, as its README says; MegaFace's "
         "photographs were withdrawn by their publisher.",
     ),
@@ -59,7 +54,6 @@ CATALOGUE = {
         "on request, for research",
         "https://cbcsl.ece.ohio-state.edu/compound.html",
         "ask for it with the form at its address, unpack it, and save the table of codes (DATA.md)",
-        20_000,
         "Its subjects agreed to research use; the Ohio State University gives it to those who sign its form. Do not "
         "pass it on, do not print faces whose subjects have not agreed to it.",
     ),
@@ -71,7 +65,6 @@ CATALOGUE = {
         "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
         "read the agreement at its address, download img_align_celeba.zip and the three lists, then "
         ".venv/bin/blindlib data unpack celeba img_align_celeba.zip",
-        3_000,
         "For non-commercial research only; the images are not the publisher's, who may ask for their deletion; no part "
         "may be sold, traded or passed on.",
     ),
@@ -83,18 +76,7 @@ CATALOGUE = {
         "https://github.com/joojs/fairface",
         "download fairface-img-margin025-trainval.zip and the two label files from its address (Google Drive), then "
         ".venv/bin/blindlib data unpack fairface fairface-img-margin025-trainval.zip",
-        4_000,
         "CC BY 4.0: name its authors (Kärkkäinen & Joo 2021).",
-    ),
-    "cremad": Entry(
-        "CREMA-D",
-        "acted emotions, gender, ethnicity (a substitute for CFEE)",
-        ("VideoDemographics.csv", "VideoFlash/"),
-        "ODbL 1.0 (the database), DbCL 1.0 (its contents)",
-        "https://github.com/CheyneyComputerScience/CREMA-D",
-        "git clone https://gitlab.com/cs-cooper-lab/crema-d-mirror data/cremad (7.6 GB; GitHub's copy needs Git LFS)",
-        12_000,
-        "ODbL 1.0: share databases that you derive from it alike, and name it. The actors agreed to its use.",
     ),
     "manifest": Entry(
         "your own photographs",
@@ -103,7 +85,6 @@ CATALOGUE = {
         "yours to know",
         "DATA.md",
         "write data/manifest/faces.csv beside the images (DATA.md)",
-        100_000,
     ),
 }
 
@@ -117,7 +98,6 @@ class Weights:
     address: str
     sha256: str | None  # None where the publisher gives none
     licence: str
-    mb: int  # 10⁶ bytes, at most
     others: tuple[str, ...] = ()  # published files that serve instead; the first that is there is used
 
 
@@ -128,7 +108,6 @@ WEIGHTS = {  # by what `data fetch` calls it
         "https://github.com/rcmalli/keras-vggface/releases/download/v2.0/rcmalli_vggface_tf_notop_resnet50.h5",
         None,
         "Oxford's terms",
-        200,
         ("vggface2.safetensors", "resnet50_ft_dag.pth", "resnet50_scratch_dag.pth"),
     ),
     "sface": Weights(
@@ -138,56 +117,47 @@ WEIGHTS = {  # by what `data fetch` calls it
         "face_recognition_sface/face_recognition_sface_2021dec.onnx",
         "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79",
         "Apache-2.0",
-        60,
     ),
 }
 
 
 def is_here(name: str) -> bool:
-    """Whether a data set's folder holds anything; hidden files, such as half a download, do not count."""
+    """Say whether a data set's folder holds anything; hidden files do not count."""
     folder = dataset_dir(name)
     return folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
 
 
 def require_layout(name: str) -> None:
-    """Raise InputError if a data set's folder lacks something, and say whether one above or inside is the right one."""
+    """Raise InputError if a data set's folder lacks something."""
     folder = dataset_dir(name)
-    missing = _lacks(name, folder)
+    missing = [need for need in CATALOGUE[name].needs if next(folder.glob(need), None) is None]
     if missing:
-        others = [folder.parent, folder / name, *sorted(p for p in folder.iterdir() if p.is_dir())]
-        right = next((other for other in others if not _lacks(name, other)), None)
-        remedy = f"name {right}" if right else f"complete it or take it away. {how_to_get(name)}"
-        raise InputError(folder, f"is no folder of {CATALOGUE[name].title}: it lacks {', '.join(missing)}", remedy)
-
-
-def _lacks(name: str, folder: Path) -> list[str]:
-    return [need for need in CATALOGUE[name].needs if next(folder.glob(need), None) is None]
+        problem = f"is no folder of {CATALOGUE[name].title}: it lacks {', '.join(missing)}"
+        raise InputError(folder, problem, f"complete it or take it away. {how_to_get(name)}")
 
 
 def how_to_get(name: str) -> str:
-    """One line, without a path of this machine: a data set's title, what to do, the address, where it goes."""
+    """Return one line: a data set's title, what to do, the address, where it goes."""
     entry = CATALOGUE[name]
     return f"{entry.title}: {entry.how}; its address: {entry.address}; its folder: {dataset_place(name)}"
 
 
 def no_data(faces: FaceTable, label: str) -> str:
-    """What a cell prints where no or too few faces carry a label (or `pairs`): that, and the way to them."""
+    """Return what a cell prints where no or too few faces carry a label (or `pairs`)."""
     role = next((role for role, labels in DATA_ROLES.items() if label in labels), "verification")
     what = "has too few faces that tell" if label in faces.frame and faces.has(label) else "tells no"
     return f"no data: {faces.name} {what} {label}. The paper's: {how_to_get(PAPER[role])}"
 
 
 def status() -> pd.DataFrame:
-    """A row for each data set and each file of weights, without opening an image; `images` counts files."""
+    """Return a row for each data set and each file of weights; `images` counts files."""
     columns = ["name", "present", "folder", "images", "use", "licence", "address", "how"]
     rows = []
     for name, entry in CATALOGUE.items():
         folder, here = dataset_dir(name), is_here(name)
-        images = sum(path.suffix.lower() in IMAGES for path in folder.rglob("*")) if here else None
+        images = sum(path.suffix.lower() in SUFFIXES for path in folder.rglob("*")) if here else None
         rows.append((entry.title, here, folder, images, entry.use, entry.licence, entry.address, entry.how))
     for name, weights in WEIGHTS.items():
         path, how = data_dir() / "weights" / weights.file, f"{_FETCH} {name}"
         rows.append((weights.title, path.exists(), path, None, "a backbone", weights.licence, weights.address, how))
-    nobody = ("everything", "MIT; nobody's face", "blindlib/synthfaces", "nothing to fetch")
-    rows.append(("SynthFaces", True, Path("rendered"), None, *nobody))
     return pd.DataFrame(rows, columns=columns).astype({"images": "Int64"})

@@ -29,7 +29,7 @@ SCHEMA = pa.DataFrameSchema(
 
 
 def weakest(provenances: list[str]) -> str:
-    """What a number on several data sets counts as: the least of what they count as."""
+    """Return the weakest of several provenances."""
     return max(provenances, key=("real", "substitute", "synthetic").index)
 
 
@@ -67,15 +67,15 @@ class FaceTable:
         return self.frame["image"].str.split("/", n=1).str[0]
 
     def provenance_of(self, attribute: str, *, trained: bool = False) -> str:
-        """What a number on an attribute's labels counts as: `real`, `substitute` or `synthetic`.
+        """Return an attribute's provenance: `real`, `substitute` or `synthetic`.
 
-        Of a representation that was trained on these data sets it is no better than the weakest of them (`provenance`).
+        For a representation trained on these data sets it is no better than the weakest of them (`provenance`).
         """
         provenance = self.provenances.get(attribute, self.provenance)
         return weakest([provenance, self.provenance]) if trained else provenance
 
     def has(self, *attributes: str) -> bool:
-        """Whether some image carries a label for each of these attributes."""
+        """Say whether some image carries a label for each of these attributes."""
         return bool(self.frame[list(attributes)].notna().any().all())
 
     def save(self, path: Path) -> Path:
@@ -94,28 +94,22 @@ def make_facetable(
     """Validate rows into a FaceTable; labels that a data set lacks become missing values.
 
     The rows have at least `image` and `identity`; without `sha256` every image is decoded and hashed. `more` may be the
-    table's `source`, `folders`, `parts` and `provenances`. Raises InputError if a column is unknown, an image is
-    repeated or does not decode, or a label has no such value.
+    table's `source`, `folders`, `parts` and `provenances`. Raises InputError if an image is repeated or does not
+    decode, or a label has no such value.
     """
-    unknown = sorted(set(frame.columns) - set(SCHEMA.columns))
-    if unknown:
-        raise InputError(root, f"data set '{name}' has the unknown columns {unknown}", "rename or drop them")
     if "sha256" not in frame:
         frame = frame.assign(sha256=check_images(Path(root), list(frame["image"])))
     frame = frame.reindex(columns=list(SCHEMA.columns))
     try:
-        frame = SCHEMA.validate(frame, lazy=False)
+        frame = SCHEMA.validate(frame)
     except pa.errors.SchemaError as error:
-        cases = error.failure_cases
-        shown = cases["failure_case"].iloc[0] if hasattr(cases, "columns") else cases
-        problem = f"data set '{name}', {error.schema.name or 'columns'}: {shown!r} fails {error.check}"
-        raise InputError(root, problem, "mend its labels") from None
+        raise InputError(root, f"data set '{name}': {error}", "mend its labels") from None
     frame = frame.sort_values("image", ignore_index=True)
     return FaceTable(frame, Path(root), name, provenance, dict(notes or {}), **more)
 
 
 def load_facetable(path: Path) -> FaceTable:
-    """Read what `FaceTable.save` wrote. Raises InputError if it is not what notebook 01 left, or nothing is there."""
+    """Read what `FaceTable.save` wrote. Raises InputError if it does not read."""
     return parsed(path, made_by("01_data_prep"), _as_written)
 
 
@@ -128,7 +122,7 @@ def _as_written(content: BytesIO) -> FaceTable:
 
 
 def for_faces(preset: Preset, faces: FaceTable) -> Preset:
-    """A preset with the emotions that occur in these faces: no data set has all.
+    """Return a preset with the emotions that occur in these faces.
 
     Raises InputError if fewer than two are here, or the penalty's class is not among them.
     """

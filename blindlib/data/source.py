@@ -1,17 +1,15 @@
 """A preset's data: which data set fills which role, the face table over all of them, and the pairs."""
 
 import os
-from pathlib import Path
 
 import pandas as pd
 
 from blindlib.common.errors import InputError
-from blindlib.common.files import build_dir, data_dir, dataset_dir, digest, sha256
-from blindlib.data.catalogue import CATALOGUE, IMAGES, SYNTHETIC, how_to_get, is_here, require_layout
+from blindlib.common.files import build_dir, data_dir, dataset_dir, digest
+from blindlib.data.catalogue import CATALOGUE, SYNTHETIC, how_to_get, is_here, require_layout
 from blindlib.data.facetable import FaceTable, for_faces, make_facetable, weakest
 from blindlib.data.readers.celeba import load_celeba
 from blindlib.data.readers.cfee import load_cfee
-from blindlib.data.readers.cremad import load_cremad
 from blindlib.data.readers.diveface import load_diveface
 from blindlib.data.readers.fairface import load_fairface
 from blindlib.data.readers.lfw import load_lfw, read_pairs
@@ -20,7 +18,7 @@ from blindlib.data.readers.synth import load_synth
 from blindlib.presets import PAPER, Preset
 from blindlib.settings import ATTRIBUTES, DATA_ROLES
 
-_LOADERS = (load_lfw, load_diveface, load_cfee, load_celeba, load_fairface, load_cremad, load_manifest)
+_LOADERS = (load_lfw, load_diveface, load_cfee, load_celeba, load_fairface, load_manifest)
 LOADERS = {load.__name__.removeprefix("load_"): load for load in _LOADERS}
 # Of LFW's machine-made labels the two that are frequent: 2,842 and 2,246 in the public subset, then 355, … 9.
 _FREQUENT = {"lfw": ("neutral", "happiness")}
@@ -105,33 +103,15 @@ def _provenance(role: str, name: str, loaded: str, pairs: int) -> str:
 
 
 def source_state(preset: Preset) -> str:
-    """Which data a preset would read, as text that changes when they do; opens no image.
-
-    Of label files it is the bytes that count, of pictures names, sizes and times; links below a data set's own entries
-    are not followed.
+    """Return a digest of the names, sizes and times of all files that a preset would read.
 
     Raises InputError if none of its data sets is here, saying what to fetch and where it goes.
     """
-    lines = []
-    for folder in map(dataset_dir, _present(preset)):  # each, what lies in it, and the lists one folder below
-        inner = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-        lists = sorted(path for part in inner for path in part.glob("*.txt"))
-        lines += [f"{file} {_file_state(file)}\n" for file in (folder, *inner, *lists)]
-        lines += [f"{part}/ {_pictures_state(part)}\n" for part in inner if part.is_dir()]
-    return "".join(lines)
-
-
-def _file_state(file: Path) -> str:
-    if file.suffix.lower() in (".txt", ".csv") and file.is_file():
-        return sha256(file)
-    found = file.stat()
-    return f"{found.st_size} {found.st_mtime_ns}"
-
-
-def _pictures_state(folder: Path) -> str:
-    """Names, sizes and times of all pictures and clips below a folder, as a digest: a second for CelebA's."""
-    files = sorted(f"{at}/{n}" for at, _, names in os.walk(folder) for n in names if n.lower().endswith(IMAGES))
-    return digest([(file, (found := os.lstat(file)).st_size, found.st_mtime_ns) for file in files])
+    files = []
+    for folder in map(dataset_dir, _present(preset)):
+        for at, _, names in os.walk(folder, followlinks=True):
+            files += [f"{at}/{name}" for name in names if not name.startswith(".")]
+    return digest([(file, (found := os.lstat(file)).st_size, found.st_mtime_ns) for file in sorted(files)])
 
 
 def _present(preset: Preset) -> list[str]:
@@ -139,15 +119,14 @@ def _present(preset: Preset) -> list[str]:
     here = [name for name in wanted if is_here(name)]
     for name in set(wanted) - set(here):
         if os.environ.get(f"BLINDLIB_{name.upper()}"):
-            what = "is a file, a folder is wanted" if dataset_dir(name).is_file() else "nothing is here"
-            problem = f"{CATALOGUE[name].title} was said to be here; {what}"
+            problem = f"{CATALOGUE[name].title} was said to be here; no such folder, or nothing is in it"
             raise InputError(dataset_dir(name), problem, f"name its folder. {how_to_get(name)}")
     for name in here:
         require_layout(name)
     if not here:
-        what = "finds none of its data sets here" if data_dir().is_dir() else "looks for its data here: no such folder"
+        problem = f"preset '{preset.name}' finds none of its data sets here ({', '.join(wanted)})"
         how = f"{how_to_get(wanted[0])}; `make data` tells of the others; or run without data: `make paper`"
-        raise InputError(data_dir(), f"preset '{preset.name}' {what} ({', '.join(wanted)})", f"fetch one: {how}")
+        raise InputError(data_dir(), problem, f"fetch one: {how}")
     return here
 
 

@@ -1,6 +1,5 @@
 """CelebA: attractiveness, smiling, gender and identity of 202,599 aligned photographs, in torchvision's file set."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -32,19 +31,16 @@ def load_celeba(root: Path) -> FaceTable:
     Source: Liu et al., ICCV 2015.
     """
     listing = _read_attributes(root / ATTRIBUTES)
-    for name, column, allowed in ((IDENTITIES, "identity", range(1, 10**6)), (PARTITION, "partition", range(3))):
-        numbers = listing.rows["image"].map(_read_numbers(root / name, column, allowed))
-        listing.refuse(numbers.isna(), f"{{image}} is not in {name}", "fetch both again")
-        listing.rows[column] = numbers.astype(int)
+    for name, column in ((IDENTITIES, "identity"), (PARTITION, "partition")):
+        listing.rows[column] = listing.rows["image"].map(_read_numbers(root / name))
+        listing.refuse(listing.rows[column].isna(), f"{{image}} is not in {name}", "fetch both again")
     outer = root / "img_align_celeba"
     folder = next((f for f in (outer / outer.name, outer) if f.is_dir()), None)  # some archives unpack it twice
     if folder is None:
         raise InputError(outer, "CelebA's aligned images not found", _REMEDY)
-    listing.rows["image"] = listing.inside(folder)
     frame, counts = listing.keep_present(folder)
-    frame = frame.astype({"identity": str})
     partition = frame.pop("partition")
-    counts |= {name: int((partition == k).sum()) for k, name in enumerate(("train", "validation", "test"))}
+    counts |= {name: int((partition == str(k)).sum()) for k, name in enumerate(("train", "validation", "test"))}
     counts["people in two partitions"] = int((partition.groupby(frame["identity"]).nunique() > 1).sum())
     counts["lists as published"] = sum(pooch.file_hash(root / name, "md5") == md5 for name, md5 in PUBLISHED.items())
     provenance = "real" if counts["lists as published"] == len(PUBLISHED) else "substitute"
@@ -52,32 +48,26 @@ def load_celeba(root: Path) -> FaceTable:
 
 
 def _read_attributes(path: Path) -> Listing:
-    lines = read_lines(path, "CelebA's attribute list", _REMEDY)
-    head, words = lines.rows["text"].head(2).tolist(), lines.rows["text"].iloc[2:].str.split()
-    names = head[-1].split()
-    counted = re.fullmatch("[0-9]{1,9}", head[0])
-    if not counted or not set(_USED) <= set(names):
-        problem = f"expected a count, then a line of names with {', '.join(_USED)}"
-        raise InputError(path, problem, _REMEDY, line=2 if counted else 1)
+    """Read a count, a line of names, then a file name and a value for each name."""
+    text = read_lines(path, "CelebA's attribute list", _REMEDY).rows["text"]
+    names, words = text.iloc[1].split(), text.iloc[2:].str.split()
+    if text.iloc[0] != str(len(words)) or not set(_USED) <= set(names):
+        problem = f"expected the count {len(words)}, then a line of names with {', '.join(_USED)}"
+        raise InputError(path, problem, _REMEDY, line=1)
     listing = Listing(path, pd.DataFrame({"image": words.str[0], "words": words.str.len()}), _REMEDY)
-    broken = listing.rows["words"] != len(names) + 1
-    listing.refuse(broken, f"expected a file and {len(names)} values, got {{words}} words")
-    if len(words) != int(head[0]):
-        raise InputError(path, f"promises {int(head[0]):,} images, lists {len(words):,}", _REMEDY, line=1)
-    listing.refuse_repeats()
-    for name in _USED:
-        listing.rows[name] = words.str[names.index(name) + 1]
-        listing.refuse(~listing.rows[name].isin(("1", "-1")), f"{name} is {{{name}!r}}, not 1 or -1")
-    labels = listing.rows[list(_USED)].rename(columns=_USED) == "1"
-    labels["gender"] = np.where(labels["gender"], "male", "female")
-    return Listing(path, labels.assign(image=listing.rows["image"]), _REMEDY)
+    broken = listing.rows.pop("words") != len(names) + 1
+    listing.refuse(broken, f"expected {{image}} and {len(names)} values")
+    for name, label in _USED.items():
+        values = listing.rows[label] = words.str[names.index(name) + 1]
+        listing.refuse(~values.isin(("1", "-1")), f"{name} is {{{label}!r}}, not 1 or -1")
+        listing.rows[label] = values == "1"
+    listing.rows["gender"] = np.where(listing.rows["gender"], "male", "female")
+    return listing
 
 
-def _read_numbers(path: Path, what: str, allowed: range) -> pd.Series:
-    """A file name and a number a line -> numbers by file name."""
-    lines = read_lines(path, f"CelebA's {what} list", _REMEDY)
-    rows = lines.rows["text"].str.extract(r"^(?P<image>\S+)\s+(?P<number>[0-9]{1,9})$")
-    number = pd.to_numeric(rows["number"])
-    lines.refuse(~number.between(allowed[0], allowed[-1]), f"expected a file and its {what}, got {{text!r:.60}}")
-    Listing(path, rows, _REMEDY).refuse_repeats()
-    return number.set_axis(rows["image"])
+def _read_numbers(path: Path) -> pd.Series:
+    """Read a file name and a number a line -> numbers, as text, by file name."""
+    lines = read_lines(path, "CelebA's list", _REMEDY)
+    rows = lines.rows["text"].str.extract(r"^(?P<image>\S+)\s+(?P<number>[0-9]+)$")
+    lines.refuse(rows["number"].isna(), "expected a file and its number, got {text!r}")
+    return rows.set_index("image")["number"]

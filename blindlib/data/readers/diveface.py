@@ -24,7 +24,7 @@ _REMEDY = "see DiveFace in DATA.md: the lists are public, the images were MegaFa
 def load_diveface(root: Path, *, everything: bool = False) -> FaceTable:
     """Load DiveFace from a folder that holds the six lists (or has them in `files/`) and the images.
 
-    Three images of each person are read (the balanced set), or everything. A person in two lists is refused.
+    Three images of each person are read (the balanced set), or everything.
 
     `gender`, and `ethnicity` by the lists' own names `group 1` (East Asian), `group 2` (Sub-Saharan and South
     Indian), `group 3` (Caucasian, in the authors' words). `real` with all six lists as published. `notes` counts
@@ -32,31 +32,27 @@ def load_diveface(root: Path, *, everything: bool = False) -> FaceTable:
 
     Source: Morales et al. 2021 (arXiv 1902.00334); github.com/BiDAlab/DiveFace.
     """
-    parts, notes, list_of = [], {}, {}
+    parts, notes = [], {}
     for name in PUBLISHED:
         listing = _read_list(name, root, everything)
-        listing.rows["other"] = listing.rows["identity"].map(list_of)
-        listing.refuse(listing.rows["other"].notna(), "{identity} is in {other}.txt too", "keep a person in one list")
-        list_of |= dict.fromkeys(listing.rows["identity"], name)
         rows, counted = listing.keep_present(root)
         published = sha256(listing.path).startswith(PUBLISHED[name])
         notes[name] = {**counted, "people": rows["identity"].nunique(), "list as published": int(published)}
         group, gender = name.split("_")
-        parts.append(rows[["image", "identity"]].assign(gender=gender.lower(), ethnicity=f"group {group[-1]}"))
+        parts.append(rows.assign(gender=gender.lower(), ethnicity=f"group {group[-1]}"))
     provenance = "real" if all(counts["list as published"] for counts in notes.values()) else "substitute"
-    return make_facetable(
-        pd.concat(parts, ignore_index=True), root, name="DiveFace", provenance=provenance, notes=notes
-    )
+    frame = pd.concat(parts, ignore_index=True)
+    return make_facetable(frame, root, name="DiveFace", provenance=provenance, notes=notes)
 
 
 def _read_list(name: str, root: Path, everything: bool) -> Listing:
-    path = next((p for p in (root / "files" / f"{name}.txt", root / f"{name}.txt") if p.exists()), root / f"{name}.txt")
+    inner, outer = root / "files" / f"{name}.txt", root / f"{name}.txt"
+    path = inner if inner.exists() else outer
     listing = read_lines(path, "DiveFace list", _REMEDY)
     lines = listing.rows["text"]
-    broken = ~lines.str.fullmatch(r"[^/\\]{1,60}/[^/\\]{1,60}\.jpe?g", case=False)
-    listing.refuse(broken, "expected 'identity/file.jpg', got {text!r:.60}", "mend that line")
-    listing.refuse_repeats("text")
+    broken = ~lines.str.fullmatch(r"[^/\\]+/[^/\\]+\.jpe?g", case=False)
+    listing.refuse(broken, "expected 'identity/file.jpg', got {text!r}", "mend that line")
     layouts = ("images/", f"{name}/", f"images/{name}/", "")  # the one in which one of the first images is there
     base = next((b for b in layouts if any((root / b / line).is_file() for line in lines.head(300))), "images/")
-    rows = pd.DataFrame({"image": base + listing.inside(root / base, "text"), "identity": lines.str.split("/").str[0]})
-    return Listing(path, rows if everything else rows[rows.groupby("identity").cumcount() < BALANCED].copy(), _REMEDY)
+    rows = pd.DataFrame({"image": base + lines, "identity": lines.str.split("/").str[0]})
+    return Listing(path, rows if everything else rows[rows.groupby("identity").cumcount() < BALANCED], _REMEDY)

@@ -27,8 +27,8 @@ def load_fairface(root: Path) -> FaceTable:
     if folder is None:
         raise InputError(root, f"no FairFace images here (looked for train/ or val/ in {', '.join(FOLDERS)})", _REMEDY)
     parts, notes = zip(*(_read(path, folder) for path in found), strict=True)
-    frame = pd.concat(parts, ignore_index=True)
     named = {path.stem: counted for path, counted in zip(found, notes, strict=True)}
+    frame = pd.concat(parts, ignore_index=True)
     return make_facetable(frame, folder, name="FairFace", provenance="substitute", notes=named)
 
 
@@ -36,8 +36,7 @@ def _read(path: Path, folder: Path) -> tuple[pd.DataFrame, dict]:
     listing = read_table(path, "FairFace's labels", ["file", "gender", "race"], _REMEDY)
     listing.refuse_unknown("gender", ("Male", "Female"))
     listing.refuse_unknown("race", ETHNICITIES)
-    listing.refuse_repeats("file", "file")
-    listing.rows["image"] = listing.inside(folder, "file")
+    listing.rows["image"] = listing.rows["file"]
     rows, notes = listing.keep_present(folder)
     ethnicity = rows["race"].str.replace("_", " ").str.lower()
     rows = rows[["image"]].assign(identity=rows["image"], gender=rows["gender"].str.lower(), ethnicity=ethnicity)

@@ -1,10 +1,9 @@
-"""Anybody's photographs: a CSV of image paths and labels beside the images."""
+"""Manifest: a CSV of image paths and labels beside your own images."""
 
 from pathlib import Path
+from posixpath import normpath
 
-from blindlib.common import door
 from blindlib.common.errors import InputError
-from blindlib.common.reading import require_file
 from blindlib.data.checks import read_table
 from blindlib.data.facetable import FaceTable, make_facetable
 from blindlib.settings import ATTRIBUTES, EMOTIONS, GENDERS
@@ -21,34 +20,27 @@ def load_manifest(path: Path) -> FaceTable:
     `smiling`, `attractive` (1/0 or true/false). An empty cell is a missing label. Raises InputError for other columns.
     """
     path = path / MANIFEST if path.is_dir() else path
-    require_file(path, "manifest", "write one: image,identity[,emotion,gender,ethnicity,smiling,attractive]")
     listing = read_table(path, "manifest", ["image", "identity"], "add the images, or take their rows out")
     rows = listing.rows
     unknown = [column for column in rows if column not in _COLUMNS]
     if unknown:
         remedy = f"rename or drop them; known: {', '.join(_COLUMNS)}"
-        raise InputError(path, f"has the unknown columns {unknown}", remedy, line=listing.header)
+        raise InputError(path, f"has the unknown columns {unknown}", remedy, line=1)
+    for column in rows:  # else 'Ann' and 'Ann ' were two people
+        rows[column] = rows[column].str.strip()
     for column in ("image", "identity"):
-        listing.refuse(rows[column].str.strip() == "", f"no {column} in this row: it is {{{column}!r}}", "fill it in")
-    for column in rows.columns.intersection(["identity", "ethnicity"]):  # else 'Ann' and 'Ann ' were two people
-        padded = rows[column] != rows[column].str.strip()
-        listing.refuse(padded, f"{column} is {{{column}!r}}, with a space before or after it", "take the space out")
-        listing.refuse(
-            rows[column].map(door.unseen).astype(bool),
-            f"{column} is {{{column}!r}}, with a character in it that nobody sees",
-            "take it out",
-        )
-        rows[column] = rows[column].str.normalize("NFC")  # an accent is coded in two ways
-    rows["image"] = listing.inside(path.parent)
-    listing.refuse_repeats()
+        listing.refuse(rows[column] == "", f"no {column} in this row", "fill it in")
+    rows["image"] = rows["image"].map(normpath)
+    listing.refuse(rows["image"].str.match(r"/|\.\.?(/|$)"), "path {image!r} leaves the folder")
+    listing.refuse(rows["image"].duplicated(), "repeats the image {image!r}", "keep one line of the two")
     for column in rows.columns.intersection(["smiling", "attractive"]):
-        truth = rows[column].str.strip().str.lower().map(_TRUTH)
+        truth = rows[column].str.lower().map(_TRUTH)
         wrong = truth.isna() & (rows[column] != "")
         listing.refuse(wrong, f"{column} is {{{column}!r}}", "write 1, 0, true, false or nothing")
         rows[column] = truth
     for column, allowed in (("emotion", EMOTIONS), ("gender", GENDERS)):
         if column in rows:
-            listing.refuse_unknown(column, allowed, optional=True)
+            listing.refuse_unknown(column, (*allowed, ""))
     rows, notes = listing.keep_present(path.parent)
     rows = rows.mask(rows == "")
     return make_facetable(rows, path.parent, name=path.parent.name, provenance="substitute", notes={"manifest": notes})

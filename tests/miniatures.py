@@ -7,36 +7,29 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from blindlib.common import door
-from blindlib.common.errors import InputError
-from blindlib.common.files import atomic_folder
-from blindlib.common.work import derive_seed, track
+from blindlib.common.work import derive_seed
 from blindlib.data.catalogue import SYNTHETIC
-from blindlib.data.readers import celeba, cremad, fairface
+from blindlib.data.readers import celeba, fairface
 from blindlib.data.readers.lfw import image_paths
 from blindlib.settings import ATTRIBUTES, COMPOUND_EMOTIONS
 from blindlib.synthfaces.expressions import BASIC
-from blindlib.synthfaces.factors import POSED, UNITS
+from blindlib.synthfaces.factors import POSED
 from blindlib.synthfaces.render import render
 from blindlib.synthfaces.roles import label_attractiveness, make_album, make_pairs
 
 _MARK = "Rendered faces of nobody, laid out as this data set is: whatever is read from here is synthetic.\n"
 
 
-@door.takes(people=door.number(2, 1000, whole=True), seed=door.number(0, 2**63, whole=True))
 def write_miniatures(folder: Path, *, people: int = 8, seed: int = 0) -> Path:
-    """Write all seven data sets below a folder, as their publishers lay them out; appears in one step.
+    """Write all six data sets below a new folder, as their publishers lay them out.
 
     `people` is a measure of size: 8 gives some 1,200 pictures, enough for `paper-smoke`; 2 a quarter of it, enough to
-    be read. Raises InputError if the folder exists or the size is below 2.
+    be read.
     """
-    if folder.exists():
-        raise InputError(folder, "exists already", "name a new folder: nothing is overwritten")
-    with atomic_folder(folder) as partial:
-        for name, write in track(WRITERS.items(), "miniature data sets", unit="set"):
-            (partial / name).mkdir()
-            write(partial / name, people, derive_seed(seed, "miniature", name) % 2**31)
-            (partial / name / SYNTHETIC).write_text(_MARK, encoding="utf-8")
+    for name, write in WRITERS.items():
+        (folder / name).mkdir(parents=True)
+        write(folder / name, people, derive_seed(seed, "miniature", name) % 2**31)
+        (folder / name / SYNTHETIC).write_text(_MARK, encoding="utf-8")
     return folder
 
 
@@ -155,43 +148,6 @@ def _write_fairface(root: Path, people: int, seed: int) -> None:
         _write_csv(root / name, table[split == part])
 
 
-def _write_cremad(root: Path, people: int, seed: int) -> None:
-    codes = {emotion: code for code, emotion in cremad.EMOTIONS.items()}
-    album = _album(max(2, 3 * people // 2), codes, seed)
-    album["actor"] = (1001 + album["subject"]).astype(str)
-    actors = album.drop_duplicates("actor")
-    table = {
-        "ActorID": actors["actor"],
-        "Age": 30,
-        "Sex": actors["gender"].str.title(),
-        "Race": _groups(actors, "Asian", "Caucasian", "African American"),
-        "Ethnicity": "Not Hispanic",
-    }
-    _write_csv(root / cremad.PEOPLE, table)
-    stems = album["actor"] + "_IEO_" + album["emotion"].map(codes) + "_XX"
-    _write_csv(root / cremad.SENTENCES, {"Stimulus_Number": range(1, len(stems) + 1), "Filename": stems})
-    (root / "VideoFlash").mkdir()
-    rise = np.sin(np.pi * np.arange(9) / 8)  # nine frames: rest, apex, rest
-    moments = album.loc[album.index.repeat(len(rise))].reset_index(drop=True)
-    strength = np.tile(rise, len(album)).astype(np.float32)[:, None]
-    moments[list(UNITS)] = moments[list(UNITS)].to_numpy() * strength
-    for stem, frames in zip(stems, np.split(render(moments), len(stems)), strict=True):
-        write_clip(root / "VideoFlash" / f"{stem}.flv", frames)
-
-
-def write_clip(path: Path, frames: np.ndarray, rate: int = 30) -> None:
-    """Frames uint8 (T, S, S, 3) as a Flash video of 480 x 360, as CREMA-D's are."""
-    import av
-
-    with av.open(str(path), "w", format="flv") as container:
-        stream = container.add_stream("flv1", rate=rate)
-        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 480, 360, "yuv420p", 2_000_000
-        for frame in frames:
-            picture = av.VideoFrame.from_ndarray(_widen(frame, 480, 360), format="rgb24")
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode())
-
-
 def _write_manifest(root: Path, people: int, seed: int) -> None:
     album = _album(2 * people, BASIC, seed)
     _save_all(album, root, album["image"], 160, 160)
@@ -199,5 +155,5 @@ def _write_manifest(root: Path, people: int, seed: int) -> None:
     _write_csv(root / "faces.csv", labels)
 
 
-_ALL = (_write_lfw, _write_diveface, _write_cfee, _write_celeba, _write_fairface, _write_cremad, _write_manifest)
+_ALL = (_write_lfw, _write_diveface, _write_cfee, _write_celeba, _write_fairface, _write_manifest)
 WRITERS = {write.__name__.removeprefix("_write_"): write for write in _ALL}
