@@ -14,8 +14,6 @@ from blindlib.common import files
 from blindlib.common.errors import InputError
 from blindlib.data.download import unpack_into
 from blindlib.inspection.hide import load_head
-from blindlib.inspection.reading import check, read
-from blindlib.inspection.report import check_folder
 from blindlib.report.plots import new_figure, save_figure
 from blindlib.report.tables import save_table
 from blindlib.settings import BACKBONES as NAMED
@@ -105,52 +103,11 @@ def test_heads_with_a_dot_in_their_names_stay_apart_and_each_is_found_again(tmp_
     x, y = rng.normal(size=(40, 6)).astype(np.float32), np.arange(40) % 2
     heads = {name: LEACE().fit(x + np.outer(y, rng.normal(size=6)), y) for name in names}
     saved = [head.save(tmp_path / name) for name, head in heads.items()]
-    assert len(set(tmp_path.iterdir())) == 3 * len(names)
+    assert len(set(tmp_path.iterdir())) == 2 * len(names)
     for (name, head), file in zip(heads.items(), saved, strict=True):
         for path in (tmp_path / name, str(tmp_path / name), file):
             np.testing.assert_array_equal(load_head(path).transform(x), head.transform(x))
             np.testing.assert_array_equal(LEACE.load(path).transform(x), head.transform(x))
-    described = load_head(tmp_path / f"{names[0]}.json")
-    np.testing.assert_array_equal(
-        described.transform(x), heads[names[1] if names[1] == f"{names[0]}.json" else names[0]].transform(x)
-    )
-
-
-def test_a_report_takes_the_place_of_an_earlier_one_and_of_nobody_else_s(tmp_path):
-    (tmp_path / "report.md").write_text("# My thesis\n\n![own](own.png)\n")
-    (tmp_path / "own.png").write_bytes(b"mine")
-    with pytest.raises(InputError, match="holds something else"):
-        check_folder(tmp_path)
-    (tmp_path / "report.md").write_text("# What these embeddings give away\n")
-    assert check_folder(tmp_path) == tmp_path
-
-
-def test_a_folder_that_is_refused_or_holds_an_audit_loses_nothing(tmp_path):
-    ours, theirs = (
-        (".report.md.a1b2c3d4.tmp.md", ".notes.a1b2c3d4.tmp"),
-        (".app.00000000.tmp.bak", ".a.c.00000000.tmp.d"),
-    )
-    for name in (*ours, *theirs, "thesis.txt"):
-        (tmp_path / name).write_text("mine")
-    before = set(tmp_path.iterdir())
-    for gone in ("thesis.txt", theirs[0]):
-        with pytest.raises(InputError, match="holds something else"):
-            check_folder(tmp_path)
-        assert set(tmp_path.iterdir()) == before
-        (tmp_path / gone).unlink()
-        before.remove(tmp_path / gone)
-    (tmp_path / "report.md").write_text("# What these embeddings give away\n")
-    check_folder(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"report.md", *ours, theirs[1]}
-
-
-def test_somebody_called_na_is_a_person_in_an_audit_s_labels(tmp_path):
-    np.save(tmp_path / "x.npy", np.zeros((3, 4), np.float32))
-    (tmp_path / "labels.csv").write_text("identity,smiling\nNA,1\nnull,\nnan,0\n")
-    given = read(tmp_path / "x.npy", tmp_path / "labels.csv")
-    assert given["identity"].tolist() == ["NA", "null", "nan"]
-    who, labels = check(**given)
-    assert len(set(who)) == 3 and labels["smiling"].tolist() == ["1", None, "0"]
 
 
 def test_an_archive_of_a_folder_s_own_dot_is_unpacked(tmp_path):

@@ -20,7 +20,6 @@ from blindlib.blinders import LEACE
 from blindlib.common.errors import InputError, explain, foreseen_in_one_line
 from blindlib.common.files import ROOT, atomic_folder, atomic_path, need_space, write_csv
 from blindlib.data.splits import save_splits
-from blindlib.inspection import audit
 from blindlib.report.plots import save_figure
 from blindlib.synthfaces.export import export
 
@@ -40,11 +39,6 @@ def drawn(folder) -> None:
     save_figure(figure, TABLE, folder, "roc")
 
 
-def audited(folder) -> None:
-    labels = {"side": np.tile(["a", "b"], 60)}
-    audit(NOISE, identity=np.arange(120) // 2, labels=labels, attackers=("linear",), progress=False).save(folder)
-
-
 WRITERS = {
     "results.csv": lambda folder: write_csv(folder / "results.csv", TABLE),
     "splits.parquet": lambda folder: save_splits(TABLE.astype(str), folder / "splits.parquet"),
@@ -52,7 +46,6 @@ WRITERS = {
     "00000000.npy": filled,
     "roc.png": drawn,
     "faces": lambda folder: export(folder / "faces", identities=1, images=1),
-    "audit": lambda folder: audited(folder / "audit"),
 }
 
 

@@ -67,7 +67,7 @@ def _opened(reader, path: Path | str):
 
 
 def _npz(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         return dict(arrays)
 
 
@@ -97,7 +97,7 @@ def check(x, identity, labels: dict) -> tuple[np.ndarray, np.ndarray, dict[str, 
         If x is not finite, lengths differ, or a subject is unknown.
     """
     try:
-        x = check_array(x, dtype="numeric", ensure_min_features=2)
+        x = check_array(x, dtype="numeric", ensure_min_features=2, input_name="x")
     except (TypeError, ValueError) as error:
         raise InputError("x", reason(error), "give finite numbers (N, D); leave rows out, labels and all") from None
     who = encode(_values("identity", identity, len(x)))[0]
