@@ -116,33 +116,29 @@ def synth(
 def audit(
     embeddings: Annotated[Path, typer.Argument(help=".npz, .npy, .safetensors or .parquet")],
     labels: Annotated[Path | None, typer.Option(help="CSV with a line for each row of x.")] = None,
-    identity: Annotated[str, typer.Option(help="The column that says who is shown.")] = "identity",
+    identity: Annotated[str, typer.Option(help="The column of subjects.")] = "identity",
     label: Annotated[list[str], typer.Option(help="A label to audit, several times; by default all.")] = (),
     hide: Annotated[str | None, typer.Option(help="A label to hide, by two heads and four erasers in 6 bits.")] = None,
-    head: Annotated[Path | None, typer.Option(help="A saved head whose φ(x) is audited beside x.")] = None,
     budget: Annotated[float, typer.Option(help="Percent of verification that hiding may cost.")] = 3.0,
     attacker: Annotated[list[str], typer.Option(help="Default: linear, SVM, NN; also kNN, RF, boosting.")] = (),
-    seed: Annotated[int, typer.Option(help="Another seed draws other people into other parts.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another seed deals subjects into other parts.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(help="A folder; by default audit_NAME here, with --hide audit_NAME_without_LABEL.")
+        Path | None, typer.Option(help="A new folder; by default audit_NAME, with --hide audit_NAME_without_LABEL.")
     ] = None,
 ) -> None:
     """Audit your own embeddings: what they leak, what hiding it costs, and which method to use."""
     from blindlib.inspection import audit, read
-    from blindlib.inspection.attack import ATTACKERS
-    from blindlib.inspection.report import check_folder
+    from blindlib.inspection.probes import ATTACKERS
 
     hidden = "".join(letter if letter.isalnum() else "_" for letter in hide or "")
-    what = f"_without_{hidden}" if hide else "_head" if head else ""
-    folder = check_folder(out or Path(f"audit_{embeddings.stem}{what}"))
+    folder = out or Path(f"audit_{embeddings.stem}" + (f"_without_{hidden}" if hide else ""))
+    if folder.exists():
+        raise InputError(folder, "is there already", "name a new folder by --out")
     given = read(embeddings, labels, identity=identity, only=tuple(label))
     options = {"attackers": tuple(attacker) or ATTACKERS, "budget": budget, "seed": seed}
-    report = audit(**given, hide=hide, head=head, **options)
-    earlier, head_too = (folder / "report.html").is_file(), (folder / "head.safetensors").is_file()
+    report = audit(**given, hide=hide, **options)
     report.save(folder)  # before anything is printed: nobody may be there to read it
-    typer.echo(f"{report}\n{'replaced' if earlier else 'wrote'} {folder / 'report.html'}")
-    if head_too and report.head is None:
-        typer.echo("removed the head that the earlier audit had recommended")
+    typer.echo(f"{report}\nwrote {folder / 'report.html'}")
     if report.head is not None:
         typer.echo(f"the recommended head: blindlib.inspection.load_head({str(folder / 'head')!r}).transform(x)")
 

@@ -17,7 +17,7 @@ from blindlib.common.files import ROOT, write_csv, write_parquet
 from blindlib.common.work import on_all_cores, track
 from blindlib.data.source import load_source
 from blindlib.data.splits import deal, save_splits
-from blindlib.evaluate.measure import KEPT_PROBES, RELEASED_PROBES, make_tasks, measure_verification
+from blindlib.evaluate.measure import KEPT_RELEASED, RELEASED_PROBES, make_tasks, measure_verification
 from blindlib.evaluate.probes import ATTACKERS, probe_name, run_probes
 from blindlib.metrics import diff
 from blindlib.presets import PRESETS
@@ -77,7 +77,7 @@ class Tuning:
 
     def kept(self, z) -> dict[str, float]:
         """Accuracy of gender and ethnicity in percent, by the probe of Table 1."""
-        return {task: self.accuracy(z, KEPT_PROBES, task=task) for task in ("gender", "ethnicity")}
+        return {task: self.accuracy(z, KEPT_RELEASED, task=task) for task in ("gender", "ethnicity")}
 
     def release(self, stage: str, blinder, strength: float, bits: int | None, **settings) -> tuple[dict, object]:
         """Measure a trained head as it is released, and add the row; gives the row and φ."""

@@ -14,7 +14,6 @@ from blindlib.common import files
 from blindlib.common.errors import InputError
 from blindlib.data.download import unpack_into
 from blindlib.inspection.hide import load_head
-from blindlib.inspection.reading import check, read
 from blindlib.report.plots import new_figure, save_figure
 from blindlib.report.tables import save_table
 from blindlib.settings import BACKBONES as NAMED
@@ -89,19 +88,6 @@ def test_heads_with_a_dot_in_their_names_stay_apart_and_each_is_found_again(tmp_
         for path in (tmp_path / name, str(tmp_path / name), file):
             np.testing.assert_array_equal(load_head(path).transform(x), head.transform(x))
             np.testing.assert_array_equal(LEACE.load(path).transform(x), head.transform(x))
-    described = load_head(tmp_path / f"{names[0]}.json")
-    np.testing.assert_array_equal(
-        described.transform(x), heads[names[1] if names[1] == f"{names[0]}.json" else names[0]].transform(x)
-    )
-
-
-def test_somebody_called_na_is_a_person_in_an_audit_s_labels(tmp_path):
-    np.save(tmp_path / "x.npy", np.zeros((3, 4), np.float32))
-    (tmp_path / "labels.csv").write_text("identity,smiling\nNA,1\nnull,\nnan,0\n")
-    given = read(tmp_path / "x.npy", tmp_path / "labels.csv")
-    assert given["identity"].tolist() == ["NA", "null", "nan"]
-    who, labels = check(**given)
-    assert len(set(who)) == 3 and labels["smiling"].tolist() == ["1", None, "0"]
 
 
 def test_an_archive_of_a_folder_s_own_dot_is_unpacked(tmp_path):

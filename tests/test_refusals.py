@@ -19,7 +19,6 @@ from blindlib.blinders import LEACE
 from blindlib.common.errors import InputError, foreseen_in_one_line
 from blindlib.common.files import need_space, write_csv
 from blindlib.data.splits import save_splits
-from blindlib.inspection import audit
 from blindlib.report.plots import save_figure
 from blindlib.synthfaces.export import export
 
@@ -39,11 +38,6 @@ def drawn(folder) -> None:
     save_figure(figure, TABLE, folder, "roc")
 
 
-def audited(folder) -> None:
-    labels = {"side": np.tile(["a", "b"], 60)}
-    audit(NOISE, identity=np.arange(120) // 2, labels=labels, attackers=("linear",), progress=False).save(folder)
-
-
 WRITERS = {
     "results.csv": lambda folder: write_csv(folder / "results.csv", TABLE),
     "splits.parquet": lambda folder: save_splits(TABLE.astype(str), folder / "splits.parquet"),
@@ -51,7 +45,6 @@ WRITERS = {
     "00000000.npy": filled,
     "roc.png": drawn,
     "faces": lambda folder: export(folder / "faces", identities=1, images=1),
-    "audit": lambda folder: audited(folder / "audit"),
 }
 
 

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 PROBE_METRICS = ("balanced_accuracy", "accuracy", "top_share")
 RELEASED_PROBES = tuple((kind, view) for view in VIEWS for kind in ATTACKERS)  # of φ in few bits
 EMOTION_PROBES = (*RELEASED_PROBES, *((kind, "standardised") for kind in PROBES if kind not in ATTACKERS))
-# Of gender and ethnicity. The network predicts as much from x, and less from φ in few bits, whose noise it fits.
-KEPT_PROBES = tuple((kind, view) for view in VIEWS for kind in ("SVM", "linear"))
+# Of gender and ethnicity: on φ in few bits the network fits the rounding's noise and predicts less than the others.
+KEPT_RELEASED = tuple((kind, view) for view in VIEWS for kind in ("SVM", "linear"))
+KEPT_PROBES = (("NN", "whitened"), *KEPT_RELEASED)
 
 
 def make_tasks(faces: "FaceTable", preset: Preset) -> list[Task]:
@@ -129,8 +130,8 @@ def of_run(representation: Representation, study, attribute: str) -> dict:
 def measure(representation: Representation, study) -> pd.DataFrame:
     """Measure one representation; return all its result rows.
 
-    Emotion is probed by `EMOTION_PROBES` (in few bits by `RELEASED_PROBES`: no verdict there asks the forest, which
-    predicts less than those), gender and ethnicity by `KEPT_PROBES`.
+    Emotion is probed by `EMOTION_PROBES`, gender and ethnicity by `KEPT_PROBES`; in few bits by `RELEASED_PROBES` and
+    `KEPT_RELEASED`, for no verdict there asks the forest.
 
     Raises
     ------
@@ -139,9 +140,10 @@ def measure(representation: Representation, study) -> pd.DataFrame:
     """
     identity, tables = pd.factorize(study.faces.frame["identity"])[0], []
     for task in make_tasks(study.faces, study.preset):
-        probes = KEPT_PROBES
+        of_float, released = (KEPT_PROBES, KEPT_RELEASED)
         if task.name == "emotion":
-            probes = RELEASED_PROBES if representation.bits else EMOTION_PROBES
+            of_float, released = (EMOTION_PROBES, RELEASED_PROBES)
+        probes = released if representation.bits else of_float
         options = {"probes": probes, "identity": identity}
         rows = run_probes(representation, task, study.splits, study.preset.probes, **options)
         tables.append(tidy(rows, PROBE_METRICS, **of_run(representation, study, task.name)))

@@ -1,9 +1,8 @@
-"""Attack a representation by probes on both views, verify identities, and check whether it has collapsed.
+"""Probe a representation on both views, verify identities, and check whether it has collapsed.
 
-A probe never sees the subjects whom it is tested on. The interval is over subjects: images of one subject are not
-independent, subjects are. A *leak* is balanced accuracy of the selected probe above chance, by the lower end of that
-interval. The probe is selected on validation subjects, of all kinds and both views. Of labels that do not leak about
-2.5 in 100 are called a leak by chance.
+A probe never sees the subjects that it is tested on. Intervals are over subjects: images of one subject are not
+independent. A *leak* is balanced accuracy of the selected probe above chance, by the lower end of its interval. Of
+labels that do not leak, about 2.5 in 100 are called a leak by chance.
 """
 
 import numpy as np
@@ -25,11 +24,10 @@ from blindlib.evaluate.verification import (
     roc,
     tar_at_far,
 )
-from blindlib.inspection.people import FOLDS, deal
+from blindlib.inspection.subjects import FOLDS, deal
 from blindlib.metrics import balanced_accuracy, interval, spectrum
 
 ATTACKERS = ("linear", "SVM", "NN")  # kinds of probe; our choice: one of them detects each synthetic leak
-FEW = 50  # subjects who train the probes of the row `few`; our choice
 _NONE = np.empty(0, np.int64)
 
 
@@ -52,10 +50,10 @@ def mean_recall(truth: np.ndarray, hit: np.ndarray, who: np.ndarray) -> tuple[fl
     classes, code = np.unique(truth, return_inverse=True)
     count = np.bincount(code)
     recall = np.bincount(code, hit) / count
-    people, person = np.unique(who, return_inverse=True)
-    share = np.bincount(person, (hit - recall[code]) / count[code] / len(classes))
-    fewest = min(len(np.unique(person[code == c])) for c in range(len(classes)))
-    deviation = np.sqrt(len(people) / max(len(people) - 1, 1) * np.square(share).sum())
+    subjects, own = np.unique(who, return_inverse=True)
+    share = np.bincount(own, (hit - recall[code]) / count[code] / len(classes))
+    fewest = min(len(np.unique(own[code == c])) for c in range(len(classes)))
+    deviation = np.sqrt(len(subjects) / max(len(subjects) - 1, 1) * np.square(share).sum())
     half = stats.t.ppf(0.975, max(fewest - 1, 1)) * deviation if deviation > 1e-12 else 3 / fewest
     return 100 * float(recall.mean()), 100 * float(half)
 
@@ -79,49 +77,44 @@ def make_splits(task: Task, who: np.ndarray, pool: np.ndarray, count: int, seed:
 
 
 def guesses(
-    z: Representation, task: Task, splits: list[Split], who: np.ndarray, attackers=ATTACKERS, few: int | None = None
-) -> tuple[np.ndarray, dict[tuple[str, int], np.ndarray]]:
-    """Return the rows that the splits test, and predictions by probe and number of training subjects.
-
-    The number is the smallest of the splits. With `few` a second set of probes trains on so many subjects. Where a
-    split has too few images of a class for that, they are left out.
-    """
-    sizes = (ALL,) if few is None else (few, ALL)
-    attacked = suite_guesses(z, task, splits, who, tuple(attackers), sizes)
-    rows, found = np.concatenate([split.test for split in splits]), {}
-    for many in (False, True):
-        own = [(split, by) for split, whole, by in attacked if whole == many]
-        if len(own) == len(splits):
-            people = min(len(np.unique(who[split.probe])) for split, _ in own)
-            found |= {(name, people): np.concatenate([by[name] for _, by in own]) for name in own[0][1]}
-    return rows, found
+    z: Representation, task: Task, splits: list[Split], who: np.ndarray, attackers: tuple[str, ...] = ATTACKERS
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return the rows that the splits test, and each probe's predictions for them, int64 (rows,) by name."""
+    found = [of_split for *_, of_split in suite_guesses(z, task, splits, who, tuple(attackers), (ALL,))]
+    rows = np.concatenate([split.test for split in splits])
+    return rows, {name: np.concatenate([of_split[name] for of_split in found]) for name in found[0]}
 
 
-def readings(z: Representation, task: Task, splits: list[Split], who: np.ndarray, **options) -> pd.DataFrame:
-    """Measure every probe, in percent; `options` are those of `guesses`.
+def accuracy(truth: np.ndarray, guess: np.ndarray, who: np.ndarray, classes: int) -> dict[str, float]:
+    """Return balanced accuracy, its interval over subjects, and chance: `value`, `low`, `high`, `chance`, percent."""
+    value, half = mean_recall(truth, (guess == truth).astype(float), who)
+    return {"value": value, "low": max(value - half, 0.0), "high": min(value + half, 100.0), "chance": 100 / classes}
+
+
+def readings(z: Representation, task: Task, splits: list[Split], who: np.ndarray, attackers=ATTACKERS) -> pd.DataFrame:
+    """Measure every probe, in percent.
 
     Returns
     -------
     DataFrame
-        A row an attacker and number of training people: `representation`, `label`, `attacker`, `train_people`, `value`
-        (balanced accuracy), `low`, `high`, `chance`, `leak`, `top_share` (of the most guessed class: 100 is an attacker
-        that has collapsed), `test_people`, `test_images`. `leak` is judged by the row `selected` with most subjects.
+        A row for each probe: `representation`, `label`, `attacker`, `train_people` (of the smallest split), `value`
+        (balanced accuracy), `low`, `high`, `chance`, `leak`, `top_share` (of the most frequent prediction: 100 is a
+        probe that has collapsed), `test_people`, `test_images`.
     """
-    rows, found = guesses(z, task, splits, who, **options)
+    rows, found = guesses(z, task, splits, who, attackers)
     truth, table = task.codes[rows], []
-    for (name, people), guess in found.items():
-        value, half = mean_recall(truth, (guess == truth).astype(float), who[rows])
-        row = {"representation": z.name, "label": task.name, "attacker": name, "train_people": people, "value": value}
-        row |= {"low": max(value - half, 0.0), "high": min(value + half, 100.0), "chance": 100 / len(task.classes)}
-        row |= {"leak": value - half > row["chance"], "top_share": 100 * np.bincount(guess).max() / len(guess)}
+    fewest = min(len(np.unique(who[split.probe])) for split in splits)
+    for name, guess in found.items():
+        row = {"representation": z.name, "label": task.name, "attacker": name, "train_people": fewest}
+        row |= accuracy(truth, guess, who[rows], len(task.classes))
+        row |= {"leak": row["low"] > row["chance"], "top_share": 100 * np.bincount(guess).max() / len(guess)}
         table.append(row | {"test_people": len(np.unique(who[rows])), "test_images": len(rows)})
     return pd.DataFrame(table)
 
 
 def selected(table: pd.DataFrame) -> pd.DataFrame:
     """Take from `readings` the rows by which a leak is judged: one for each representation and label."""
-    rows = table[table["attacker"] == SELECTED].sort_values("train_people")
-    return rows.groupby(["representation", "label"], sort=False).tail(1)
+    return table[table["attacker"] == SELECTED]
 
 
 def verification(name: str, z: np.ndarray, pairs: pd.DataFrame) -> dict:
@@ -130,9 +123,8 @@ def verification(name: str, z: np.ndarray, pairs: pd.DataFrame) -> dict:
     A fold's threshold is set by the other folds, which have other subjects. `accuracy_hw` and `auc_hw` are half-widths
     of the t-interval over folds; `tar` is at a FAR of 0.1 %.
     """
-    z = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
     same, fold = pairs["same"].to_numpy(bool), pairs["fold"].to_numpy()
-    distance = pair_distances(z, pairs)
+    distance = _distances(z, pairs)
     threshold = fold_thresholds(np.tile(distance, (FOLDS, 1)), same, fold, np.zeros((FOLDS, len(pairs)), bool))
     within = [fold == number for number in range(FOLDS)]
     accuracy, accuracy_hw = interval(
@@ -147,19 +139,21 @@ def verification(name: str, z: np.ndarray, pairs: pd.DataFrame) -> dict:
 
 def quick_accuracy(z: np.ndarray, pairs: pd.DataFrame) -> float:
     """Return the best balanced accuracy of any one threshold, in percent: to select by, never a result."""
-    z = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
-    same, distance = pairs["same"].to_numpy(bool), pair_distances(z, pairs)
+    same, distance = pairs["same"].to_numpy(bool), _distances(z, pairs)
     return balanced_accuracy(same, distance <= best_threshold(distance, same))
 
 
-def health(name: str, z: np.ndarray, duplicates: int | None) -> dict:
-    """Check for collapse: effective rank and others of `measure.collapse`, `top_variance`, `duplicates`.
+def _distances(z: np.ndarray, pairs: pd.DataFrame) -> np.ndarray:
+    return pair_distances(z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12), pairs)
 
-    `top_variance` is the share of the variance that lies in one direction, in percent.
 
-    `collapsed` where the rank is below 2 or one direction has over 90 % of the variance. Then a low probe accuracy does
-    not show that anything is hidden. The limits are our choice.
+def health(name: str, z: np.ndarray) -> dict:
+    """Check for collapse: effective rank and others of `measure.collapse`, `top_variance`, `collapsed`.
+
+    `top_variance` is the share of the variance that lies in one direction, in percent. `collapsed` is a rank below 2
+    or over 90 % of the variance in one direction: then a low probe accuracy does not show that anything is hidden. The
+    limits are our choice.
     """
     values, top = collapse(z), 100 * float(spectrum(z).max(initial=0.0))
     dead = values["effective_rank"] < 2 or top > 90 or not top
-    return {"representation": name, **values, "top_variance": top, "duplicates": duplicates, "collapsed": dead}
+    return {"representation": name, **values, "top_variance": top, "collapsed": dead}
