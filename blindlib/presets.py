@@ -139,7 +139,7 @@ PRESETS = {
         Preset(
             "demo",
             "compactnet",
-            ceiling=None,  # appendix A5 has the upper bound
+            ceiling=None,
             shares=(0.25, 0.20, 0.55),  # 240 posed people for a head, as CFEE has; 528 for the attackers
             # λ, rates and bits: `make tune`, on development subjects; every setting tried is in tuned.csv
             sensitivenets=SensitiveNetsSettings(target="neutral", strengths=(0.0, 3.0), rate=6.0, per_class=16),

@@ -37,7 +37,7 @@ DATA_ROLES = {  # what people are needed for, and the labels that a data set in 
     "attractive": ("smiling", "attractive"),
 }
 # Networks, and grey pixels, by the names that a preset may ask for: those of `backbones.registry`.
-BACKBONES = ("compactnet", "labelnet", "dlib", "resnet50", "sface", "pixels16", "pixels32")
+BACKBONES = ("compactnet", "dlib", "resnet50", "sface", "pixels16", "pixels32")
 ERASERS = ("LEACE", "INLP", "NAP", "Obliviator", "PCA", "random")  # those of `blinders.erasers`
 FROZEN = ConfigDict(extra="forbid")
 
@@ -142,7 +142,7 @@ class SynthSettings:
     recognised: Annotated[int, between(2, 10**6)] = 30  # posed people shown to dlib's recogniser, seven pictures each
 
 
-CEILINGS = ("labelnet", "pixels")  # upper bounds beside x: what a probe can predict from the face at all
+CEILINGS = ("pixels",)  # upper bounds beside x: what a probe can predict from the face at all
 UNBIASED = 0.5  # the bias of an unbiased training set: half of the attractive smile, and half of the others
 
 

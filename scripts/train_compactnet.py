@@ -11,11 +11,10 @@ from torch import nn
 
 from blindlib.backbones.compactnet import (
     DIM,
-    LABEL_WEIGHTS,
     SHARE,
     WEIGHTS,
+    WIDTHS,
     CompactNet,
-    LabelNet,
     load_compactnet,
     to_input,
 )
@@ -45,51 +44,46 @@ class Recipe:
     seed: int = 20200904  # the day the paper appeared on arXiv, so that no preset's seed meets it
 
 
-def train(network: CompactNet, images: torch.Tensor, labels: torch.Tensor, recipe: Recipe) -> CompactNet:
-    """Train on photographs (N, 3, S, S) by softmax over each column of labels (N, L), int64.
+def train(images: torch.Tensor, people: torch.Tensor, recipe: Recipe) -> CompactNet:
+    """Train on photographs (N, 3, S, S) of people (N,), int64, by softmax over the people.
 
-    Of every person the last photograph is held out to watch. Rare classes count as much as common ones. All draws come
-    from the recipe's seed; the global random state is left as it was.
+    Of every person the last photograph is held out to watch. All draws come from the recipe's seed; the global random
+    state is left as it was.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     generator = torch.Generator().manual_seed(derive_seed(recipe.seed, "backbone"))
-    counts = [column.bincount() for column in labels.unbind(1)]
     with torch.random.fork_rng():  # the initial weights are drawn from the global state
         torch.default_generator.manual_seed(derive_seed(recipe.seed, "start"))
-        network = type(network)()
-        classifiers = nn.ModuleList(nn.Linear(network.widths[-1], len(count)) for count in counts)
-    network, classifiers = network.to(device, memory_format=torch.channels_last), classifiers.to(device)
-    losses = [nn.CrossEntropyLoss((len(labels) / len(count) / count).to(device)) for count in counts]
-    parameters = [*network.parameters(), *classifiers.parameters()]
+        network = CompactNet()
+        classifier = nn.Linear(WIDTHS[-1], int(people.max()) + 1)
+    network, classifier = network.to(device, memory_format=torch.channels_last), classifier.to(device)
+    parameters = [*network.parameters(), *classifier.parameters()]
     optimiser = torch.optim.SGD(parameters, recipe.rate, 0.9, weight_decay=recipe.decay, nesterov=True)
-    held = torch.arange(len(labels)) % recipe.images == recipe.images - 1
-    rows = torch.arange(len(labels))[~held]
+    held = torch.arange(len(people)) % recipe.images == recipe.images - 1
+    rows = torch.arange(len(people))[~held]
     steps = len(rows) // recipe.batch
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, recipe.epochs * steps, pct_start=0.2)
 
-    def answers(index: torch.Tensor, shift: tuple[int, int] = (0, 0)) -> list[torch.Tensor]:
+    def answer(index: torch.Tensor, shift: tuple[int, int] = (0, 0)) -> torch.Tensor:
         batch = to_input(images[index].to(device), shift).contiguous(memory_format=torch.channels_last)
-        features = network.maps(batch)[1].mean((2, 3))
-        return [classifier(features) for classifier in classifiers]
+        return classifier(network.maps(batch)[1].mean((2, 3)))
 
     for epoch in range(recipe.epochs):
         network.train()
         order = rows[torch.randperm(len(rows), generator=generator)]
         for step in track(range(steps), f"epoch {epoch + 1}/{recipe.epochs}", unit="batch"):
             index = order[step * recipe.batch : (step + 1) * recipe.batch]
-            answer = answers(index, tuple(torch.randint(-4, 5, (2,), generator=generator).tolist()))
-            truth = labels[index].to(device).unbind(1)
-            loss = sum(of(a, t) for of, a, t in zip(losses, answer, truth, strict=True))
+            shift = tuple(torch.randint(-4, 5, (2,), generator=generator).tolist())
+            loss = nn.functional.cross_entropy(answer(index, shift), people[index].to(device))
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
             schedule.step()
         network.eval()
         with torch.no_grad():
-            parts = [answers(index) for index in torch.arange(len(labels))[held].split(256)]
-        guess = torch.stack([torch.cat(column).argmax(1).cpu() for column in zip(*parts, strict=True)], 1)
-        accuracy = 100 * (guess == labels[held]).float().mean(0)
-        print(f"epoch {epoch + 1}: loss {loss.item():.2f}, held-out photographs", accuracy.tolist(), flush=True)
+            guess = torch.cat([answer(index).argmax(1).cpu() for index in torch.arange(len(people))[held].split(256)])
+        accuracy = 100 * (guess == people[held]).float().mean()
+        print(f"epoch {epoch + 1}: loss {loss:.2f}, held-out photographs {accuracy:.1f} %", flush=True)
     return network.eval().cpu()
 
 
@@ -143,8 +137,6 @@ Written by `make backbone`, with the weights beside it.
   over the face as the paper takes its 2048 numbers, beside the map below it, pooled over 4 x 4 parts of the face,
   brought to the {DIM} leading principal directions of the backbone's own people, scaled to unit norm. Weights:
   `compactnet.safetensors`, half precision, {WEIGHTS.stat().st_size / 1e6:.1f} MB, SHA-256 `{sha256(WEIGHTS)}`.
-* **The ceiling beside it**: `labelnet.safetensors`, half as wide, {LABEL_WEIGHTS.stat().st_size / 1e6:.1f} MB, trained
-  on the gender, group and emotion of the same photographs.
 * **Trained on**: {photographs:,} photographs of {r.people:,} people ({r.images} each, the last held out), of
   [SynthFaces](../../synthfaces/DATASHEET.md) (two genders, three groups; four in five with the person's habitual
   expression), rendered from seed {r.seed}. They have no other role: nobody of a preset is among them. Real faces: none.
@@ -169,16 +161,13 @@ def _save(network: CompactNet, path: Path) -> None:
 
 
 def main() -> None:
-    """Render, train, verify; write both networks' weights and the card beside them."""
+    """Render, train, verify; write the weights and the card beside them."""
     recipe = Recipe()
     album = make_training_people(recipe.people, recipe.images, recipe.seed)
     images = torch.as_tensor(_render(album, "the backbone's people", WIDER)).permute(0, 3, 1, 2)
-    codes = {name: encode(album[name])[0] for name in ("identity", "gender", "ethnicity", "emotion")}
-    people, *told = (torch.as_tensor(code)[:, None] for code in codes.values())
-    network = train(CompactNet(), images, people, recipe)
+    network = train(images, torch.as_tensor(encode(album["identity"])[0]), recipe)
     find_directions(network, images[: len(images) // 2 : recipe.images // 4])  # four photographs of half of the people
     _save(network, WEIGHTS)
-    _save(train(LabelNet(), images, torch.cat(told, 1), recipe), LABEL_WEIGHTS)
     print(write_text(WEIGHTS.with_suffix(".md"), card(recipe, *verify(load_compactnet()))))
 
 

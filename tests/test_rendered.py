@@ -12,8 +12,8 @@ from sklearn.preprocessing import StandardScaler
 from train_compactnet import Recipe, find_directions, train
 
 from blindlib.backbones import store
-from blindlib.backbones.compactnet import DIM, WEIGHTS, CompactNet, LabelNet, load_compactnet, load_labelnet, to_input
-from blindlib.backbones.registry import embed_frames, get_backbone, pool_frames
+from blindlib.backbones.compactnet import DIM, CompactNet, load_compactnet, to_input
+from blindlib.backbones.registry import embed_frames, get_backbone
 from blindlib.backbones.store import embed, embed_all
 from blindlib.common.errors import InputError
 from blindlib.common.files import store_dir
@@ -34,7 +34,7 @@ TINY = SynthSettings(
     attractive=20,
     attractive_images=1,
 )
-BOTH = [get_backbone("compactnet"), get_backbone("labelnet")]  # x and its ceiling, as the presets ask for them
+BOTH = [get_backbone("compactnet"), get_backbone("pixels16")]  # x and its ceiling, as the presets ask for them
 
 
 @pytest.fixture
@@ -46,13 +46,12 @@ def test_faces_are_rendered_once_for_all_backbones_and_never_written(faces, monk
     counted, real = [], store.render
     monkeypatch.setattr(store, "render", lambda rows, **o: counted.append(len(rows)) or real(rows, **o))
     x, ceiling = embed_all(faces, BOTH)
-    assert sum(counted) == len(faces) and x.x.shape == (len(faces), 256) and ceiling.x.shape == (len(faces), 128)
+    assert sum(counted) == len(faces) and x.x.shape == (len(faces), 256) and ceiling.x.shape == (len(faces), 256)
     assert embed(faces, BOTH[0]).key == x.key and sum(counted) == len(faces), "read, not rendered again"
     some = slice(0, None, 5)
     frames = render(read_album(faces)[some], window=FACE_WINDOW)
     np.testing.assert_allclose(x.x[some], embed_frames(load_compactnet(), frames), atol=2e-3)
     np.testing.assert_allclose(np.linalg.norm(x.x, axis=1), 1, atol=1e-5)
-    np.testing.assert_allclose(ceiling.x[some], pool_frames(load_labelnet(), frames), atol=2e-2)
     assert not list(store_dir().rglob("*.png")) and not list(store_dir().glob("*.partial"))
 
 
@@ -144,17 +143,6 @@ def test_x_knows_who_and_gives_expression_away(sheet):
     assert read_emotion(x, identity, emotion) > 0.5, "chance is 0.17"
 
 
-def test_the_ceiling_reads_more_than_x_does(sheet):
-    identity, emotion, frames = sheet
-    x, ceiling = embed_frames(load_compactnet(), frames), pool_frames(load_labelnet(), frames)
-    assert read_emotion(ceiling, identity, emotion) > read_emotion(x, identity, emotion) + 0.15
-
-
-def test_one_network_s_weights_are_not_the_other_s():
-    with pytest.raises(InputError, match=r"compactnet\.safetensors: does not hold"):
-        load_labelnet(WEIGHTS)
-
-
 @pytest.mark.slow
 @pytest.mark.long
 def test_the_training_loop_learns_people_and_repeats_itself():
@@ -163,7 +151,7 @@ def test_the_training_loop_learns_people_and_repeats_itself():
     images = torch.as_tensor(render(album)).permute(0, 3, 1, 2)
     people = torch.as_tensor(np.unique(album["identity"], return_inverse=True)[1])
     once = dataclasses.replace(recipe, epochs=1)
-    one, two = (train(CompactNet(), images, people[:, None], once) for _ in range(2))
+    one, two = (train(images, people, once) for _ in range(2))
     for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True):
         assert torch.equal(a, b)
     frames = images.permute(0, 2, 3, 1).numpy()
@@ -173,17 +161,4 @@ def test_the_training_loop_learns_people_and_repeats_itself():
         x = embed_frames(network, frames)
         return (people[(x @ x.T - 2 * np.eye(len(x))).argmax(1)] == people).float().mean()
 
-    assert nearest(train(CompactNet(), images, people[:, None], recipe)) > nearest(CompactNet().eval()) + 0.1
-
-
-def test_every_column_of_labels_teaches_the_network_and_one_of_a_single_class_does_not():
-    recipe = Recipe(people=12, images=4, epochs=1, batch=12, rate=0.05, seed=6)
-    album = make_training_people(recipe.people, recipe.images, recipe.seed)
-    images = torch.as_tensor(render(album, window=FACE_WINDOW)).permute(0, 3, 1, 2)
-    images = torch.nn.functional.pad(images, (8, 8, 8, 8))  # room to move the crop
-    gender, emotion = (torch.as_tensor(np.unique(album[c], return_inverse=True)[1]) for c in ("gender", "emotion"))
-    columns = ([gender], [gender, 0 * gender], [gender, emotion])
-    one, same, both = (train(LabelNet(), images, torch.stack(c, 1), recipe) for c in columns)
-    assert type(both) is LabelNet and pool_frames(both, images.permute(0, 2, 3, 1).numpy()).shape == (48, 128)
-    assert torch.equal(one.stem[0].weight, same.stem[0].weight)
-    assert (one.stem[0].weight - both.stem[0].weight).abs().max() > 1e-4
+    assert nearest(train(images, people, recipe)) > nearest(CompactNet().eval()) + 0.1

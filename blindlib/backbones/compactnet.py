@@ -18,7 +18,6 @@ from blindlib.common.errors import InputError
 from blindlib.common.files import parsed
 
 WEIGHTS = Path(__file__).parent / "weights" / "compactnet.safetensors"
-LABEL_WEIGHTS = WEIGHTS.with_name("labelnet.safetensors")
 WIDTHS = (32, 64, 128, 256)
 GRID, SHARE = 4, 0.55  # of the map below the last: its parts along a side, and its weight beside the last
 POOLED = WIDTHS[-1] + WIDTHS[-2] * GRID**2
@@ -61,14 +60,13 @@ def to_input(images: torch.Tensor, shift: tuple[int, int] = (0, 0)) -> torch.Ten
 class CompactNet(nn.Module):
     """Ten-layer ResNet: (B, 1, 64, 64) -> x (B, 256)."""
 
-    widths = WIDTHS
     prepare = staticmethod(to_input)
 
     def __init__(self):
         super().__init__()
-        first = self.widths[0]
+        first = WIDTHS[0]
         self.stem = nn.Sequential(nn.Conv2d(1, first, 5, 2, 2, bias=False), nn.BatchNorm2d(first), nn.ReLU())
-        sizes = (first, *self.widths)
+        sizes = (first, *WIDTHS)
         self.stages = nn.Sequential(*(_Block(a, b, 1 if n == 0 else 2) for n, (a, b) in enumerate(pairwise(sizes))))
         self.register_buffer("centre", torch.zeros(POOLED))
         self.register_buffer("directions", torch.zeros(POOLED, DIM))
@@ -91,23 +89,6 @@ class CompactNet(nn.Module):
         return (self.pooled(x) - self.centre) @ self.directions
 
 
-class LabelNet(CompactNet):
-    """The ceiling beside x: a narrower network that was trained on gender, group and emotion, not on people.
-
-    (B, 1, 64, 64) -> its last map, pooled (B, 128): what there is to read in a face when one may train on the labels.
-    """
-
-    widths = tuple(width // 2 for width in WIDTHS)
-
-    def __init__(self):
-        super().__init__()
-        del self.centre, self.directions
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Faces (B, 1, 64, 64) of `to_input` -> the last map, pooled (B, 128)."""
-        return self.maps(x)[1].mean((2, 3))
-
-
 def fold_norms(network: nn.Module) -> nn.Module:
     """Fold each BatchNorm of a frozen network into the convolution before it: the same output up to rounding.
 
@@ -122,12 +103,12 @@ def fold_norms(network: nn.Module) -> nn.Module:
     return network.requires_grad_(False)
 
 
-def load_compactnet(path: Path = WEIGHTS, network: type[CompactNet] = CompactNet) -> CompactNet:
+def load_compactnet(path: Path = WEIGHTS) -> CompactNet:
     """Load a trained network, frozen, its norms folded.
 
     Raises InputError if the file is absent, damaged or of another shape.
     """
-    network, remedy = network(), "run `make backbone`"
+    network, remedy = CompactNet(), "run `make backbone`"
     state = parsed(path, remedy, lambda content: safetensors.torch.load(content.read()))
     try:
         network.load_state_dict({name: value.float() for name, value in state.items()})
@@ -135,8 +116,3 @@ def load_compactnet(path: Path = WEIGHTS, network: type[CompactNet] = CompactNet
         problem = f"does not hold CompactNet's weights ({' '.join(str(error).split())[:90]})"
         raise InputError(path, problem, remedy) from None
     return fold_norms(network.eval())
-
-
-def load_labelnet(path: Path = LABEL_WEIGHTS) -> CompactNet:
-    """The ceiling's network, frozen; errors as `load_compactnet`."""
-    return load_compactnet(path, LabelNet)

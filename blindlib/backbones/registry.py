@@ -130,17 +130,6 @@ BACKBONES = {
             window=FACE_WINDOW,
         ),
         Backbone(
-            "labelnet",
-            compactnet.LabelNet.widths[-1],
-            compactnet.INPUT,
-            None,
-            lambda frames: pool_frames(_loaded(compactnet.load_labelnet, compactnet.LABEL_WEIGHTS), frames),
-            lambda: sha256(compactnet.LABEL_WEIGHTS),
-            "the same, narrower, trained on the labels of those people: what there is to read in a face",
-            "MIT",
-            window=FACE_WINDOW,
-        ),
-        Backbone(
             "dlib",
             128,
             150,

@@ -14,7 +14,7 @@ class Representation:
 
     name: str  # as it stands in tables
     make: Callable[[int, np.ndarray], np.ndarray]  # (number of a split, int array of rows) -> float32 array (rows, D)
-    method: str  # what made it: `x`, `labelnet`, `SN`, `LNTL`, …
+    method: str  # what made it: `x`, `pixels`, `SN`, `LNTL`, …
     strength: float | None = None  # the method's λ, where it is the same in every split: then it is on the frontier
     splits: int | None = None  # how many heads it has, one a split; None where all splits share it
     bits: int | None = None  # in which it is released; None is float

@@ -28,7 +28,6 @@ MEANINGS = {  # of a table's columns, for a reader who has not read the notebook
     "centre loss": "a head without an adversary: every image is drawn to the mean of its subject's images",
     "SN λ=0": "SensitiveNets' head without its penalty: what training alone does",
     "LNTL λ=0": "Learning Not to Learn's head without its penalty",
-    "labelnet": "not blinded: a network trained on the labels themselves, on other subjects; an upper bound",
     "pixels": "not blinded: 32 x 32 grey pixels; an upper bound before any network",
 }
 

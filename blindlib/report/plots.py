@@ -34,7 +34,6 @@ COLOURS = {
     "SN λ=0": "#56B4E9",
     "LNTL λ=0": "#E69F00",
     "LNTL demographic": "#CC79A7",
-    "labelnet": "#666666",
     "pixels": "#999999",
 }
 FURTHER_COLOURS = ("#AA3377", "#661100", "#CC6677", "#AA4499", "#117733", "#88CCEE")  # of Paul Tol's muted palette
