@@ -24,8 +24,8 @@ from blindlib.settings import LNTLSettings, SensitiveNetsSettings
 
 QUICK = {"hidden": 16, "rounds": 2, "head_steps": 20, "detector": (16,), "identities": 8, "per_class": 8}
 HEADS = (
-    SensitiveNets(settings=SensitiveNetsSettings(strengths=(0.0, 1.0), **QUICK)),
-    LNTL(settings=LNTLSettings(strengths=(0.0, 0.03), **QUICK)),
+    *(SensitiveNets(strength, settings=SensitiveNetsSettings(**QUICK)) for strength in (0.0, 1.0)),
+    *(LNTL(strength, settings=LNTLSettings(**QUICK)) for strength in (0.0, 0.03)),
 )
 WHO = np.repeat(np.arange(240), 4)
 

@@ -28,7 +28,7 @@ def leaks(rows: pd.DataFrame) -> Figure:
         error = [[row["value"] - row["low"]], [row["high"] - row["value"]]]
         axis.errorbar(row["value"], place, xerr=error, color=colour(row["representation"]), **POINTS)
         axis.plot([row["chance"]] * 2, [place - 0.4, place + 0.4], label=None if place else "chance", **GUIDE)
-    axis.set(yticks=range(len(rows)), yticklabels=rows["label"] + ", " + rows["representation"])
+    axis.set(yticks=range(len(rows)), yticklabels=rows["label"])
     axis.set(xlabel="balanced accuracy of the selected probe, %")
     axis.invert_yaxis()
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))

@@ -7,13 +7,11 @@ part train.
 """
 
 import json
-from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.base import clone
 
 from blindlib.appendix.centre_loss import CentreLoss
@@ -25,7 +23,6 @@ from blindlib.blinders.head_blinder import HeadBlinder
 from blindlib.blinders.lntl import LNTL
 from blindlib.blinders.representation import Representation
 from blindlib.blinders.sensitivenets import SensitiveNets
-from blindlib.blinders.training import TrainingSet
 from blindlib.common.errors import InputError, reason
 from blindlib.common.work import derive_seed, on_all_cores, track
 from blindlib.data.splits import Split
@@ -33,7 +30,6 @@ from blindlib.evaluate.probes import SELECTED, Task
 from blindlib.inspection.probes import accuracy, guesses, make_splits, mean_recall, quick_accuracy, verification
 from blindlib.inspection.subjects import deal, draw_pairs
 from blindlib.metrics import diff
-from blindlib.settings import LNTLSettings, SensitiveNetsSettings
 
 SHARES = (0.4, 0.2, 0.4)  # of subjects who fit, choose, and are reported on; our choice
 SUBJECTS = 40  # of each class, at least: sixteen are reported on
@@ -41,8 +37,8 @@ ATTACKERS = ("linear", "SVM")  # of the frontier; the recommended point faces al
 FOLDS = 3  # of probes
 BITS = 6  # in which every method releases φ; our choice, as of the heads
 HEADS = (  # λ as in the presets, and less, where identity suffers early
-    SensitiveNets(bits=BITS, settings=SensitiveNetsSettings(strengths=(1.0, 3.0))),
-    LNTL(bits=BITS, settings=LNTLSettings(strengths=(0.1, 0.3))),
+    *(SensitiveNets(strength, bits=BITS) for strength in (1.0, 3.0)),
+    *(LNTL(strength, bits=BITS) for strength in (0.1, 0.3)),
 )
 _KINDS = {kind.__name__: kind for kind in (SensitiveNets, LNTL, CentreLoss, LEACE, INLP, NAP, Obliviator)}
 
@@ -99,20 +95,23 @@ def frontier(
     # On part `choose` the test half selects the probes too: that flatters all methods alike, and is not reported.
     halves = make_splits(task, who, parts["choose"], 2, seed, parts["choose"])
     splits["choose"] = [replace(split, validation=split.test) for split in halves]
-    found = [("x", np.nan, None), *_candidates(x, who, task, parts, budget, heads, seed)]
+    found = [None, *_fitted(x, who, task, parts, budget, heads, seed)]  # None is x
     rows, of_x = [], None
-    for method, strength, blinder in track(found, f"hide {task.name}", shown=progress):
-        z = Representation.of(method, x if blinder is None else blinder.transform(x))
-        row, (truth, hit, shown) = _point(z, task, who, splits, parts, pairs)
+    for blinder in track(found, f"hide {task.name}", shown=progress):
+        row = {"method": "x", "strength": np.nan, "bits": 0}
+        if blinder is not None:
+            row = {"method": blinder.name, "strength": getattr(blinder, "strength", np.nan), "bits": blinder.bits}
+        z = Representation.of(row["method"], x if blinder is None else blinder.transform(x))
+        measured, (truth, hit, shown) = _point(z, task, who, splits, parts, pairs)
         of_x = hit if blinder is None else of_x
-        row["hidden"], row["hidden_hw"] = mean_recall(truth, of_x - hit, shown) if blinder else (0.0, np.nan)
-        rows.append({"method": method, "strength": strength, "bits": blinder.bits if blinder else 0, **row})
+        less = (0.0, np.nan) if blinder is None else mean_recall(truth, of_x - hit, shown)
+        rows.append(row | measured | {"hidden": less[0], "hidden_hw": less[1]})
     points = pd.DataFrame(rows)
     for cost, value in (("cost", "id"), ("choose_cost", "choose_id")):
         points[cost] = [diff(points[value].iloc[0], after, 50.0) for after in points[value]]
     best = recommend(points, budget)
     points["recommended"] = points.index == best
-    return points.drop(columns="choose_id"), None if best is None else found[best][2], parts
+    return points.drop(columns="choose_id"), None if best is None else found[best], parts
 
 
 def recommend(points: pd.DataFrame, budget: float) -> int | None:
@@ -124,44 +123,26 @@ def recommend(points: pd.DataFrame, budget: float) -> int | None:
     return int(points.loc[able, "choose_value"].idxmin()) if able.any() else None
 
 
-def _candidates(x, who, task: Task, parts, budget: float, heads, seed: int) -> list[tuple[str, float, Blinder]]:
-    """Fit every method at every λ on part `fit`: its name, λ (NaN without), and itself."""
+def _fitted(x, who, task: Task, parts, budget: float, heads, seed: int) -> list[Blinder]:
+    """Fit the heads and every eraser on part `fit`; heads stop by part `choose`."""
+    y = np.array([*task.classes, None], dtype=object)[task.codes]
     known = parts["fit"][task.codes[parts["fit"]] >= 0]
-    data = TrainingSet(
-        x=torch.tensor(x),
-        identity=who,
-        attribute=task.codes,
-        demographic=np.full(len(x), -1),
-        part=np.zeros(len(x), np.int64),
-        head=[parts["fit"]],
-        validation=[parts["choose"]],
-        classes=tuple(task.classes),
-    )
+    both = np.sort(np.concatenate([parts["fit"], parts["choose"]]))
+    held = np.isin(both, parts["choose"])
 
-    def fitted(blinder: Blinder) -> list[tuple[str, float, Blinder]]:
+    def fit(blinder: Blinder) -> Blinder | None:
         if isinstance(blinder, HeadBlinder):
-            bank = clone(blinder).set_params(random_state=seed, device="cpu").fit_splits(data, budget=budget)
-            return [(bank.name, strength, _alone(bank, strength)) for strength in bank.strengths_]
+            blinder = clone(blinder).set_params(random_state=seed, device="cpu")
+            return blinder.fit(x[both], y[both], identity=who[both], validation=held, budget=budget)
         try:
-            blinder.fit(x[known], np.array(task.classes)[task.codes[known]], identity=who[known])
+            return blinder.fit(x[known], y[known], identity=who[known])
         except ValueError:
             if isinstance(blinder, Obliviator):  # it refuses where too little would be left
-                return []
+                return None
             raise
-        return [(blinder.name, np.nan, blinder)]
 
     erasers = [eraser(bits=BITS) for eraser in (Obliviator, LEACE, INLP, NAP)]
-    return [point for points in on_all_cores(fitted, [*heads, *erasers]) for point in points]
-
-
-def _alone(bank: HeadBlinder, strength: float) -> HeadBlinder:
-    """Take from a bank of one split the head of one λ."""
-    one, number = copy(bank), bank.strengths_.index(strength)
-    one.set_params(strength=strength, settings=replace(bank.used_settings, strengths=(strength,)))
-    one.heads_, one.peaks_ = bank.heads_.pick([number]), bank.peaks_[[number]]
-    one.strengths_, one.chosen_ = [strength], [strength]
-    one.history_ = [row for row in bank.history_ if row["strength"] == strength]
-    return one
+    return [blinder for blinder in on_all_cores(fit, [*heads, *erasers]) if blinder is not None]
 
 
 def _point(z: Representation, task: Task, who: np.ndarray, splits: dict[str, list[Split]], parts, pairs):

@@ -56,7 +56,7 @@ def audit(
     rows : int
         Rows of each label, at most; whole subjects are drawn.
     heads : tuple of HeadBlinder
-        Heads that `hide` trains, by their settings' strengths.
+        Heads that `hide` trains, beside erasers.
     seed : int
         Another seed deals subjects into other parts.
     progress : bool
