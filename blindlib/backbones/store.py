@@ -202,7 +202,11 @@ def _render(faces: FaceTable, backbones: list[Backbone], plans: list[list[Shard]
                 cut = backbone.window if window is None else None
                 rows = np.zeros(len(frames), _row_type(backbone))
                 rows["box"] = np.nan
-                rows["x"] = backbone.encode(np.stack([shrink(frame, backbone.size, cut) for frame in frames]))
+                chips = np.stack([shrink(frame, backbone.size, cut) for frame in frames])
+                size = len(chips) if torch.cuda.is_available() else _BATCH
+                rows["x"] = np.concatenate(
+                    [backbone.encode(part) for part in np.split(chips, range(size, len(chips), size))]
+                )
                 shard.save(rows, backbone)
 
 

@@ -18,7 +18,7 @@ SIZE, LARGEST = 112, 1024  # sides in pixels, multiples of 8; of the largest, 8 
 FACE_WINDOW = (32, 24, 64)  # top, left, side: from the brows to the chin; on JPEG's 8 x 8 grid
 _MARGIN = 3  # pixels around a window: normals need one, the blur two
 Window = tuple[int, int, int]
-_CHUNK = {"cpu": 8, "compiled": 32, "cuda": 512}  # images at a time; on a CPU what stays in its caches
+_CHUNK = {"cpu": 32, "compiled": 32, "cuda": 512}  # images at a time; on a CPU what stays in its caches
 
 
 def compose(
