@@ -16,14 +16,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from blindlib.appendix.centre_loss import CentreLoss
-from blindlib.appendix.erasers import INLP, NAP, PCAControl, RandomControl
 from blindlib.appendix.obliviator import Obliviator
 from blindlib.blinders import LEACE, LNTL, Representation, SensitiveNets
 from blindlib.blinders.training import TrainingSet, encode
 from blindlib.common.errors import InputError
 from blindlib.metrics import balanced_accuracy
-from blindlib.settings import CentreLossSettings, LNTLSettings, SensitiveNetsSettings
+from blindlib.settings import LNTLSettings, SensitiveNetsSettings
 
 BLINDERS = {"SN": SensitiveNets, "LNTL": LNTL, "LEACE": LEACE}
 QUICK = {"hidden": 32, "rounds": 8, "head_steps": 50, "detector": (16,), "identities": 16, "rate": 0.1}
@@ -265,14 +263,8 @@ def test_identities_may_be_numbers_and_an_emotion_may_be_missing(world):
 TINY = {"rounds": 1, "head_steps": 2, "hidden": 4, "identities": 4, "per_class": 4, "detector": (4,)}
 CHECKED = [
     SensitiveNets(settings=SensitiveNetsSettings(**TINY), device="cpu"),
-    LNTL(settings=LNTLSettings(**TINY), device="cpu"),
     LEACE(),
-    INLP(rounds=2),
-    NAP(share=0.1),
-    PCAControl(share=0.1),
-    RandomControl(share=0.1),
     Obliviator(rounds=1, epochs=1),
-    CentreLoss(settings=CentreLossSettings(**{k: v for k, v in TINY.items() if k != "detector"}), device="cpu"),
 ]
 
 

@@ -1,17 +1,11 @@
 """The store: extracted once, private, safe against a kill; and the backbones behind one interface."""
 
 import dataclasses
-import gc
 import os
 import pickle
 import shutil
 import stat
 import threading
-import tracemalloc
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from functools import partial
-from io import BytesIO
 
 import dlib
 import numpy as np
@@ -34,7 +28,7 @@ from blindlib.backbones.alignment import (
     shrink,
 )
 from blindlib.backbones.extraction import worker_pool
-from blindlib.backbones.registry import BACKBONES, encode_onnx, get_backbone
+from blindlib.backbones.registry import encode_onnx, get_backbone
 from blindlib.backbones.store import embed, embedding_key
 from blindlib.common.errors import InputError
 from blindlib.common.files import store_dir
@@ -166,36 +160,6 @@ def test_the_finished_set_is_a_plain_array_file(faces, monkeypatch, tmp_path):
     assert (store_dir() / result.key / "x.npy").read_bytes() == (tmp_path / "x.npy").read_bytes()
 
 
-def test_memory_does_not_grow_with_the_number_of_images(tmp_path, monkeypatch):
-    wide = dataclasses.replace(PIXELS, name="pixels64", dim=4096, size=64)  # 16 KiB a row
-    monkeypatch.setitem(BACKBONES, "pixels64", wide)
-    monkeypatch.setattr(store, "SHARD", 32)
-    peaks = []
-    for rows in (64, 64, 576):  # the first warms the caches
-        (tmp_path / f"{len(peaks)}").mkdir()
-        faces = many_faces(tmp_path / f"{len(peaks)}", rows)
-        tracemalloc.start()
-        embed(faces, dataclasses.replace(wide, weights=partial(str, len(peaks))))
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert peaks[2] - peaks[1] < 1 << 20, f"512 more rows hold 8 MiB: {peaks}"
-
-
-def test_the_next_shard_is_aligned_early_and_no_more_than_that(tmp_path, monkeypatch):
-    begun, ahead = [], []
-
-    class Pool(ThreadPoolExecutor):
-        def submit(self, *words):
-            begun.append(words)
-            return super().submit(*words)
-
-    monkeypatch.setattr(store, "SHARD", 8)  # one piece of work each
-    monkeypatch.setattr(store, "worker_pool", lambda *_, **__: Pool(1))
-    monkeypatch.setattr(store.Shard, "save", lambda *_: ahead.append(len(begun) - len(ahead) - 1))
-    store.fill(many_faces(tmp_path, 32), {tmp_path / "set": PIXELS})
-    assert ahead == [1, 1, 1, 0]
-
-
 def test_a_network_sees_batches_of_one_shard_on_one_thread_each():
     seen = []
 
@@ -238,26 +202,6 @@ def test_embeddings_that_are_not_finite_stop_at_their_shard(faces):
     broken = dataclasses.replace(PIXELS, encode=lambda chips: np.full((len(chips), 256), np.nan, np.float32))
     with pytest.raises(InputError, match="pixels16 gave values that are not finite"):
         embed(faces, broken)
-
-
-def test_a_write_that_is_refused_keeps_no_stream_that_cannot_be_closed(faces, monkeypatch):
-    """A view of a stream in an error's frames: the collector then says "BufferError", on Python 3.13 in every run."""
-
-    def full(path, content, **kept):
-        raise InputError(path, "cannot be written", "make room")
-
-    monkeypatch.setattr(store, "write_bytes", full)
-    before = {id(thing) for thing in gc.get_objects() if type(thing) is BytesIO}
-    with pytest.raises(InputError, match="make room") as _error:  # whose frames live as long as it does
-        embed(faces, PIXELS)
-    streams = [thing for thing in gc.get_objects() if type(thing) is BytesIO and id(thing) not in before]
-    assert not [stream for stream in streams if not _closes(stream)]
-
-
-def _closes(stream: BytesIO) -> bool:
-    with suppress(BufferError):
-        stream.close()
-    return stream.closed
 
 
 @pytest.mark.parametrize("spoil", [lambda f: f.unlink(), lambda f: save_noise(f, 99)])

@@ -2,21 +2,15 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from conftest import alive, left_after, save_noise
+from conftest import save_noise
 
-from blindlib.backbones import store
-from blindlib.backbones.registry import get_backbone
 from blindlib.common.files import ROOT
-from blindlib.data.facetable import load_facetable
 from blindlib.data.readers.manifest import load_manifest
-from blindlib.presets import PRESETS
 from blindlib.synthfaces.export import export
 
 pytestmark = pytest.mark.slow
@@ -103,46 +97,3 @@ def test_two_processes_give_the_bytes_of_one(world, tmp_path):
     assert "images/s); " in output and len(sets(tmp_path / "one")) == 6, "two sets of three files"
     assert torchrun.split(";")[1] == output.split(";")[1] and torchrun.count("\n") == 1, "the first process alone tells"
     assert sets(tmp_path / "two") == sets(tmp_path / "one")
-
-
-@pytest.mark.long
-def test_a_killed_extraction_is_finished_by_two_processes(world, tmp_path, monkeypatch):
-    process = start(world, tmp_path / "killed", "dlib")
-    while not (kept := list((tmp_path / "killed" / "embeddings").glob("*.partial/0*.npy"))):
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert len(kept) < 6
-    output = ended(start(world, tmp_path / "killed", "dlib", *TORCHRUN))
-    assert "23 of them now" in output, "of one backbone some shards were there, of the other none"
-    monkeypatch.setenv("BLINDLIB_BUILD", str(tmp_path / "one"))
-    monkeypatch.setattr(store, "SHARD", SHARD)
-    faces = load_facetable(world / "build" / "open" / "faces.parquet")
-    store.embed_all(faces, [get_backbone("dlib"), get_backbone(PRESETS["open"].ceiling)])
-    assert sets(tmp_path / "killed") == sets(tmp_path / "one")
-
-
-def test_torchrun_s_processes_do_not_outlive_it(world, tmp_path, monkeypatch):
-    monkeypatch.setenv("MARK", str(tmp_path))
-    process = start(world, tmp_path / "alone", "dlib", *TORCHRUN)
-    while not list((tmp_path / "alone" / "embeddings").glob("*.partial/0*.npy")):
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.005)
-    assert len(alive(str(tmp_path))) >= 3
-    process.kill()
-    assert left_after(str(tmp_path)) == []
-    process.communicate()
-
-
-def test_a_process_that_fails_ends_the_others_with_its_line(world, tmp_path):
-    shutil.copytree(world / "faces", tmp_path / "faces")
-    faces = load_manifest(tmp_path / "faces" / "manifest.csv")
-    faces.save(tmp_path / "build" / "open" / "faces.parquet")
-    save_noise(faces.files[5], 99)  # in the second shard, which is the second process's
-    (tmp_path / "script.py").write_text(SCRIPT)
-    process = start(tmp_path, tmp_path / "again", "pixels16", *TORCHRUN)
-    _, errors = process.communicate(timeout=180)
-    assert process.returncode != 0
-    assert f"error: {faces.files[5]}: is gone or has changed since notebook 01" in errors
-    assert not list((tmp_path / "again" / "embeddings").glob("*/x.npy"))
