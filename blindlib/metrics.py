@@ -14,8 +14,7 @@ def balanced_accuracy(truth: np.ndarray, guess: np.ndarray) -> float:
 
 
 def diff(x: float, phi: float, chance: float) -> float:
-    """Return Diff, the share of above-chance performance that φ loses, in percent; NaN where x rounds to chance or one
-    is missing.
+    """Return Diff, the share of above-chance performance lost, in percent; NaN if x rounds to chance or one is missing.
 
     Source: not printed in the paper; the formula reproduces its printed values within rounding.
     """
@@ -79,7 +78,7 @@ def paired_diff(x: np.ndarray, phi: np.ndarray, chance: float) -> tuple[float, f
         Diff of the means, and the half-width of the drop's interval over the above-chance performance of x, in percent;
         NaN where x rounds to chance.
     by_rotation : float array (rotations,)
-        The drop of each rotation, over the same denominator.
+        The drop of each rotation, over the mean above-chance performance of x, in percent.
     """
     of_x, of_phi = np.asarray(x, float), np.asarray(phi, float)
     lost = diff(of_x.mean(), of_phi.mean(), chance)

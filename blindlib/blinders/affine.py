@@ -18,8 +18,7 @@ class AffineEraser(Blinder):
     def fit(self, X, y, *, identity=None):
         """Fit on the rows of X (N, D) whose y is known; `identity` (N,) is the subject of each row. Return self.
 
-        Raises ValueError if shapes do not fit, X is not finite or does not vary, y has fewer than two classes, or there
-        are too few subjects for the method.
+        Raises ValueError if shapes do not fit, X is constant or not finite, or there are too few classes or subjects.
         """
         X, codes, _ = self._check(X, y, identity=identity)
         known = codes >= 0

@@ -23,8 +23,7 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     A subclass defines `_map(X)`, which computes φ before rounding in the precision of X, `_arrays()`, which returns its
     weights as tensors, and `_restore(arrays)`, which loads them or raises ValueError. `fit` ends with `_take_peaks`.
 
-    With `bits` (4, 6 or 8) `transform` rounds φ on one grid for all numbers, by `blinders.rounding`. With None it does
-    not round.
+    With `bits` (4, 6 or 8) `transform` rounds φ on one grid for all numbers, by `blinders.rounding`; None does not.
 
     Attributes
     ----------

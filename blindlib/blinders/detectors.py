@@ -16,9 +16,7 @@ _DECAY = 0.1
 
 
 def over_kinds(terms: list[torch.Tensor]) -> torch.Tensor:
-    """Average a term over the adversaries. The class means, which detect linear leakage, have weight 2.
-
-    The weight is our choice on validation subjects."""
+    """Average a term over the adversaries; the class means have weight 2, our choice on validation subjects."""
     return terms[0] if len(terms) == 1 else (terms[0] + 2 * terms[1]) / 3
 
 
@@ -53,8 +51,7 @@ class Detectors:
     network : Classifiers
         The network, after `standardise`.
     settings : HeadSettings
-        `detector_rate` is AdamW's learning rate; `means` and `network` switch the adversaries on (one alone is an
-        ablation).
+        `detector_rate` is AdamW's learning rate; `means` and `network` enable the adversaries (one alone: ablation).
     """
 
     def __init__(self, network: Classifiers, settings: HeadSettings):

@@ -20,11 +20,9 @@ class ResidualHeads(nn.Module):
     centre : Tensor (H, D), scale : Tensor (H,)
         Mean m of each head's training embeddings, and their mean per-dimension deviation s.
     generator : torch.Generator, sharing : int
-        A generator on the CPU for the initial V, and the number of consecutive heads, those of one split, that share
-        it.
+        A generator on the CPU for the initial V, and the number of consecutive heads, those of a split, that share it.
     residual, keep_norm : bool
-        Ablations: without `residual` u = s · a(x̃ V_h + c_h) U_h, and U starts at random; without `keep_norm` φ_h(x) =
-        u.
+        Ablations: without `residual` u = s · a(x̃ V_h + c_h) U_h and U starts at random; without `keep_norm` φ_h = u.
     """
 
     def __init__(self, hidden, centre, scale, generator, sharing=1, *, residual=True, keep_norm=True):

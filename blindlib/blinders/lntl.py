@@ -38,7 +38,7 @@ def objective(
     -------
     objective : Tensor (H,), terms : dict of Tensor (H,)
 
-    Source: arXiv 1812.10352, eq. 4 to 6, and its public code. A low value does not show that the attribute is hidden.
+    Source: arXiv 1812.10352, eq. 4 to 6, and its public code. Where h fails, other probes may still succeed.
     """
     served = cross_entropy(task, y)  # CE(g(f(x)), y)
     entropy = over_kinds([negative_entropy(h) for h in answers])  # lowest where h is undecided
@@ -47,7 +47,7 @@ def objective(
 
 
 def step(training: Training, g: Classifiers, h: Detectors, task: Tensor, optimiser: torch.optim.Optimizer) -> dict:
-    """Take one step of h, then one of f and g, whose optimiser is `optimiser`. `task` (H, N) labels all rows.
+    """Take one step of h, then one of f and g. `task` (H, N) labels all rows, `optimiser` is g's.
 
     Returns the loss terms and the accuracy of h's network, (H,) each.
     """
@@ -72,12 +72,12 @@ class LNTL(HeadBlinder):
     strength : float
         λ, the weight of the gradient reversal; at 0 the head is trained for the task alone.
     task : str
-        The labels that g predicts: `identity`, or `demographic` (gender x ethnicity, with `fit(...,
-        demographic=labels)`). The paper does not name its task.
+        The labels that g predicts: `identity`, or `demographic` (gender x ethnicity, an argument of `fit`). The paper
+        does not name its task.
 
     `HeadBlinder` describes the other parameters and the attributes after `fit`.
 
-    Source: Kim et al., arXiv 1812.10352. Training does not show that y is hidden: train probes on φ(x) to measure it.
+    Source: Kim et al., arXiv 1812.10352. Training does not show that y is hidden: to measure it, train probes.
     """
 
     terms = ("task", "entropy")

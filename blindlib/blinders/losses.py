@@ -8,8 +8,8 @@ TARGET_PROBABILITY = 0.9  # source: SensitiveNets, arXiv 1902.00334, the 0.9 of 
 def triplet(embedding: torch.Tensor, identity: torch.Tensor, margin: float) -> torch.Tensor:
     """Return the triplet loss with the hardest negative of the batch for every anchor and positive.
 
-    For an embedding (H, B, D) and its identity (H, B), int64, it is the mean over anchor-positive pairs (H,) of max(0,
-    ‖A−P‖² − ‖A−N‖² + α), with the margin α in squared distance. It is 0 where a batch has no such pair.
+    For an embedding (H, B, D) and its identity (H, B), int64, it is the mean over anchor-positive pairs (H,) of
+    max(0, ‖A−P‖² − ‖A−N‖² + α), with the margin α in squared distance. It is 0 where a batch has no such pair.
 
     Source: SensitiveNets, arXiv 1902.00334; negatives are mined in the batch as by Hermans et al. 2017.
     """

@@ -1,8 +1,7 @@
 """Round a representation to few bits on one uniform grid for all its numbers.
 
 A continuous head does not remove an attribute: it shrinks the attribute into directions of tiny variance, and a probe
-on whitened features finds it there. Rounding adds an error of the same size to every direction, which removes what was
-shrunk:
+on whitened features finds it there. Rounding adds an equal error to every direction, which removes what was shrunk:
 
     q(v) = m / L · clip(round(v · L / m), −L, L),  L = 2^(b−1) − 1,
 

@@ -38,8 +38,7 @@ def objective(
     -------
     objective : Tensor (H,), terms : dict of Tensor (H,)
 
-    Source: arXiv 1902.00334, its sensitivity term. A low penalty fools these adversaries; it does not show that the
-    attribute is hidden from other probes.
+    Source: arXiv 1902.00334, its sensitivity term. Where the adversaries fail, other probes may still succeed.
     """
     keep = triplet(faces, identity, margin)  # max(0, ‖φ_A − φ_P‖² − ‖φ_A − φ_N‖² + α)
     probabilities = [answer.softmax(-1)[..., target] for answer in answers]  # P(target | φ(x); w_det)
@@ -76,8 +75,7 @@ class SensitiveNets(HeadBlinder):
         Its `target` is the class that the adversary is led to predict for every face; None is the most frequent class.
         `HeadBlinder` describes the other parameters and the attributes after `fit`.
 
-    Source: Morales et al., arXiv 1902.00334. Training does not show that y is hidden: train probes on φ(x) to measure
-    it.
+    Source: Morales et al., arXiv 1902.00334. Training does not show that y is hidden: to measure it, train probes.
     """
 
     name = "SN"

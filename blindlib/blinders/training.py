@@ -86,8 +86,8 @@ class Training:
     the mean is near the centre of the oscillation.
 
     `strengths` are the λ still in training, the same for each split, and `strength` (H,) is λ of every head. The
-    batches of faces are grouped by the labels of the task, `identity` or `demographic`. All random draws depend on the
-    seed.
+    batches of faces are grouped by the labels of the task, `identity` or `demographic`. The seed determines all random
+    draws.
     """
 
     def __init__(self, data: TrainingSet, settings, strengths: list[float], task: str, seed: tuple):
@@ -186,8 +186,7 @@ class Training:
         return self.by_head(self._shown.draw(None, times * self.settings.per_class, self._draws))
 
     def classifiers(self, widths: tuple[int, ...], classes: int, generator: torch.Generator | None = None):
-        """Return new `Classifiers`, one a head, by default from the bank's own draws; those of one split start
-        alike."""
+        """Return new `Classifiers`, one a head, by default from the bank's own draws; a split's heads start alike."""
         shape = (len(self.strength), self.data.x.shape[1], widths, classes)
         return Classifiers(*shape, generator or self.generator, sharing=len(self.strengths)).to(self.device)
 

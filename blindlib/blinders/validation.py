@@ -46,7 +46,8 @@ class ValidationProbes:
     def _pairs(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         """Draw at most 1,000 pairs of one subject and as many of two subjects: left rows, right rows, same (bool).
 
-        The pairs of two lie within one data set, in equal proportion: cameras alone would separate the sets."""
+        The pairs of two lie within one data set, in equal proportion: cameras alone would separate the sets.
+        """
         rows = rng.permutation(rows)
         rows = pd.Series(rows).groupby(self.data.identity[rows]).head(_IMAGES).to_numpy()
         rows = rows[np.argsort(self.data.identity[rows], kind="stable")]
@@ -76,8 +77,7 @@ class ValidationProbes:
         }
 
     def _probe(self, half: int, released: Callable) -> np.ndarray:
-        """Return the balanced accuracy of each kind of probe, fitted on one half and tested on the other: (kinds,
-        H)."""
+        """Return the balanced accuracy of each probe, fitted on one half and tested on the other: (kinds, H)."""
         train, test = self.tests[1 - half], self.tests[half]
         z, unseen = released(train), released(test)
         member = torch.nn.functional.one_hot(self.training.attribute[self._padded(train)], len(self.data.classes))

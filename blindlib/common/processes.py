@@ -26,8 +26,7 @@ def end_with_parent(parent: int | None = None, at_once: bool = True) -> None:
     Parameters
     ----------
     parent : int, optional
-        The expected process id of the parent, by default that of the present parent. With another parent this process
-        ends.
+        The expected process id of the parent, else this process ends; by default that of the present parent.
     at_once : bool
         False where a thread starts processes that outlive the thread.
     """

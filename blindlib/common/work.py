@@ -49,8 +49,7 @@ def spread(work: Callable, items: Iterable) -> list:
     Raises
     ------
     InputError
-        If the backend is another one (others leave workers behind when their parent is killed), or no scheduler
-        answers.
+        If the backend is another one (others leave workers behind when their parent is killed), or does not answer.
     """
     name = os.environ.get("BLINDLIB_SCHEDULER", "")
     if not name:

@@ -46,8 +46,7 @@ _DAMAGED = (shutil.ReadError, tarfile.TarError, zipfile.BadZipFile, zlib.error, 
 def fetch(collection: str, folder: Path, say=print) -> None:
     """Fetch every file of a collection into a folder; valid files that are present are kept.
 
-    Raises InputError for an unknown collection, a failed download, a wrong checksum, or an archive that leaves its
-    folder.
+    Raises InputError for an unknown collection, a failed download, a wrong checksum, or an archive that leaves it.
     """
     if collection not in COLLECTIONS:
         known = ", ".join(sorted({*COLLECTIONS, *CATALOGUE}))

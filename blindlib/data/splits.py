@@ -91,8 +91,7 @@ def save_splits(table: pd.DataFrame, path) -> None:
 
 
 def load_splits(path, faces: "FaceTable") -> list[Split]:
-    """Load the splits that `save_splits` wrote. Raises InputError if absent, or if a subject has two roles in a
-    split."""
+    """Load the splits of `save_splits`. Raises InputError if absent, or if a subject has two roles in a split."""
     remedy = made_by("01_data_prep")
     table = parsed(path, remedy, pd.read_parquet).astype(str)
     shared = (table.groupby(faces.frame["identity"].to_numpy()).nunique() > 1).any()

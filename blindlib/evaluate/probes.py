@@ -91,9 +91,9 @@ def run_probes(
     Returns
     -------
     list of dict
-        A row for each probe (`NN`, `NN whitened`, …) and split, on test subjects: `balanced_accuracy`, `accuracy`,
-        `top_share` (the share of the most predicted class: at 100 the probe has collapsed) and `chance`, in percent,
-        and counts.
+        A row for each probe (`NN`, `NN whitened`, …) and split: `balanced_accuracy`, `accuracy`, `top_share` (the share
+        of the most predicted class: at 100 the probe has collapsed), `chance`, all in percent on test subjects, and
+        counts.
 
     Raises
     ------

@@ -8,8 +8,7 @@ _BLOCK = 512  # pairs at a time, so that their features fit in the cache
 
 
 def pair_distances(features: np.ndarray, pairs: pd.DataFrame) -> np.ndarray:
-    """Return the Euclidean distance of every pair: features (N, D), pairs of rows `left`, `right` -> float64
-    (pairs,)."""
+    """Return the Euclidean distance of every pair of rows (`left`, `right`): features (N, D) -> float64 (pairs,)."""
     left, right = (pairs[side].to_numpy() for side in ("left", "right"))
     distance = np.empty(len(pairs))
     for start in range(0, len(pairs), _BLOCK):

@@ -58,8 +58,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Claim:
-    """State a claim of the paper: `rule` is the text of `compare(value, limit)`, which each of its parts has to
-    satisfy.
+    """State a claim of the paper. Each of its parts has to satisfy `compare(value, limit)`, which `rule` states.
 
     It is not replicated if a representation that it calls blind (`blind`) has collapsed.
     """
@@ -74,8 +73,7 @@ class Claim:
     unit: str = "%"  # of its estimate
 
     def decided_by(self, bounds: tuple[float, float]) -> str:
-        """Return `replicated` if the whole interval satisfies the rule, `not replicated` if none of it, else
-        undecided."""
+        """Return the verdict: whether the whole interval satisfies the rule, none of it, or a part (undecided)."""
         holds = {self.compare(bound, self.limit) for bound in bounds}
         if len(holds) > 1 or np.isnan(bounds[0]):
             return UNDECIDED

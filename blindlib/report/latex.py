@@ -28,8 +28,7 @@ _FIT = (r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%", "}"
 
 
 def in_symbols(text: str) -> str:
-    """Convert plain text to LaTeX: special characters escaped, other signs as commands, negative numbers with a
-    minus."""
+    """Convert plain text to LaTeX: special characters escaped, other signs as commands, and minus signs."""
     text = typeset(re.sub(r"([%&#_$])", r"\\\1", text))
     for sign, command in SYMBOLS.items():
         text = text.replace(sign, command)

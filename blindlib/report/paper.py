@@ -22,8 +22,7 @@ LNTL,biased,76.62,86.97,73.70,13.27
 
 
 def table2() -> pd.DataFrame:
-    """Return Table 2 in percent, index (`representation`, `training`): `acc`, `tpr_smiling`, `tpr_not_smiling`,
-    `eq_opp`.
+    """Return Table 2 in percent by (`representation`, `training`): `acc`, `tpr_smiling`, `tpr_not_smiling`, `eq_opp`.
 
     Source: arXiv 2009.08704: attractiveness on CelebA, 40,000 training images.
     """

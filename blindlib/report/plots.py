@@ -169,8 +169,7 @@ def spread(values: np.ndarray, least: float) -> np.ndarray:
 
 
 def label_ends(axis: Axes, x: float, ends: dict[str, float], least: float) -> None:
-    """Write the representations' names in their colours beside the ends of their curves, `least` apart on the y
-    axis."""
+    """Write the representations' names in their colours at the ends of their curves, `least` apart in y."""
     for (name, y), place in zip(ends.items(), spread(np.array([*ends.values()]), least), strict=True):
         line = {"arrowstyle": "-", "color": colour(name), "lw": 0.5, "shrinkA": 0, "shrinkB": 2, "relpos": (0, 0.5)}
         words = {"fontsize": 8, "color": colour(name), "va": "center", "annotation_clip": False}

@@ -188,8 +188,8 @@ def _means(rows: pd.DataFrame, *columns: str) -> dict[str, float]:
 def summary(rows: pd.DataFrame) -> dict[str, float]:
     """Return mean and half-width of every measure of Table 2 over some rows of the study, in percent.
 
-    Eq. Opp. is the absolute value of the mean gap, with the gap's interval, since noise alone makes the mean of
-    absolute gaps positive.
+    Eq. Opp. is the absolute value of the mean gap, with the gap's interval: noise alone makes mean absolute gaps
+    positive.
     """
     means = _means(rows, "acc", "tpr_smiling", "tpr_not_smiling", "gap")
     return means | {"eq_opp": abs(means["gap"]), "eq_opp_hw": means["gap_hw"]}

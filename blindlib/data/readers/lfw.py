@@ -28,9 +28,8 @@ def load_lfw(root: Path) -> FaceTable:
     """Load LFW's images with the label files beside them. Raises InputError without images.
 
     `emotion` comes from `legend.csv` (most likely labelled by a machine); `gender`, `ethnicity`, `smiling` and
-    `attractive` from `lfw_attributes.txt` (scores by a machine). If `male_names.txt` and `female_names.txt` are
-    present, only they set `gender`, since annotators labelled the images. `notes` counts what the label readers
-    ignored.
+    `attractive` from `lfw_attributes.txt` (scores by a machine). With `male_names.txt` and `female_names.txt`, which
+    annotators made, `gender` is theirs alone. `notes` counts what the label readers ignored.
 
     Source: Huang et al. 2007 (images); Kumar et al. 2009 (attributes); muxspace/facial_expressions (emotions);
     Afifi & Abdelhamed, arXiv 1706.04277 (gender).
@@ -150,8 +149,8 @@ def _read_gender(root: Path, images: pd.Series) -> tuple[pd.DataFrame, dict]:
 def read_pairs(path: Path, faces: FaceTable) -> pd.DataFrame:
     """Read View 2's pairs of these faces. Raises InputError for a broken line, an absent image, a wrong count.
 
-    `pairs.txt` is a line `folds<TAB>n`, then for each fold n lines `name i j` (one subject) and n lines `name i other
-    j` (two subjects).
+    `pairs.txt` is a line `folds<TAB>n`, then for each fold n lines `name i j` (one subject) and n lines
+    `name i other j` (two subjects).
 
     Returns a row a pair: `fold` (from 0), `left`, `right` (row numbers in `faces`), `same` (bool).
 

@@ -15,8 +15,7 @@ def load_synth(config: SynthSettings, root: Path) -> tuple[FaceTable, pd.DataFra
     """Make the album and its face table, with the labels of each role's data set only, and the pairs.
 
     The folder gets `album.parquet`, the ground truth of every image. An image's name starts with its role:
-    `demographics/`, `emotion/`, `verification/` or `attractive/`. The pairs have the columns of
-    `readers.lfw.read_pairs`.
+    `demographics/`, `emotion/`, `verification/` or `attractive/`. The pairs are as by `readers.lfw.read_pairs`.
     """
     album = make_roles(config, config.seed).sort_values("image", ignore_index=True)
     write_parquet(root / "album.parquet", album)
