@@ -1,8 +1,8 @@
-"""The companion of "Learning Emotional-Blinded Face Representations": a face embedding that hides emotion."""
+"""Hide emotion in face embeddings: the companion of "Learning Emotional-Blinded Face Representations"."""
 
 from importlib import import_module
 
-_FROM = {  # name meant for others -> where it lives; loaded when asked for, so that the command line starts at once
+_FROM = {  # public name -> its module, imported on demand, so that the command line starts fast
     "LEACE": "blinders.affine",
     "LNTL": "blinders.lntl",
     "SensitiveNets": "blinders.sensitivenets",

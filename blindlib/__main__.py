@@ -1,4 +1,4 @@
-"""`python -m blindlib` and the command `blindlib`: ready for Ctrl-C before anything that takes time is imported."""
+"""Start `python -m blindlib` and the command `blindlib`, with Ctrl-C handled before slow imports."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from blindlib.common.processes import end_with_parent, one_line_when_interrupted
 
 
 def main() -> None:
-    """Run the command line; what make or torchrun started ends with it."""
+    """Run the command line; if make or torchrun started it, it ends with them."""
     with one_line_when_interrupted():
         if {"MAKELEVEL", "TORCHELASTIC_RUN_ID"} & set(os.environ):
             end_with_parent()

@@ -1,4 +1,4 @@
-"""The command line: `blindlib audit`, `data`, ...; what make calls is hidden. One line on bad input, or --debug."""
+"""Define the command line: `blindlib audit`, `data`, …; make calls hidden commands. Errors print one line."""
 
 import os
 import sys
@@ -137,7 +137,7 @@ def audit(
     given = read(embeddings, labels, identity=identity, only=tuple(label))
     options = {"attackers": tuple(attacker) or ATTACKERS, "budget": budget, "seed": seed}
     report = audit(**given, hide=hide, **options)
-    report.save(folder)  # before anything is printed: nobody may be there to read it
+    report.save(folder)  # before printing, in case the terminal is gone
     typer.echo(f"{report}\nwrote {folder / 'report.html'}")
     if report.head is not None:
         typer.echo(f"the recommended head: blindlib.inspection.load_head({str(folder / 'head')!r}).transform(x)")
@@ -157,7 +157,7 @@ def embed(preset: str = typer.Option(..., help="smoke, demo, open or paper")) ->
 
 
 def _fingerprint(preset) -> str:
-    """Text that changes when a preset's data or weights do; InputError where they are not here."""
+    """Return text that changes when a preset's data or weights do; InputError where they are absent."""
     from blindlib.common.files import ROOT, below, sha256
     from blindlib.presets import DATA_SETS
 
@@ -165,7 +165,7 @@ def _fingerprint(preset) -> str:
         if os.environ.get(f"BLINDLIB_{name.upper()}"):
             typer.echo(f"note: {name} was named, but preset {preset.name} does not read it", err=True)
     files = [ROOT / "requirements.lock"]
-    if preset.synth is not None:  # all of it is in the repository: there is no need to load PyTorch
+    if preset.synth is not None:  # all of it is in the repository: PyTorch is not loaded
         folder = ROOT / "blindlib" / "backbones" / "weights"
         files += [below(folder, f"{name}.safetensors", "preset") for name in (preset.backbone, preset.ceiling)]
         state = f"SynthFaces {preset.synth}"
@@ -179,7 +179,7 @@ def _fingerprint(preset) -> str:
 
 
 def _module_of(name: str) -> Path:
-    """The file of a module that holds an eraser from outside."""
+    """Return the file of a module with the user's eraser."""
     from importlib.util import find_spec
 
     try:
@@ -211,7 +211,7 @@ def appendix(preset: PresetName = "demo", changes: Changes = ()) -> None:
 
 
 def _end(preset, ran: bool) -> None:
-    """Write a finished run's `run.json`, where it is not written yet, and print its tables."""
+    """Write a finished run's `run.json`, unless it exists, and print its tables."""
     from blindlib.common.files import build_dir, figures_dir, from_root, write_text
     from blindlib.report import record
 
@@ -231,7 +231,7 @@ def name(preset: PresetName = "smoke", changes: Changes = (), build: bool = Fals
 
     run = _preset(preset, changes).name
     folder = from_root(below(build_root() if build else figures_root(), run, "preset"))
-    typer.echo(os.fsencode(folder if build or figures else run))  # the bytes, for a folder's name may be no text
+    typer.echo(os.fsencode(folder if build or figures else run))  # bytes, as a folder's name may be invalid UTF-8
 
 
 @app.command("run")
@@ -278,14 +278,14 @@ def lab() -> None:
 
 
 def main() -> None:
-    """Entry point: whatever is raised becomes one line and exit code 1 (`--debug`: a traceback), Ctrl-C one and 130."""
-    for stream in (sys.stdout, sys.stderr):  # a file's name may hold bytes that are no UTF-8
+    """Run the command line: an error prints one line and exits with 1 (`--debug`: traceback), Ctrl-C with 130."""
+    for stream in (sys.stdout, sys.stderr):  # a file's name may have bytes that are not UTF-8
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
         with one_line_when_interrupted(), foreseen_in_one_line():
             app()
-    except Exception as error:  # that nobody foresaw: its type, and the command
+    except Exception as error:  # unexpected: print its type and the command
         if "--debug" in sys.argv:
             raise
         message, what = " ".join(str(error).split())[:160], " ".join(["blindlib", *sys.argv[1:2]])

@@ -1,29 +1,28 @@
-"""The numbers that every room means by the same name: balanced accuracy, effective rank, Diff, intervals."""
+"""Define the metrics that all packages share: balanced accuracy, effective rank, Diff, intervals."""
 
 import numpy as np
 from scipy import stats
 
-AT_CHANCE = 0.05  # points from chance: what prints as chance with one decimal
+AT_CHANCE = 0.05  # points from chance: what rounds to chance with one decimal
 
 
 def balanced_accuracy(truth: np.ndarray, guess: np.ndarray) -> float:
-    """Mean recall over the classes that occur in `truth` (N,), in percent; chance is 100 / their number."""
+    """Return the mean recall of the classes in `truth` (N,), in percent; chance is 100 / their number."""
     classes, code = np.unique(truth, return_inverse=True)
     hits = np.bincount(code, guess == truth, len(classes))
     return 100 * float((hits / np.bincount(code)).mean())
 
 
 def diff(x: float, phi: float, chance: float) -> float:
-    """Diff: the share of the above-chance performance that is lost, in percent; NaN where x prints as chance,
-    or where one of them is not known.
+    """Return Diff, the share of above-chance performance lost, in percent; NaN if x rounds to chance or one is missing.
 
-    Source: not printed in the paper; its own columns give back its printed ones by it, within rounding.
+    Source: not printed in the paper; the formula reproduces its printed values within rounding.
     """
     return float("nan") if abs(x - chance) < AT_CHANCE else 100 * (x - phi) / (x - chance)
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
-    """Mean and half-width of the 95 % t-interval of independent values; the half-width of one value is NaN."""
+    """Return mean and half-width of the 95 % t-interval of independent values; the half-width of one value is NaN."""
     values = np.asarray(values, dtype=float)
     if len(values) < 2:
         return float(values.mean()), float("nan")
@@ -31,13 +30,13 @@ def interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def spectrum(z: np.ndarray) -> np.ndarray:
-    """Eigenvalues of the covariance of z (N, D) over their sum, those above 0, rising; none of a constant z."""
+    """Return the covariance eigenvalues of z (N, D) over their sum, those above 0, rising; none of a constant z."""
     share = np.linalg.eigvalsh(np.atleast_2d(np.cov(np.asarray(z, np.float64), rowvar=False))).clip(0)
     return share[share > 0] / max(share.sum(), 1e-300)
 
 
 def effective_rank(z: np.ndarray) -> float:
-    """exp of the entropy of the covariance's normalised eigenvalues, of z (N, D): 1 for a line or a point, at most D.
+    """Return the effective rank of z (N, D), exp of the spectrum's entropy: 1 for a line or a point, at most D.
 
     Source: Roy & Vetterli 2007.
     """
@@ -46,16 +45,16 @@ def effective_rank(z: np.ndarray) -> float:
 
 
 def people_needed(half_width: float, rate: float, images: float, alike: float, rotations: int) -> int:
-    """How many people have to be tested, in all rotations together, for an interval of some half-width.
+    """Return the number of test subjects, over all rotations, that an interval of some half-width needs.
 
     Parameters
     ----------
     half_width, rate : float
-        Wanted of `interval`, and the rate that is expected, both in percent.
+        The half-width of `interval`, and the expected rate, both in percent.
     images : float
-        Of each person, on average.
+        The mean number of images of a subject.
     alike : float
-        Correlation of one person's answers, 0 to 1: at 1 a second image of a person tells nothing.
+        Correlation of a subject's outcomes, 0 to 1: at 1 a second image of a subject adds nothing.
 
     Source: variance of a mean of clusters (Kish 1965), p (1 − p) (1 + (images − 1) alike) / (people · images).
     """
@@ -65,21 +64,21 @@ def people_needed(half_width: float, rate: float, images: float, alike: float, r
 
 
 def paired_diff(x: np.ndarray, phi: np.ndarray, chance: float) -> tuple[float, float, np.ndarray]:
-    """Diff of the means of x and φ by rotation, with the half-width of its interval.
+    """Return Diff of the means of x and φ by rotation, with the half-width of its interval.
 
     Parameters
     ----------
     x, phi : float arrays (rotations,)
-        What was measured of the same people, in percent.
+        Results of the same test subjects, in percent.
     chance : float
 
     Returns
     -------
     lost, half_width : float
-        Diff of the means, and the half-width of the drop's interval as a share of what x has above chance, in percent;
-        NaN where x prints as chance.
+        Diff of the means, and the half-width of the drop's interval over the above-chance performance of x, in percent;
+        NaN where x rounds to chance.
     by_rotation : float array (rotations,)
-        The same share of every rotation's own drop.
+        The drop of each rotation, over the mean above-chance performance of x, in percent.
     """
     of_x, of_phi = np.asarray(x, float), np.asarray(phi, float)
     lost = diff(of_x.mean(), of_phi.mean(), chance)

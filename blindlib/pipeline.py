@@ -1,8 +1,8 @@
-"""Run the notebooks as stages: a stage runs where its key or its products are not those of its last run.
+"""Run the notebooks as stages: a stage runs if its key or its products differ from those of its last run.
 
 The key is a hash of the notebook's code, the modules of blindlib that it imports, the settings, the data's fingerprint
-and the keys of the stages before it. A stage writes `build/<run>/<name>.running.ipynb`, renames it when it has ended,
-and writes `<name>.json` last: key, seconds, products. A kill at any moment costs the stages that were running.
+and the keys of the stages before it. A stage writes `build/<run>/<name>.running.ipynb`, renames it at its end, and
+writes `<name>.json` last: key, seconds, products. An interruption costs only the stages that were running.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ from blindlib.common.files import JOURNAL, ROOT, build_dir, digest, figures_dir,
 from blindlib.common.processes import kernel_arguments
 from blindlib.presets import Preset
 
-_PAPER = (  # name, title, the stages that it depends on, whether it shares the cores with another such stage
+_PAPER = (  # name, title, the stages that it depends on, whether it shares the cores with others
     ("01_data_prep", "Faces", (), False),
     ("02_baseline", "Baseline x", ("01_data_prep",), False),
     ("03_sensitivenets", "SensitiveNets", ("02_baseline",), True),
@@ -35,9 +35,9 @@ _PAPER = (  # name, title, the stages that it depends on, whether it shares the 
     ("06_celeba_fairness", "Table 2 and the claims", ("05_probes",), False),
 )
 _KERNEL = {
-    "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm misses a widget that no notebook of these needs
-    "OMP_WAIT_POLICY": "PASSIVE",  # two kernels whose threads spin on two cores stop each other
-    "MALLOC_MMAP_THRESHOLD_": str(2**32),  # glibc keeps large buffers; else a third of the training time was theirs
+    "PYTHONWARNINGS": "ignore:IProgress not found",  # of a tqdm widget that these notebooks do not use
+    "OMP_WAIT_POLICY": "PASSIVE",  # active waiting threads of two kernels on two cores block each other
+    "MALLOC_MMAP_THRESHOLD_": str(2**32),  # glibc keeps large buffers; otherwise they took a third of training time
     "MALLOC_TRIM_THRESHOLD_": str(2**34),
 }
 _FOLDERS = re.compile(r"(?<![\w.:/<])/(?:[\w.+~@-]+/)+")  # the folders of an absolute path
@@ -46,7 +46,7 @@ _IMPORT = re.compile(r"^[ \t]*(?:from (blindlib[\w.]*) import (\([^)]*\)|.*)|imp
 
 @dataclass(frozen=True)
 class Stage:
-    """A notebook of the graph."""
+    """Describe a notebook of the graph."""
 
     notebook: Path
     title: str
@@ -55,17 +55,17 @@ class Stage:
 
     @property
     def name(self) -> str:
-        """The notebook's name without its suffix."""
+        """Return the notebook's name without its suffix."""
         return self.notebook.stem
 
 
 def paper(root: Path = ROOT) -> list[Stage]:
-    """Give the stages of the paper, in order."""
+    """Return the stages of the paper, in order."""
     return [Stage(root / "notebooks" / f"{name}.ipynb", *rest) for name, *rest in _PAPER]
 
 
 def appendix(root: Path = ROOT) -> list[Stage]:
-    """Give the paper's stages, then those of notebooks/appendix, each of which depends on all of the paper's."""
+    """Return the paper's stages, then those of notebooks/appendix, which depend on all of the paper's."""
     before = paper(root)
     names = tuple(stage.name for stage in before)
     found = sorted((root / "notebooks" / "appendix").glob("A*.ipynb"))
@@ -73,7 +73,7 @@ def appendix(root: Path = ROOT) -> list[Stage]:
 
 
 def code_of(cells: list[dict]) -> list[str]:
-    """Give the sources of the code cells that run as they stand: all but the parameters."""
+    """Return the sources of the code cells without the parameters."""
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     chosen = {"parameters", "injected-parameters"}
     return ["".join(cell["source"]) for cell in code if not chosen & set(cell["metadata"].get("tags", ()))]
@@ -81,7 +81,7 @@ def code_of(cells: list[dict]) -> list[str]:
 
 @cache
 def imports_of(source: str) -> frozenset[str]:
-    """Find the dotted names of blindlib that Python source imports: modules, and what it takes from them."""
+    """Find the dotted names of blindlib that Python source imports: modules, and names in them."""
     names = set()
     for module, taken, whole in _IMPORT.findall(source):
         names |= {module or whole, *(f"{module}.{name}" for name in re.findall(r"\w+", taken))}
@@ -89,14 +89,14 @@ def imports_of(source: str) -> frozenset[str]:
 
 
 def module_file(name: str, root: Path = ROOT) -> Path | None:
-    """Find the file of a module, or of a name that `blindlib` itself offers; None if it is neither."""
+    """Find the file of a module, or of a name that `blindlib` exports; None if it is neither."""
     package, _, rest = name.partition(".")
     base = root.joinpath(package, *filter(None, blindlib._FROM.get(rest, rest).split(".")))
     return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
 
 
 def modules_used(sources: Iterable[str], root: Path = ROOT) -> list[Path]:
-    """Find the files of blindlib that some sources import, and all that these import, sorted."""
+    """Find the files of blindlib that some sources import, directly or indirectly, sorted."""
     waiting, files = list(sources), set()
     while waiting:
         found = {module_file(name, root) for name in imports_of(waiting.pop())} - files - {None}
@@ -129,12 +129,12 @@ def keys(stages: list[Stage], preset: Preset, data: str, root: Path = ROOT) -> d
 
 
 def parameters(preset: Preset) -> dict[str, str]:
-    """Give the parameters that a run of a preset sets in a notebook."""
+    """Return the parameters that a preset's run sets in a notebook."""
     return {"PRESET": preset.name.partition("~")[0], **({"SETTINGS": preset.changed} if preset.changed else {})}
 
 
 def left_by(preset: Preset, stage: str) -> dict:
-    """Read what the last run of a stage wrote down; empty unless it ended and all of its products are here."""
+    """Read the record of a stage's last run; empty unless it ended and all of its products are present."""
     places = {"build": build_dir(preset.name), "figures": figures_dir(preset.name)}
     try:
         left = json.loads((places["build"] / f"{stage}.json").read_text(encoding="utf-8"))
@@ -145,14 +145,14 @@ def left_by(preset: Preset, stage: str) -> dict:
 
 
 def run(stages: list[Stage], preset: Preset, data: str = "", only: str = "", root: Path = ROOT) -> list[str]:
-    """Run the stages that are out of date, or `only` one; another run of the same preset is waited for.
+    """Run the stages that are out of date, or `only` one; wait for another run of the same preset to end.
 
     Parameters
     ----------
     data : str
         Text that changes when the data or the weights do.
     only : str, optional
-        The name of the one stage to run, whatever its state.
+        The name of the one stage to run, even if it is up to date.
     root : Path
         The checkout: its notebooks, and the package that they import.
 
@@ -164,7 +164,7 @@ def run(stages: list[Stage], preset: Preset, data: str = "", only: str = "", roo
     Raises
     ------
     InputError
-        If a notebook does not read, or a cell fails: names notebook, cell, error and remedy.
+        If a notebook is damaged, or a cell fails; the error names notebook, cell, error and remedy.
     """
     known, build = keys(stages, preset, data, root), build_dir(preset.name)
     (build / ".lock").touch(0o600)
@@ -178,13 +178,13 @@ def run(stages: list[Stage], preset: Preset, data: str = "", only: str = "", roo
         todo = [each for each in stages if each.name == only] if only else stale
         if todo:
             for path in [path for place in (build, figures_dir(preset.name)) for path in place.glob(".*.tmp*")]:
-                path.unlink()  # of a run that was killed: this one has the lock
+                path.unlink()  # of an interrupted run: this one has the lock
             _run(stages, todo, preset, known, root)
     return [stage.name for stage in todo]
 
 
 def _run(stages: list[Stage], todo: list[Stage], preset: Preset, known: dict[str, dict], root: Path) -> None:
-    """Run some stages, each in a thread that warms its kernel as soon as the stage before it has begun."""
+    """Run some stages, each in a thread that starts its kernel as soon as the stage before it has begun."""
     expected, begun, ends = _announce(stages, todo, preset, root), {each.name: Event() for each in todo}, {}
 
     def work(stage: Stage) -> None:
@@ -195,7 +195,7 @@ def _run(stages: list[Stage], todo: list[Stage], preset: Preset, known: dict[str
             with _kernel(stage, root) as kernel:
                 wait([ends[name] for name in earlier])
                 for name in set(stage.after) & set(ends):
-                    ends[name].result()  # raises what it raised
+                    ends[name].result()  # raises its error
                 begun[stage.name].set()
                 number = f"{stages.index(stage) + 1}/{len(stages)} {stage.title}"
                 about = f", about {_words(expected[stage.name])}" if stage.name in expected else ""
@@ -206,7 +206,7 @@ def _run(stages: list[Stage], todo: list[Stage], preset: Preset, known: dict[str
         finally:
             begun[stage.name].set()
 
-    pool = ThreadPoolExecutor(len(todo))  # no `with`: Ctrl-C does not wait for its threads
+    pool = ThreadPoolExecutor(len(todo))  # no `with`, so that Ctrl-C does not wait for its threads
     for stage in todo:
         ends[stage.name] = pool.submit(work, stage)
     import papermill  # noqa: F401  while the first kernel starts
@@ -217,13 +217,13 @@ def _run(stages: list[Stage], todo: list[Stage], preset: Preset, known: dict[str
 
 
 def wall_seconds(stages: list[Stage], seconds: dict[str, float]) -> float:
-    """Add up the seconds of some stages; of those that share the cores the longest counts."""
+    """Add up the seconds of some stages; of those that share the cores only the longest counts."""
     beside = [seconds[stage.name] for stage in stages if stage.shares]
     return sum(seconds[stage.name] for stage in stages if not stage.shares) + max(beside, default=0.0)
 
 
 def _announce(stages: list[Stage], todo: list[Stage], preset: Preset, root: Path) -> dict[str, float]:
-    """Say how many stages run and about how long; give the seconds of each in the committed run, where there is one."""
+    """Print how many stages run and about how long; return each one's seconds in the committed run, if any."""
     try:
         record = json.loads((root / "figures" / preset.name / "run.json").read_text(encoding="utf-8"))
         seconds, cores = record["seconds"] | record.get("appendix_seconds", {}), record["machine"]["cores"]
@@ -241,9 +241,9 @@ def _words(seconds: float) -> str:
 
 @contextmanager
 def _kernel(stage: Stage, root: Path) -> Iterator:
-    """Start a kernel that imports what the notebook imports while it waits; give its manager and its journal's file.
+    """Start a kernel that imports the notebook's modules while it waits; yield its manager and its journal's file.
 
-    It has sockets of its own and opens no port, runs this checkout's package, and ends with this process.
+    It uses its own sockets and no port, runs this checkout's package, and ends with this process.
     """
     from jupyter_client.manager import AsyncKernelManager
     from jupyter_core.utils import ensure_event_loop
@@ -271,7 +271,7 @@ def _kernel(stage: Stage, root: Path) -> Iterator:
 
 
 def _execute(stage: Stage, preset: Preset, kernel: tuple, known: dict, bars: bool) -> float:
-    """Execute a stage's notebook by papermill, write down what it left, and give its seconds."""
+    """Execute a stage's notebook by papermill, record its products, and return its seconds."""
     import papermill as pm
     from papermill.exceptions import PapermillExecutionError
 
@@ -298,7 +298,7 @@ def _execute(stage: Stage, preset: Preset, kernel: tuple, known: dict, bars: boo
 
 
 def _products(journal: Path, preset: Preset) -> list[str]:
-    """List the files in a run's folders that a kernel wrote and that are there and not empty."""
+    """List the files in a run's folders that a kernel wrote and that are present and not empty."""
     names = journal.read_bytes().split(b"\0")[:-1] if journal.exists() else []
     written = {Path(os.fsdecode(name)) for name in names}
     found = []
@@ -317,6 +317,6 @@ def _strip(executed: Path) -> None:
         part.metadata.pop("papermill", None)
         part.metadata.pop("execution", None)
         for output in part.get("outputs", ()):
-            if output.get("name") == "stderr":  # a warning says which file it comes from
+            if output.get("name") == "stderr":  # a warning names its source file
                 output.text = _FOLDERS.sub("", output.text)
     nbformat.write(notebook, executed)

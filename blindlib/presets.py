@@ -1,4 +1,4 @@
-"""The complete runs: which data, which backbone, which seeds, and where they depart from settings.py's defaults."""
+"""Define the presets, complete runs: data, backbone, seeds, and departures from the defaults of settings.py."""
 
 import ast
 import hashlib
@@ -36,34 +36,34 @@ SEVEN = ("neutral", *BASIC_EMOTIONS)
 
 @dataclass(frozen=True, config=FROZEN)
 class Preset:
-    """One complete run."""
+    """Define one complete run."""
 
     name: str  # of its folders in `build/` and `figures/`
     backbone: str
-    sources: dict[str, tuple[str, ...]] | None = None  # for each role its data sets: the first that is here is taken
+    sources: dict[str, tuple[str, ...]] | None = None  # data sets of each role; the first available one is used
     ceiling: str | None = "pixels32"  # the backbone whose probes give an upper bound beside x; our choice
     emotions: Some[str] = BASIC_EMOTIONS  # the classes of the emotion probes; the paper's six
-    blinded: Some[str] = SEVEN  # what the detectors tell apart: those classes, and the target of the penalty
-    # or one's own, `module:Class`: `blinders.erasers`
+    blinded: Some[str] = SEVEN  # the classes of the adversaries: the emotions, and the target of the penalty
+    # Names in `blinders.erasers`, or `module:Class`.
     erasers: tuple[str, ...] = ("LEACE",)  # in Table 1; the appendix has the others
-    rotations: Annotated[int, between(2, 100)] = 5  # of who is tested; View 2 has ten folds, LFW's public subset five
-    seeds: Some[Seed] = (0, 1, 2, 3, 4)  # each deals the people anew and trains other heads; our choice: five
+    rotations: Annotated[int, between(2, 100)] = 5  # of the test subjects; View 2 has ten folds, LFW's public subset 5
+    seeds: Some[Seed] = (0, 1, 2, 3, 4)  # each divides the subjects again and trains other heads; our choice: five
     # Whether every seed has all rotations. Otherwise the k-th seed tests the k-th rotation, so that intervals over
-    # seeds are intervals over people too.
+    # seeds are intervals over subjects too.
     crossed: Flag = False
     everything: Flag = False  # all of DiveFace and CFEE's compound emotions too, not the balanced and basic part
-    # Of the people who are not tested: those who train the blinder, those who validate, those who train probes.
-    shares: tuple[Share, Share, Share] = (0.45, 0.20, 0.35)  # our choice: blinder and probes need people most
-    # The largest Diff of validation verification, in percent, that a chosen λ may cost.
-    bits: Literal[4, 6, 8] | None = 6  # in which φ is released; chosen by `make tune`
-    id_budget: Annotated[float, between(0, 100)] = 3.0  # our choice: claim C1 allows 5 on test people, 3 leaves room
+    # Of the subjects not tested: those that train the head, validate, and train probes.
+    shares: tuple[Share, Share, Share] = (0.45, 0.20, 0.35)  # our choice: heads and probes need the most subjects
+    bits: Literal[4, 6, 8] | None = 6  # of the released φ; chosen by `make tune`
+    # The largest Diff of validation verification, in percent, of a selected λ.
+    id_budget: Annotated[float, between(0, 100)] = 3.0  # our choice: claim C1 allows 5 on test subjects
     sensitivenets: SensitiveNetsSettings = SensitiveNetsSettings(target="neutral")
     lntl: LNTLSettings = LNTLSettings()
     centre_loss: CentreLossSettings = CentreLossSettings()  # in the appendix
     probes: ProbeSettings = ProbeSettings()
     fairness: FairnessSettings = FairnessSettings()
     synth: SynthSettings | None = None  # of SynthFaces, which need no `sources`
-    changed: str = ""  # the settings in which it departs from its preset, as `name=value; name=value`
+    changed: str = ""  # the changed settings, as `name=value; name=value`
 
     def __post_init__(self):
         if self.ceiling not in (None, *BACKBONES):
@@ -93,14 +93,14 @@ class Preset:
 
     @property
     def title(self) -> str:
-        """What stands over tables and figures: the preset, and what was changed in it."""
+        """Return the title of tables and figures: the preset, and its changed settings."""
         base = self.name.partition("~")[0]
         return f"{base} with {self.changed}" if self.changed else base
 
 
 PAPER = {"verification": "lfw", "demographics": "diveface", "emotion": "cfee", "attractive": "celeba"}
 _PAPER_SOURCES = {role: (name,) for role, name in PAPER.items()}
-_OPEN_SOURCES = {  # one's own photographs first, then people's labels before a machine's
+_OPEN_SOURCES = {  # the user's photographs first, then labels by people before those by a machine
     "verification": ("lfw",),
     "demographics": ("manifest", "fairface", "lfw"),
     "emotion": ("manifest", "lfw"),
@@ -113,7 +113,7 @@ _SMOKE = {
     "rotations": 2,
     "seeds": (0, 1),
     "sensitivenets": SensitiveNetsSettings(target="neutral", detector=(16,), **_TINY),
-    "lntl": LNTLSettings(detector=(16,), **_TINY | {"strengths": (0.0, 0.1), "rate": 0.03}),  # at more a small φ breaks
+    "lntl": LNTLSettings(detector=(16,), **_TINY | {"strengths": (0.0, 0.1), "rate": 0.03}),  # a larger rate diverges
     "centre_loss": CentreLossSettings(**_TINY),
     "probes": ProbeSettings(nn_hidden=(16,), nn_steps=60, rf_trees=30),
     "fairness": FairnessSettings(train=80, inverse_penalties=(0.01,), swept_penalties=(0.01, 1.0)),
@@ -140,7 +140,7 @@ PRESETS = {
             "demo",
             "compactnet",
             ceiling=None,
-            shares=(0.25, 0.20, 0.55),  # 240 posed people for a head, as CFEE has; 528 for the attackers
+            shares=(0.25, 0.20, 0.55),  # 240 posed subjects for a head, as CFEE has; 528 for the probes
             # λ, rates and bits: `make tune`, on development subjects; every setting tried is in tuned.csv
             sensitivenets=SensitiveNetsSettings(target="neutral", strengths=(0.0, 3.0), rate=6.0, per_class=16),
             lntl=LNTLSettings(strengths=(0.0, 0.3), rate=3.0, per_class=16),
@@ -151,8 +151,8 @@ PRESETS = {
             "dlib",
             _OPEN_SOURCES,
             emotions=SEVEN,
-            seeds=(0, 1),  # our choice: the rotations bring the intervals, a second seed their stability
-            crossed=True,  # there are few people: all rotations of View 2 for every seed
+            seeds=(0, 1),  # our choice: intervals come from the rotations, a second seed shows stability
+            crossed=True,  # with few subjects, every seed has all rotations of View 2
         ),
         Preset("open-smoke", "compactnet", _OPEN_SOURCES, emotions=SEVEN, crossed=True, **_SMOKE | {"seeds": (0,)}),
         Preset("paper", "resnet50", _PAPER_SOURCES, fairness=FairnessSettings(train=40_000)),  # the paper's 40,000
@@ -171,21 +171,21 @@ PRESETS = {
 
 
 def get_preset(name: str, changes: str = "") -> Preset:
-    """A preset by its name, with some of its settings changed.
+    """Return a preset by its name, with some of its settings changed.
 
     Parameters
     ----------
     name : str
-        `demo`, say; `paper+dlib` is preset `paper` with the backbone `dlib`.
+        For example `demo`; `paper+dlib` is preset `paper` with the backbone `dlib`.
     changes : str
-        `seeds=[0, 1, 2]; rotations=3; sensitivenets.rounds=20`: any setting by its name. Such a run has a name of its
-        own, `demo~` and eight digits of what was changed, so that it overwrites no preset's tables.
+        `seeds=[0, 1, 2]; rotations=3; sensitivenets.rounds=20`: any setting by its name. The run's name is then `demo~`
+        and eight hex digits of a hash of the changes, so that it overwrites no preset's tables.
 
     Raises
     ------
     InputError
-        If there is no such preset or setting, or a value is out of range; or if another backbone is asked for rendered
-        faces, which fit one only.
+        If there is no such preset or setting, a value is out of range, or a preset of rendered faces is combined with
+        another backbone.
     """
     base, plus, backbone = name.partition("+")
     if base not in PRESETS:
@@ -200,7 +200,7 @@ def get_preset(name: str, changes: str = "") -> Preset:
 
 
 def _settings(preset: Preset) -> dict[str, object]:
-    """The values of all settings that can be changed, those of a part by `part.name`."""
+    """Return the values of all settings that can be changed, those of a part as `part.name`."""
     values = {}
     for one in fields(preset):
         value = getattr(preset, one.name)
@@ -212,7 +212,7 @@ def _settings(preset: Preset) -> dict[str, object]:
 
 
 def _read_changes(preset: Preset, text: str) -> dict[str, object]:
-    """`name=value; name=value` -> values by name; a value is a Python literal, or text."""
+    """Parse `name=value; name=value` to values by name; a value is a Python literal, or text."""
     values, known = {}, _settings(preset)
     for change in filter(None, map(str.strip, text.split(";"))):
         name, equals, value = (part.strip() for part in change.partition("="))
@@ -227,7 +227,7 @@ def _read_changes(preset: Preset, text: str) -> dict[str, object]:
             raise InputError(f"-p {change}", f"setting {name!r} is there already", "give it once")
         try:
             values[name] = ast.literal_eval(value)
-        except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):  # all that it may raise
+        except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):  # all that literal_eval may raise
             values[name] = value
     return values
 
@@ -249,7 +249,7 @@ def _changed(preset: Preset, values: dict[str, object]) -> Preset:
 
 
 def _replaced(settings, values: dict[str, object], prefix: str = ""):
-    """Settings with some values replaced; InputError names the one that is out of range."""
+    """Replace some values of settings; InputError names the one that is out of range."""
     try:
         return replace(settings, **values)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""What the notebooks share: a preset's faces, pairs, splits, embeddings and folders, each read when first asked for."""
+"""Load what the notebooks share, each on first use: a preset's faces, pairs, splits, embeddings and folders."""
 
 from functools import cached_property
 
@@ -15,14 +15,14 @@ from blindlib.presets import Preset, get_preset
 
 
 class Study:
-    """One run of a preset, with changes in its settings as `presets.get_preset` takes them.
+    """Represent one run of a preset, with changed settings as in `presets.get_preset`.
 
     Attributes
     ----------
     asked : Preset
-        As it was asked for.
+        The preset before `for_faces` fits it to the faces.
     build, figures : Path
-        Its folders; the former is private to the user.
+        The run's folders; the former is private to the user.
     """
 
     def __init__(self, preset: str, changes: str = ""):
@@ -31,42 +31,42 @@ class Study:
 
     @cached_property
     def faces(self) -> FaceTable:
-        """The face table that notebook 01 left."""
+        """Return the face table that notebook 01 wrote."""
         return load_facetable(self.build / "faces.parquet")
 
     @cached_property
     def preset(self) -> Preset:
-        """The preset with the emotions that occur in these faces."""
+        """Return the preset with the emotions that occur in these faces."""
         return for_faces(self.asked, self.faces)
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
-        """The verification pairs that notebook 01 left; may be empty."""
+        """Return the verification pairs that notebook 01 wrote; may be empty."""
         return parsed(self.build / "pairs.parquet", made_by("01_data_prep"), pd.read_parquet)
 
     @cached_property
     def splits(self) -> list[Split]:
-        """Who trains, validates and is tested, as notebook 01 dealt them."""
+        """Return the splits that notebook 01 wrote."""
         return load_splits(self.build / "splits.parquet", self.faces)
 
     @cached_property
     def embedded(self) -> list[EmbeddingSet]:
-        """The backbone's embeddings, and the upper bound's where the preset has one: extracted once, then loaded."""
+        """Return the embeddings of the backbone and, if any, of the upper bound: extracted once, then loaded."""
         names = filter(None, (self.asked.backbone, self.asked.ceiling))
         return embed_all(self.faces, [get_backbone(name) for name in names])
 
     @cached_property
     def x(self) -> Representation:
-        """The backbone's embedding: where the frontier starts."""
+        """Return the backbone's embedding: the start of the frontier."""
         return Representation.of("x", self.embedded[0].x, 0.0)
 
     @cached_property
     def ceilings(self) -> list[Representation]:
-        """The upper bound of what a probe can predict from the faces: the pixels, say; none in some presets."""
+        """Return the upper bounds of probe accuracy, such as pixels; none in some presets."""
         return [Representation.of(self.asked.ceiling.rstrip("0123456789"), set_.x) for set_ in self.embedded[1:]]
 
     @property
     def hidden(self) -> np.ndarray:
-        """The emotion of every image, missing where it is not known or the blinders do not tell it apart: (N,)."""
+        """Return the emotion of every image, missing where unknown or outside the classes of the blinders: (N,)."""
         emotion = self.faces.frame["emotion"]
         return emotion.where(emotion.isin(self.preset.blinded), None).to_numpy()

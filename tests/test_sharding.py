@@ -35,7 +35,8 @@ BACKBONES["resnet50"] = dataclasses.replace(BACKBONES["resnet50"], weights=lambd
     encode=lambda chips: embed_frames(network(), chips))
 store.SHARD = {SHARD}
 presets.PRESETS["open"] = dataclasses.replace(presets.PRESETS["open"], backbone=os.environ["BACKBONE"])
-main()
+if __name__ == "__main__":  # spawned workers import this file
+    main()
 """
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 

@@ -1,1 +1,1 @@
-"""Images -> x: `registry` has the networks, `alignment` a face for each, `store` the embeddings."""
+"""Compute x from images: `registry` has the networks, `alignment` aligns faces, `store` keeps the embeddings."""

@@ -1,9 +1,8 @@
-"""The default backbone: a compact ResNet for 64 x 64 faces, trained on SynthFaces people whom no preset shows.
+"""Define the default backbone: a compact ResNet for 64 x 64 faces, trained on SynthFaces subjects of no preset.
 
-x is made of its last two maps, the last pooled over the whole face, as the paper takes its 2048 numbers, the one below
-pooled over parts of the face, and is brought to the directions in which faces differ most. The last map alone gives
-away less of emotion; the paper's x gives away nearly all of gender, ethnicity and emotion, and so must ours
-(**decision**; the card has what was tried).
+x combines its last two maps along the principal directions of faces. The last map is pooled over the whole face, like
+the paper's 2048 numbers, and the one below over parts of the face. The last map alone leaks less emotion. The paper's x
+leaks nearly all of gender, ethnicity and emotion, so ours has to (**decision**; the card lists what was tried).
 """
 
 from itertools import pairwise
@@ -19,14 +18,14 @@ from blindlib.common.files import parsed
 
 WEIGHTS = Path(__file__).parent / "weights" / "compactnet.safetensors"
 WIDTHS = (32, 64, 128, 256)
-GRID, SHARE = 4, 0.55  # of the map below the last: its parts along a side, and its weight beside the last
+GRID, SHARE = 4, 0.55  # of the map below the last: parts along a side, and weight beside the last
 POOLED = WIDTHS[-1] + WIDTHS[-2] * GRID**2
-DIM = 256  # of x: the leading principal components of POOLED numbers, taken from the backbone's own people
+DIM = 256  # of x: the leading principal components of POOLED numbers, fitted on the backbone's training subjects
 INPUT = 64  # pixels
 
 
 class _Block(nn.Module):
-    """Two 3 x 3 convolutions around a shortcut (He et al. 2016)."""
+    """Apply two 3 x 3 convolutions with a shortcut (He et al. 2016)."""
 
     def __init__(self, inner: int, outer: int, stride: int):
         super().__init__()
@@ -40,15 +39,15 @@ class _Block(nn.Module):
         self.shortcut = nn.Sequential(nn.Conv2d(inner, outer, 1, stride, bias=False), nn.BatchNorm2d(outer))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Maps (B, inner, H, W) -> (B, outer, H / stride, W / stride)."""
+        """Map (B, inner, H, W) to (B, outer, H / stride, W / stride)."""
         return torch.relu(self.body(x) + self.shortcut(x))
 
 
 def to_input(images: torch.Tensor, shift: tuple[int, int] = (0, 0)) -> torch.Tensor:
-    """uint8 pictures (B, 3, S, S), S ≥ 64 -> the network's input (B, 1, 64, 64): the middle, moved by `shift` pixels.
+    """Crop uint8 images (B, 3, S, S), S ≥ 64, to the network's input (B, 1, 64, 64): the middle, moved by `shift`.
 
-    Grey, to zero mean and unit deviation. Given the window from the brows to the chin there is no hair and no colour of
-    the skin in it, so that the network must use the features of the face (**decision**).
+    The input is grey, of zero mean and unit deviation. The window from brows to chin has no hair and no skin colour, so
+    the network must use facial features (**decision**).
     """
     top, left = ((images.shape[-1] - INPUT) // 2 + by for by in shift)
     cut = images[..., top : top + INPUT, left : left + INPUT].float()
@@ -58,7 +57,7 @@ def to_input(images: torch.Tensor, shift: tuple[int, int] = (0, 0)) -> torch.Ten
 
 
 class CompactNet(nn.Module):
-    """Ten-layer ResNet: (B, 1, 64, 64) -> x (B, 256)."""
+    """Embed faces by a ten-layer ResNet: (B, 1, 64, 64) -> x (B, 256)."""
 
     prepare = staticmethod(to_input)
 
@@ -72,12 +71,12 @@ class CompactNet(nn.Module):
         self.register_buffer("directions", torch.zeros(POOLED, DIM))
 
     def maps(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Faces (B, 1, 64, 64) of `to_input` -> the last two maps, (B, 128, 8, 8) and (B, 256, 4, 4), not negative."""
+        """Return the last two maps of `to_input` faces (B, 1, 64, 64): (B, 128, 8, 8), (B, 256, 4, 4), not negative."""
         below = self.stages[:-1](self.stem(x))
         return below, self.stages[-1](below)
 
     def pooled(self, x: torch.Tensor) -> torch.Tensor:
-        """Faces (B, 1, 64, 64) of `to_input` -> both maps, pooled and each to unit norm: (B, 2304)."""
+        """Pool both maps of `to_input` faces (B, 1, 64, 64), each to unit norm: (B, 2304)."""
         below, last = self.maps(x)
         parts = nn.functional.adaptive_avg_pool2d(below, GRID).flatten(1)  # (B, 2048)
         whole = last.mean((2, 3))  # (B, 256)
@@ -85,15 +84,15 @@ class CompactNet(nn.Module):
         return torch.cat([unit(whole), SHARE * unit(parts)], 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Faces (B, 1, 64, 64) of `to_input` -> their coordinates along the principal directions (B, 256)."""
+        """Embed `to_input` faces (B, 1, 64, 64) along the principal directions: (B, 256)."""
         return (self.pooled(x) - self.centre) @ self.directions
 
 
 def fold_norms(network: nn.Module) -> nn.Module:
-    """Fold each BatchNorm of a frozen network into the convolution before it: the same output up to rounding.
+    """Fold each BatchNorm of a frozen network into the convolution before it; the output is equal up to rounding.
 
-    In float32 it takes a tenth (ResNet-50) to a third (CompactNet) off the time. In bfloat16 the output is also closer
-    to float32: the norms are folded before anything is rounded.
+    In float32 it saves a tenth (ResNet-50) to a third (CompactNet) of the time. In bfloat16 the output is also closer
+    to float32, because the norms are folded before rounding.
     """
     for parent in list(network.modules()):
         for (place, conv), (after, norm) in pairwise(list(parent.named_children())):
@@ -104,7 +103,7 @@ def fold_norms(network: nn.Module) -> nn.Module:
 
 
 def load_compactnet(path: Path = WEIGHTS) -> CompactNet:
-    """Load a trained network, frozen, its norms folded.
+    """Load a trained network, frozen, with its norms folded.
 
     Raises InputError if the file is absent, damaged or of another shape.
     """

@@ -1,6 +1,6 @@
-"""What worker processes do: read images, align their faces, run dlib's network.
+"""Run in worker processes: read images, align their faces, apply dlib's network.
 
-Nothing here imports PyTorch, so that a worker starts in half a second and not in ten.
+This module does not import PyTorch, so a worker starts in half a second instead of ten.
 """
 
 import hashlib
@@ -23,10 +23,10 @@ from blindlib.common.processes import end_with_parent
 
 @contextmanager
 def worker_pool(count: int, *, processes: bool = True) -> Iterator[Executor]:
-    """A pool of spawned processes, or of threads, that drops the work not yet begun when its block is left.
+    """Yield a pool of spawned processes, or of threads, that cancels pending work when its block ends.
 
-    Processes are spawned, not forked: a fork after PyTorch has started its threads can hang. They end with the thread
-    that started them. Raises InputError if one of them was ended from outside.
+    Processes are spawned, because a fork can hang once PyTorch has started threads. They end with the thread that
+    started them. Raises InputError if one of them was killed from outside.
     """
     options = {"mp_context": get_context("spawn"), "initializer": end_with_parent, "initargs": (os.getpid(),)}
     pool = ProcessPoolExecutor(count, **options) if processes else ThreadPoolExecutor(count)
@@ -49,14 +49,14 @@ def align_files(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Align the faces of N image files, or embed them too by `encode`.
 
-    Each file is a path and the SHA-256 that it must have; without `alignment` it is taken whole, or its window. Returns
-    the boxes (N, 4) as in `align`, NaN where no face was found or looked for, and of the n faces found the aligned ones
-    (n, size, size, 3), or what `encode` gives for them.
+    Each file is a path and its expected SHA-256. Without `alignment` the whole image or its window is used. Returns the
+    boxes (N, 4) as in `align`, NaN without a detected face or without `alignment`, and for the n faces found the
+    aligned ones (n, size, size, 3), or their output of `encode`.
 
     Raises
     ------
     InputError
-        If an image is gone or holds other bytes.
+        If an image is absent or its bytes have changed.
     """
     boxes, chips = np.full((len(files), 4), np.nan), []
     for row, (path, sha256) in enumerate(files):

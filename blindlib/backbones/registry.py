@@ -1,4 +1,4 @@
-"""Images -> x. Each backbone names its size, its alignment, its weights and their licence."""
+"""Register the backbones, images -> x, each with size, alignment, weights and their licence."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ from blindlib.common.files import data_dir, sha256
 from blindlib.data.catalogue import WEIGHTS
 from blindlib.synthfaces.render import FACE_WINDOW
 
-_RESNET50_VERSION = 2  # raised whenever the same weights would give other embeddings; 2: folded norms, batches of 16
+_RESNET50_VERSION = 2  # raised when the same weights would give other embeddings; 2: folded norms, batches of 16
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A frozen network from aligned faces to embeddings."""
+    """Describe a frozen network from aligned faces to embeddings."""
 
     name: str
     dim: int  # width D of the embedding
     size: int  # side of its input, pixels
-    alignment: alignment.Alignment | None  # None takes the whole image as it is
+    alignment: alignment.Alignment | None  # None uses the whole image
     encode: Callable[[np.ndarray], np.ndarray]  # uint8 (B, size, size, 3), RGB -> float32 (B, D)
-    weights: Callable[[], str]  # () -> what identifies the weights; raises InputError where they are absent
+    weights: Callable[[], str]  # () -> identifier of the weights; raises InputError where they are absent
     source: str
     licence: str
-    window: tuple[int, int, int] | None = None  # without alignment: what it takes of a frame of `alignment.FRAME`
-    in_worker: bool = False  # whether `encode` runs in the processes that align, one core each, or after, in batches
+    window: tuple[int, int, int] | None = None  # without alignment: its part of a frame of `alignment.FRAME`
+    in_worker: bool = False  # whether `encode` runs in the alignment processes, one core each, or later, in batches
 
 
 def _encode_pixels(chips: np.ndarray) -> np.ndarray:
@@ -39,19 +39,19 @@ def _encode_pixels(chips: np.ndarray) -> np.ndarray:
 
 
 def _placed(network: torch.nn.Module) -> torch.nn.Module:
-    """A network on the GPU where there is one."""
+    """Move a network to the GPU if there is one."""
     return network.to("cuda" if torch.cuda.is_available() else "cpu", memory_format=torch.channels_last)
 
 
 @cache
 def _loaded(load: Callable[[Path], torch.nn.Module], path: Path) -> torch.nn.Module:
-    """A network, loaded once."""
+    """Load a network once."""
     return _placed(load(path))
 
 
 @cache
 def _resnet50(path: Path) -> torch.nn.Module:
-    """VGGFace2's ResNet-50, loaded once, as it is fastest: norms folded into convolutions."""
+    """Load VGGFace2's ResNet-50 once, with its norms folded into convolutions for speed."""
     from blindlib.backbones.vggface2 import load_vggface2  # torchvision takes seconds to import
 
     return _placed(compactnet.fold_norms(load_vggface2(path)))
@@ -59,19 +59,19 @@ def _resnet50(path: Path) -> torch.nn.Module:
 
 @torch.inference_mode()
 def pool_frames(network: torch.nn.Module, frames: np.ndarray) -> np.ndarray:
-    """uint8 RGB frames (B, S, S, 3) -> features (B, D), float32, as the network gives them."""
+    """Compute the network's features (B, D), float32, of uint8 RGB frames (B, S, S, 3)."""
     kernel = next(network.parameters())
     images = network.prepare(torch.as_tensor(frames).permute(0, 3, 1, 2).to(kernel.device))
     return network(images.to(kernel.dtype, memory_format=torch.channels_last)).float().cpu().numpy()
 
 
 def embed_frames(network: torch.nn.Module, frames: np.ndarray) -> np.ndarray:
-    """uint8 RGB frames (B, S, S, 3) -> unit-norm x (B, D), float32."""
+    """Compute unit-norm x (B, D), float32, of uint8 RGB frames (B, S, S, 3)."""
     return torch.nn.functional.normalize(torch.from_numpy(pool_frames(network, frames)), dim=1).numpy()
 
 
 def _weights_file(name: str) -> Path:
-    """The published file of weights that is in the data folder; one in safetensors goes before the others."""
+    """Return the published file of weights in the data folder; safetensors is preferred."""
     files = [data_dir() / "weights" / file for file in (WEIGHTS[name].file, *WEIGHTS[name].others)]
     for file in sorted(files, key=lambda file: file.suffix != ".safetensors"):
         if file.is_file():
@@ -80,7 +80,7 @@ def _weights_file(name: str) -> Path:
 
 
 def _published(name: str) -> str:
-    """SHA-256 of a published file of weights, once it is known to be the publisher's where they give theirs."""
+    """Return the SHA-256 of a published file of weights, checked against the publisher's if there is one."""
     path = _weights_file(name)
     found, expected = sha256(path), WEIGHTS[name].sha256
     if expected not in (None, found):
@@ -90,7 +90,7 @@ def _published(name: str) -> str:
 
 
 def _published_resnet50() -> str:
-    """As `_published`, once the file is known to hold such a network; and how it is run."""
+    """Return `_published` and how the network is run, after a check that the file has such a network."""
     found = _published("vggface2")
     _resnet50(_weights_file("vggface2"))
     return f"{found} {_RESNET50_VERSION}"
@@ -104,9 +104,9 @@ def _onnx_session(path: Path):
 
 
 def encode_onnx(chips: np.ndarray, path: Path) -> np.ndarray:
-    """Embeddings by an ONNX network with SFace's interface: RGB 0..255, (B, 3, 112, 112) -> unit-norm (B, 128).
+    """Embed faces by an ONNX network with SFace's interface: RGB 0..255, (B, 3, 112, 112) -> unit-norm (B, 128).
 
-    Source: OpenCV's FaceRecognizerSF feeds RGB planes without scaling, one image at a time.
+    Source: OpenCV's FaceRecognizerSF passes RGB planes without scaling, one image at a time.
     """
     session = _onnx_session(path)
     name = session.get_inputs()[0].name
@@ -178,7 +178,7 @@ BACKBONES = {
 
 
 def get_backbone(name: str) -> Backbone:
-    """A backbone by its name; raises InputError if there is none."""
+    """Return a backbone by its name; raises InputError for an unknown name."""
     if name not in BACKBONES:
         raise InputError("backbone", f"there is no backbone {name!r}", f"use one of {', '.join(BACKBONES)}")
     return BACKBONES[name]

@@ -1,4 +1,4 @@
-"""Embeddings once: a content-addressed store, private to the user, filled by shards; a kill costs one shard."""
+"""Store embeddings, content-addressed and private to the user, shard by shard; an interruption costs one shard."""
 
 import json
 import shutil
@@ -33,26 +33,26 @@ from blindlib.data.facetable import FaceTable
 from blindlib.data.readers.synth import read_album
 from blindlib.synthfaces.render import render
 
-# Raised whenever the same image would give another embedding. 2, of files: upright as EXIF says, 16 bits scaled.
+# Raised when the same image would give another embedding. 2, of files: turned by EXIF, 16 bits scaled.
 EXTRACTOR_VERSION = {"synthfaces": 1, "files": 2}
 SHARD = 256  # images
 _SET = ("x.npy", "detected.npy", "meta.json")
 _REMEDY = "delete it and run again"
-_CHUNK = 8  # images that a worker takes at a time
-_BATCH = 16  # aligned faces that a network takes at a time: a core's caches do no better with more
+_CHUNK = 8  # images of a worker's task
+_BATCH = 16  # aligned faces in a network's batch; larger ones are no faster on a core's caches
 
 
 @dataclass(frozen=True)
 class EmbeddingSet:
-    """Embeddings of a face table, in its row order."""
+    """Hold the embeddings of a face table, in its row order."""
 
     x: np.ndarray  # float32 (N, D), memory-mapped and read-only
-    detected: np.ndarray  # bool (N,): False where no face was found and the set's median box was taken
-    key: str  # the store's: of the images' bytes, the backbone, its weights and the extractor
+    detected: np.ndarray  # bool (N,): False where no face was found and the median box was used
+    key: str  # of the store: by the images' bytes, the backbone, its weights and the extractor
 
 
 def embedding_key(faces: FaceTable, backbone: Backbone) -> str:
-    """What an extraction depends on, as 32 hex digits."""
+    """Return a hash of what an extraction depends on, as 32 hex digits."""
     images = faces.frame[["image", "sha256"]].to_numpy().tolist()
     alignment = backbone.alignment and [backbone.alignment.size, backbone.alignment.points]
     view = [backbone.size] if backbone.window is None else [backbone.size, *backbone.window]
@@ -60,18 +60,18 @@ def embedding_key(faces: FaceTable, backbone: Backbone) -> str:
 
 
 def embed(faces: FaceTable, backbone: Backbone) -> EmbeddingSet:
-    """Embeddings of a face table: read from the store, or extracted with a progress bar and stored.
+    """Return the embeddings of a face table: loaded from the store, or extracted with a progress bar and stored.
 
     Raises
     ------
     InputError
-        If an image is gone or changed since notebook 01, or the disk has no room for the embeddings.
+        If an image is absent or changed since notebook 01, or the disk has too little space.
     """
     return embed_all(faces, [backbone])[0]
 
 
 def embed_all(faces: FaceTable, backbones: list[Backbone]) -> list[EmbeddingSet]:
-    """As `embed`, by several backbones; faces that are rendered are rendered once for all of them."""
+    """Embed by several backbones as `embed`; rendered faces are rendered once for all of them."""
     missing = absent(faces, backbones)
     fill(faces, missing)
     for folder, backbone in missing.items():
@@ -86,18 +86,18 @@ def embed_all(faces: FaceTable, backbones: list[Backbone]) -> list[EmbeddingSet]
 
 
 def absent(faces: FaceTable, backbones: list[Backbone]) -> dict[Path, Backbone]:
-    """Those of some backbones whose set is not in the store, by the folder that it will have."""
+    """Return the backbones whose set is not in the store, by the set's future folder."""
     folders = {store_dir() / embedding_key(faces, backbone): backbone for backbone in backbones}
     return {folder: backbone for folder, backbone in folders.items() if not _whole(folder)}
 
 
 def _whole(folder: Path) -> bool:
-    """Whether all files of a set are here."""
+    """Return whether all files of a set are present."""
     return not any(damage(folder / name) for name in _SET)
 
 
 def _load(path: Path, dtype: np.dtype, shape: tuple) -> np.ndarray:
-    """An array of the store, checked."""
+    """Load an array of the store, checked."""
     return _laid_out(path, parsed(path, _REMEDY, partial(np.load, allow_pickle=False)), dtype, shape)
 
 
@@ -109,7 +109,7 @@ def _laid_out(path: Path, array: np.ndarray, dtype: np.dtype, shape: tuple) -> n
 
 @dataclass(frozen=True)
 class Shard:
-    """The file of a shard, which is here and whole once it is finished, and the face table's rows in it."""
+    """Hold a shard's file, which is complete once it exists, and the face table's rows in it."""
 
     path: Path
     rows: np.ndarray
@@ -122,19 +122,19 @@ class Shard:
 
 
 def _as_file(array: np.ndarray) -> bytes:
-    """An array as np.save writes it: NumPy itself does not say why a disk refuses."""
+    """Return an array's .npy bytes; a failed write of NumPy itself would not state the reason."""
     stream = BytesIO()
     np.save(stream, array, allow_pickle=False)
     return stream.getvalue()  # a view would hold the stream, which then cannot be closed
 
 
 def _row_type(backbone: Backbone) -> np.dtype:
-    """A row of a shard: the box as shares of the padded frame (NaN where none was found or looked for), and x (D,)."""
+    """Return the type of a shard's row: the box as shares of the padded frame (NaN without a face), and x (D,)."""
     return np.dtype([("box", "<f8", 4), ("x", "<f4", backbone.dim)])
 
 
 def _shards(folder: Path, rows: np.ndarray, prefix: str = "") -> list[Shard]:
-    """The shards of some rows, in the partial folder of the set that will be `folder`."""
+    """List the shards of some rows, in the partial folder of the future set `folder`."""
     partial, starts = folder.with_suffix(".partial"), range(0, len(rows), SHARD)
     return [Shard(partial / f"{prefix}{start:08d}.npy", rows[start : start + SHARD]) for start in starts]
 
@@ -144,24 +144,24 @@ def _images(shards: list[Shard]) -> int:
 
 
 def unfinished(faces: FaceTable, folder: Path) -> int:
-    """How many images of the set that will be `folder` are in no shard yet."""
+    """Count the images of the future set `folder` that are in no shard yet."""
     return _images([shard for shard in _shards(folder, np.arange(len(faces))) if damage(shard.path)])
 
 
 def fill(faces: FaceTable, sets: dict[Path, Backbone], rank: int = 0, world: int = 1) -> None:
-    """Extract the shards that are not there yet into the folder `.partial` beside each set's future folder.
+    """Extract the missing shards into the folder `.partial` beside each set's future folder.
 
-    Of every `world` shards, this process takes the one at `rank`. Only rank 0 shows progress: of its own shards.
+    Of every `world` shards, this process extracts the one at `rank`. Only rank 0 shows progress, of its own shards.
 
     Raises
     ------
     InputError
-        As `embed`; if an embedding is not finite; or if faces are rendered and a backbone asks for an alignment.
+        As `embed`; if an embedding is not finite; or if faces are rendered and a backbone needs an alignment.
     """
     for folder in sets:
         private_dir(folder.with_suffix(".partial"))
     plans = [_shards(folder, np.arange(len(faces)))[rank::world] for folder in sets]
-    if sets:  # the shards that are left, and the sets made of all
+    if sets:  # shards that are missing, and then the sets of all shards
         todo = (_images([shard for shard in plan if not shard.path.exists()]) for plan in plans)
         rows = zip(sets.values(), todo, strict=True)
         size = sum(left * _row_type(each).itemsize + 4 * len(faces) * each.dim for each, left in rows)
@@ -177,9 +177,9 @@ def fill(faces: FaceTable, sets: dict[Path, Backbone], rank: int = 0, world: int
 
 
 def _render(faces: FaceTable, backbones: list[Backbone], plans: list[list[Shard]], shown: bool) -> None:
-    """Render each shard's faces once, write no picture, and embed them by every backbone.
+    """Render each shard's faces once, without image files, and embed them by every backbone.
 
-    The next shard is rendered while one is embedded. Where all backbones take the same window, no more is rendered.
+    The next shard is rendered while one is embedded. If all backbones use one window, only that is rendered.
     """
     album, windows = read_album(faces), {backbone.window for backbone in backbones}
     window = windows.pop() if len(windows) == 1 else None
@@ -194,7 +194,7 @@ def _render(faces: FaceTable, backbones: list[Backbone], plans: list[list[Shard]
         track((), "rendering and embedding", total=total, initial=total - left, unit="face", shown=shown) as bar,
         worker_pool(1, processes=False) as pool,
     ):
-        renderings = map(begin, todo)  # each begun when it is asked for
+        renderings = map(begin, todo)  # lazily: each begins on request
         ahead = next(renderings, None)
         for shards in todo:
             frames, ahead = ahead.result(), next(renderings, None)
@@ -213,10 +213,9 @@ def _render(faces: FaceTable, backbones: list[Backbone], plans: list[list[Shard]
 def _extract(
     faces: FaceTable, backbone: Backbone, plan: list[Shard], box: tuple | None, what: str, shown: bool
 ) -> None:
-    """Write the shards of files that are not there yet; the next shard is aligned while one is encoded.
+    """Write the missing shards of image files; the next shard is aligned while one is encoded.
 
-    Which faces a network sees together depends on the shard alone, never on who runs it or on how many cores. x is 0
-    where no face was found.
+    A batch depends on its shard alone, not on the process or the number of cores. x is 0 where no face was found.
     """
     files = list(zip(map(str, faces.files), faces.frame["sha256"], strict=True))
     todo = [shard for shard in plan if damage(shard.path)]
@@ -230,10 +229,10 @@ def _extract(
         track((), what, total=_images(plan), initial=_images(plan) - _images(todo), unit="image", shown=shown) as bar,
         worker_pool(cores(), processes=backbone.alignment is not None) as pool,
     ):
-        for (shard, chunks), _ in pairwise(chain(map(begin, todo), [None])):  # the next is begun before one is given
+        for (shard, chunks), _ in pairwise(chain(map(begin, todo), [None])):  # the next begins before one is encoded
             parts, rows = [], np.zeros(len(shard.rows), _row_type(backbone))
             while chunks:
-                parts.append(chunks.pop(0).result())  # popped: a finished chunk is not kept twice
+                parts.append(chunks.pop(0).result())  # popped: a finished chunk is freed
                 bar.update(len(parts[-1][0]))
             rows["box"], payload = map(np.concatenate, zip(*parts, strict=True))
             found = ~np.isnan(rows["box"][:, 0]) if backbone.alignment is not None else np.ones(len(rows), bool)
@@ -243,19 +242,19 @@ def _extract(
 
 
 def _encode(backbone: Backbone, chips: np.ndarray) -> np.ndarray:
-    """Embeddings (n, D) of a shard's aligned faces, in batches that are the same on every machine."""
+    """Compute the embeddings (n, D) of a shard's aligned faces, in batches that are the same on every machine."""
     size = _CHUNK if backbone.alignment is None else _BATCH
     spread = map if torch.cuda.is_available() else on_all_cores
     return np.concatenate(list(spread(backbone.encode, np.split(chips, range(size, len(chips), size)))))
 
 
 def finish(faces: FaceTable, backbone: Backbone, folder: Path) -> None:
-    """Give the faces that were not found the median box, and make one set of all shards; needs `fill` done by all.
+    """Embed undetected faces by the median box, and join all shards to one set; every process must end `fill` before.
 
     Raises
     ------
     InputError
-        If a shard is not here or damaged, an image has changed, or an embedding is not finite.
+        If a shard is absent or damaged, an image has changed, or an embedding is not finite.
     """
     partial, left = folder.with_suffix(".partial"), unfinished(faces, folder)
     if left:
@@ -282,9 +281,9 @@ def finish(faces: FaceTable, backbone: Backbone, folder: Path) -> None:
 
 
 def _join(path: Path, shards: list[Shard], row: np.dtype, shape: tuple[int, int]) -> None:
-    """Write the x (N, D) of some shards as one array file, a later shard's rows in place of an earlier one's.
+    """Write the x (N, D) of some shards as one array file; rows of later shards replace those of earlier ones.
 
-    Written, not mapped: where a disk is full, a process that writes to a mapping is killed without a word.
+    The file is not memory-mapped: on a full disk a process that writes to a mapping is killed without a message.
     """
     with path.open("wb") as stream:
         np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})

@@ -1,8 +1,8 @@
-"""A preset's embeddings by several processes: torchrun starts them, each takes its shards, the first one finishes.
+"""Embed a preset by several processes of torchrun: each extracts its shards, the first one joins them.
 
-`torchrun --nproc-per-node 2 -m blindlib embed --preset NAME` gives the bytes that one process gives. Machines without
-a shared file system: give each the same `faces.parquet` and run torchrun across them. Each fills its own folder, and
-the first process stops with one line; copy the folders `build/embeddings/*.partial` together and run `blindlib embed`.
+`torchrun --nproc-per-node 2 -m blindlib embed --preset NAME` writes the same bytes as one process. On machines without
+a shared file system, copy the same `faces.parquet` to each and run torchrun across them. Each fills its own folder, and
+the first process stops with one line. Then merge the folders `build/embeddings/*.partial` and run `blindlib embed`.
 """
 
 import os
@@ -22,10 +22,10 @@ from blindlib.presets import get_preset
 
 
 def embed_preset(name: str) -> str:
-    """Extract what notebook 02 reads, the preset's backbone and its pixels, into the store.
+    """Extract the embeddings for notebook 02, of the preset's backbone and its pixels, into the store.
 
-    Faces are those of `faces.parquet` in the preset's build folder; where it is missing it is made first.
-    Returns a line about what was done and how fast, by the first process; the others return an empty one.
+    The faces are those of `faces.parquet` in the preset's build folder, which is made if absent. The first process
+    returns a line about the work and its speed; the others return an empty one.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def embed_preset(name: str) -> str:
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
-    if world > 1:  # a set takes hours, and the slowest process is waited for; one that ends is noticed at once
+    if world > 1:  # a set takes hours, and all wait for the slowest process; the end of one is noticed at once
         distributed.init_process_group("gloo", timeout=timedelta(days=30))
     try:
         if rank == 0 and not path.exists():
@@ -47,7 +47,7 @@ def embed_preset(name: str) -> str:
         faces, start = load_facetable(path), time.perf_counter()
         sets = absent(faces, backbones)
         images = max((unfinished(faces, folder) for folder in sets), default=0)
-        _wait_for_all()  # nobody writes before everybody has looked at what is missing
+        _wait_for_all()  # no process writes before all have checked what is missing
         fill(faces, sets, rank, world)
         _wait_for_all()
     finally:
@@ -64,7 +64,7 @@ def embed_preset(name: str) -> str:
 
 
 def _wait_for_all() -> None:
-    """Return once every process of the run has come here; raise when one of them has ended."""
+    """Wait until every process of the run has reached this point; raise when one of them has ended."""
     try:
         if distributed.is_initialized():
             distributed.barrier()

@@ -1,7 +1,7 @@
-"""The paper's backbone: ResNet-50 trained on VGGFace2 (2048-D), from the published weights in a local file.
+"""Load the paper's backbone: ResNet-50 trained on VGGFace2 (2048-D), from the published weights in a local file.
 
-Two published networks, the Keras port and the Caffe original, share a graph (a stage's stride sits in its first 1 x 1
-convolution) and differ at the border and in BatchNorm. Nothing is unpickled.
+The two published networks, the Keras port and the Caffe original, share a graph, in which the first 1 x 1 convolution
+of a stage has the stride. They differ in padding and BatchNorm. Nothing is unpickled.
 """
 
 from functools import partial
@@ -30,9 +30,9 @@ FLAVOURS = ("keras", "caffe")
 
 
 class VGGFace2ResNet50(ResNet):
-    """torchvision's ResNet-50, edited to the published graph: (B, 3, 224, 224) -> pooled features (B, 2048).
+    """Compute pooled features (B, 2048) of (B, 3, 224, 224) by torchvision's ResNet-50, edited to the published graph.
 
-    The features are those below the classifier: averages after a ReLU. `flavour` is one of `FLAVOURS`.
+    The features are the input of the classifier: averages after a ReLU. `flavour` is one of `FLAVOURS`.
 
     Source: rcmalli/keras-vggface v2.0, RESNET50; albanie/pytorch-mcn; cydonia999/VGGFace2-pytorch, models/resnet.py;
     Cao et al. 2018.
@@ -42,18 +42,18 @@ class VGGFace2ResNet50(ResNet):
         keras = flavour == "keras"
         super().__init__(Bottleneck, _BLOCKS, norm_layer=partial(nn.BatchNorm2d, eps=1e-3 if keras else 1e-5))
         self.flavour = flavour
-        self.conv1.padding = (0, 0)  # `forward` pads: Keras not the same on both sides
-        self.maxpool = nn.MaxPool2d(3, 2, ceil_mode=not keras)  # whether it keeps the last, partly filled window
+        self.conv1.padding = (0, 0)  # `forward` pads, because Keras pads asymmetrically
+        self.maxpool = nn.MaxPool2d(3, 2, ceil_mode=not keras)  # Caffe keeps the last, partly filled window
         for stage in (self.layer2, self.layer3, self.layer4):
             stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
         self.fc = nn.Identity()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Maps frames (B, 3, 224, 224) of `prepare` -> features (B, 2048)."""
+        """Compute features (B, 2048) of frames (B, 3, 224, 224) by `prepare`."""
         return super().forward(nn.functional.pad(x, (2, 3, 2, 3) if self.flavour == "keras" else (3, 3, 3, 3)))
 
     def prepare(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8 RGB frames (B, 3, 224, 224) -> BGR minus the mean, float32; raises InputError on other frames."""
+        """Convert uint8 RGB frames (B, 3, 224, 224) to BGR minus the mean, float32; InputError on other frames."""
         if images.dtype != torch.uint8 or images.shape[1:] != (3, SIDE, SIDE):
             came = f"{images.dtype} {tuple(images.shape)}, planes first"
             problem = f"expected uint8 (B, {SIDE}, {SIDE}, 3), RGB; got {came}"
@@ -62,7 +62,7 @@ class VGGFace2ResNet50(ResNet):
 
 
 def _published(ours: str, is_kernel: bool) -> tuple[str, str, str]:
-    """Names of a tensor in the files of Keras, pytorch-mcn and torchvision, from the last: `layer1.0.bn2.bias` say."""
+    """Name a tensor as Keras, pytorch-mcn and torchvision do, given the last: for example `layer1.0.bn2.bias`."""
     *place, layer, tensor = ours.split(".")
     name = "conv1/7x7_s2"
     if place:
@@ -75,7 +75,7 @@ def _published(ours: str, is_kernel: bool) -> tuple[str, str, str]:
 
 
 def _read_keras(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a file that Keras 2 wrote, by name, kernels as (out, in, height, width)."""
+    """Read the tensors of a Keras 2 file, by name, kernels as (out, in, height, width)."""
     found = {}
     with h5py.File(path) as file:
         for layer in file.attrs["layer_names"].astype(str):
@@ -87,7 +87,7 @@ def _read_keras(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
-    """Tensors under the file's own names, and the flavour."""
+    """Return tensors under the file's own names, and the flavour."""
     check(path, _FETCH)
     try:
         if path.suffix == ".h5":
@@ -96,14 +96,14 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
             return torch.load(path, weights_only=True, map_location="cpu"), "caffe"
         with safe_open(path, "pt") as file:
             return load_file(path), (file.metadata() or {}).get("flavour")
-    except Exception as error:  # damaged, a pickle of more than tensors, of another kind: each library has its types
+    except Exception as error:  # damaged, a pickle of other objects, another format: each library has its own types
         problem = f"does not read as .h5, .pth or .safetensors weights ({reason(error)})"
         raise InputError(path, problem, f"use resnet50_ft_dag.pth, or {_FETCH} for the .h5 file") from None
 
 
 def _to_torchvision(path: Path, found: dict[str, torch.Tensor], graph: dict[str, torch.Tensor]) -> dict:
-    """The state dict under torchvision's names, for BGR."""
-    state = {ours: torch.tensor(0) for ours in graph}  # the counts of batches, which play no part once frozen, stay so
+    """Return the state dict under torchvision's names, for BGR."""
+    state = {ours: torch.tensor(0) for ours in graph}  # the counts of batches, unused once frozen, stay 0
     tensors = [ours for ours in graph if not ours.endswith("num_batches_tracked")]
     layouts = zip(*(_published(ours, graph[ours].ndim == 4) for ours in tensors), strict=True)
     names = max(layouts, key=lambda names: len(found.keys() & names))
@@ -116,22 +116,22 @@ def _to_torchvision(path: Path, found: dict[str, torch.Tensor], graph: dict[str,
         if value.shape != shape:
             raise InputError(path, f"{theirs} has shape {tuple(value.shape)}, not {shape}", _AGAIN)
         state[ours] = value.float().contiguous()
-    if "conv1_7x7_s2.weight" in names:  # MatConvNet's importer turned the first convolution to RGB; turn it back
+    if "conv1_7x7_s2.weight" in names:  # MatConvNet's importer converted the first convolution to RGB; undo it
         state["conv1.weight"] = state["conv1.weight"].flip(1)
     return state
 
 
 def load_vggface2(path: Path | str) -> VGGFace2ResNet50:
-    """The published network, frozen, from a file whose layout its extension and its names tell.
+    """Load a published network, frozen, from a file; its extension and its names determine the layout.
 
-    `rcmalli_vggface_tf_notop_resnet50.h5` (or the one with the classifier, which is left out); `resnet50_ft_dag.pth` or
-    `resnet50_scratch_dag.pth`; a state dict under torchvision's names, taken for Caffe's network on BGR; or a file by
-    `save_safetensors`.
+    The file is `rcmalli_vggface_tf_notop_resnet50.h5` (or the one with the classifier, which is dropped);
+    `resnet50_ft_dag.pth` or `resnet50_scratch_dag.pth`; a state dict under torchvision's names, taken for Caffe's
+    network on BGR; or a file by `save_safetensors`.
 
     Raises
     ------
     InputError
-        If the file is absent, damaged, a pickle, of another layout or another network, or lacks a layer.
+        If the file is absent, damaged, a pickle, of an unknown layout or another network, or lacks a layer.
     """
     path = Path(path)
     found, flavour = _read(path)
@@ -147,7 +147,7 @@ def load_vggface2(path: Path | str) -> VGGFace2ResNet50:
             other = f"a network of {found[name].numel()} classes, not of VGGFace2's {IDENTITIES} identities"
     if other:
         raise InputError(path, f"holds {other}, not ResNet-50's trained on VGGFace2", _FETCH)
-    with torch.device("meta"):  # the graph alone: no numbers drawn only to be replaced
+    with torch.device("meta"):  # the graph alone: no random weights that would be replaced
         network = VGGFace2ResNet50(flavour)
     network.load_state_dict(_to_torchvision(path, found, network.state_dict()), assign=True)
     return network.eval().requires_grad_(False)

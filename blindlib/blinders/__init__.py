@@ -1,4 +1,4 @@
-"""x -> φ(x): the methods that hide an attribute and keep identity, as scikit-learn transformers."""
+"""Provide the methods that hide an attribute in x and keep identity, as scikit-learn transformers x -> φ(x)."""
 
 from blindlib.blinders.affine import LEACE
 from blindlib.blinders.lntl import LNTL

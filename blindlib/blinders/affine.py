@@ -1,4 +1,4 @@
-"""Project about a point, φ(x) = x − (x − bias) Pᵀ: LEACE in closed form, and x itself in few bits as a control."""
+"""Project embeddings about a point, φ(x) = x − (x − bias) Pᵀ: LEACE in closed form, and rounded x as a control."""
 
 import warnings
 
@@ -10,16 +10,15 @@ from blindlib.blinders.training import encode
 
 
 class AffineEraser(Blinder):
-    """A projection about a point. A subclass has `_projection(x, codes, who)`, which gives P (D, D); who may be None.
+    """Project about a point. A subclass computes P (D, D) in `_projection(x, codes, who)`; who may be None.
 
-    `projection_` (D, D) and `bias_` (D,) are tensors; fitted in float64, applied in float32.
+    The tensors `projection_` (D, D) and `bias_` (D,) are fitted in float64 and applied in float32.
     """
 
     def fit(self, X, y, *, identity=None):
-        """Fit on the rows of X (N, D) whose y is known; `identity` (N,) says who is shown. Returns itself.
+        """Fit on the rows of X (N, D) whose y is known; `identity` (N,) is the subject of each row. Return self.
 
-        Raises ValueError if shapes do not fit, X is not finite or does not vary, y has fewer than two classes, or too
-        few people are shown for what the method estimates.
+        Raises ValueError if shapes do not fit, X is constant or not finite, or there are too few classes or subjects.
         """
         X, codes, _ = self._check(X, y, identity=identity)
         known = codes >= 0
@@ -46,10 +45,11 @@ class AffineEraser(Blinder):
 
 
 class LEACE(AffineEraser):
-    """The least change after which no linear probe reads y: `LEACE().fit(X, y).transform(X)`.
+    """Remove y from linear probes with the smallest change of x: `LEACE().fit(X, y).transform(X)`.
 
-    Source: Belrose et al. 2023, arXiv 2306.03819, theorem 4.3, by the package concept-erasure; the closed form of what
-    R-LACE (Ravfogel et al. 2022) looks for by games. It stops linear probes on data like the training data, no others.
+    After it no linear probe predicts y on data like the training data; a nonlinear probe still may.
+
+    Source: Belrose et al. 2023, arXiv 2306.03819, theorem 4.3, by the package concept-erasure.
     """
 
     name = "LEACE"
@@ -67,7 +67,7 @@ class LEACE(AffineEraser):
 
 
 class Rounded(AffineEraser):
-    """A control: x itself, rounded to few bits and otherwise as it is. Rounding alone hides nothing."""
+    """Round x to few bits and change nothing else: the control that rounding alone hides nothing."""
 
     name = "x"
 
@@ -79,5 +79,5 @@ class Rounded(AffineEraser):
 
 
 def _unit(x: np.ndarray) -> float:
-    """By what x (N, D) comes to a size of about 1: a power of 2, which rounds nothing. No projection depends on it."""
+    """Return the power of 2 that scales x (N, D) to about 1. It adds no rounding error and leaves P unchanged."""
     return 2.0 ** -np.round(np.log2(np.abs(x - x.mean(0)).max()))

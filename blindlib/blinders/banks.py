@@ -1,4 +1,4 @@
-"""A study's blinders: trained on its splits by notebooks 03 and 04, read by 05 and 06, with the erasers beside them."""
+"""Train a study's blinders in notebooks 03 and 04, load them in 05 and 06, and list the representations of Table 1."""
 
 from pathlib import Path
 
@@ -17,10 +17,10 @@ from blindlib.settings import CEILINGS
 
 
 def fit_bank(blinder: HeadBlinder, study) -> tuple[HeadBlinder | None, pd.DataFrame, pd.DataFrame]:
-    """Train a blinder on every split at every strength, choose λ for each split, and keep it in the build folder.
+    """Train a blinder on every split with every λ, select λ for each split, and save it in the build folder.
 
-    Returns it with its `history_` and `selection_` as tables, in which `emotion` is what fresh probes read. Where
-    nobody carries an emotion label there is nothing to hide: it returns None and empty tables.
+    Returns the blinder and its `history_` and `selection_` as tables; their `emotion` is the accuracy of validation
+    probes. Returns None and empty tables if no image has an emotion label.
     """
     if not study.faces.has("emotion"):
         keys, seen = ["split", "strength"], ["emotion", "identity"]
@@ -37,9 +37,9 @@ def _file(study, blinder: HeadBlinder) -> Path:
 
 
 def load_banks(study) -> dict[str, HeadBlinder]:
-    """The blinders that notebooks 03 and 04 trained on a study's faces, by name; none without emotion labels.
+    """Load the blinders that notebooks 03 and 04 trained on a study's faces, by name; none without emotion labels.
 
-    Raises InputError where a bank, or the history of its training beside it, is absent or damaged.
+    Raises InputError if a blinder or the history of its training is absent or damaged.
     """
     for name, notebook in (("sn", "03_sensitivenets"), ("lntl", "04_lntl")):
         check(study.build / f"history_{name}.csv", made_by(notebook))
@@ -47,11 +47,10 @@ def load_banks(study) -> dict[str, HeadBlinder]:
 
 
 def representations(study, banks: dict[str, HeadBlinder], bits: int | None) -> list[Representation]:
-    """List the φ(x) of Table 1; none without banks.
+    """List the representations φ(x) of Table 1; none without banks.
 
-    φ_SN and φ_LNTL at the λ that was chosen in each split, in float; the same and x in `bits`; LEACE and the preset's
-    own erasers; and the heads without penalty (λ = 0), in float and in `bits`. Raises InputError where two have one
-    name.
+    They are φ_SN and φ_LNTL at the selected λ, in float and in `bits`; x in `bits`; the preset's erasers; and both
+    heads without penalty (λ = 0), in float and in `bits`. Raises InputError if two representations have the same name.
     """
     if not banks:
         return []

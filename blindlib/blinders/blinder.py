@@ -1,4 +1,4 @@
-"""What all methods share: scikit-learn's interface, release in few bits, and files without pickle."""
+"""Define what all methods share: scikit-learn's interface, release in few bits, and files without pickle."""
 
 import json
 from pathlib import Path
@@ -18,26 +18,25 @@ from blindlib.common.files import parsed, sha256, write_bytes, write_json
 
 
 class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """A transformer that is fitted with the attribute to hide as y: what goes in comes out in the same shape.
+    """Transform x to φ(x) of the same shape; y, the attribute to hide, is an argument of `fit`.
 
-    A subclass has `_map(X)`, φ before rounding in the precision of X, `_arrays()`, its weights as tensors, and
-    `_restore(arrays)`, which takes them back or raises ValueError. `fit` ends with `_take_peaks`.
+    A subclass defines `_map(X)`, which computes φ before rounding in the precision of X, `_arrays()`, which returns its
+    weights as tensors, and `_restore(arrays)`, which loads them or raises ValueError. `fit` ends with `_take_peaks`.
 
-    With `bits` (4, 6 or 8) what `transform` releases is φ rounded on one grid for all numbers; None releases φ as it
-    is. See `blinders.rounding`.
+    With `bits` (4, 6 or 8) `transform` rounds φ on one grid for all numbers, by `blinders.rounding`; None does not.
 
     Attributes
     ----------
     peaks_ : Tensor (heads,)
         The largest absolute value of φ over the training subjects of each head: the scale of its grid.
     people_, images_ : lists of int
-        On how many people and images each split was fitted; `people_` is None where nobody said who is shown.
+        The number of subjects and images that each split was fitted on; `people_` is None without `identity`.
     classes_ : list of str
-        What is hidden. Of files of older versions all three may be None.
+        The classes of the hidden attribute. In files of older versions all three may be None.
     """
 
-    name = ""  # as it stands in tables
-    _described = ("people", "images", "classes")  # what `save` keeps beside the weights: attributes without their "_"
+    name = ""  # in tables
+    _described = ("people", "images", "classes")  # attributes, without "_", that `save` writes beside the weights
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -46,7 +45,7 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return tags
 
     def _check(self, X, y, **labels) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        """X as float32 (N, D), codes of y (N,) and its classes; ValueError names what is wrong, of named labels too."""
+        """Return X as float32 (N, D), codes of y (N,) and its classes; ValueError names an invalid input or label."""
         self._check_parameters()
         if y is None:
             validate_data(self, X, y)  # says that y is needed
@@ -62,7 +61,7 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return X, codes, classes
 
     def _count(self, splits: list[np.ndarray], identity: np.ndarray | None, classes) -> None:
-        """Remember how many people, by their codes (N,), and images the rows of each split are."""
+        """Store the number of subjects, by their codes (N,), and of images among the rows of each split."""
         self.images_, self.classes_ = [len(rows) for rows in splits], list(classes)
         self.people_ = None if identity is None else [len(np.unique(identity[rows])) for rows in splits]
 
@@ -74,25 +73,25 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             raise InputError("bits", f"is {self.bits!r:.20}", "use None, 4, 6 or 8")
 
     def _take(self, X, **options) -> np.ndarray:
-        """X as float32 (N, D), contiguous and finite, or ValueError."""
+        """Return X as float32 (N, D), contiguous and finite, or raise ValueError."""
         return validate_data(self, X, dtype=np.float32, order="C", **options)
 
     def transform(self, X, *, integers: bool = False) -> np.ndarray:
-        """φ(x) of embeddings X (N, D), float32, same shape, in `bits`; of a bank by its first split's chosen head.
+        """Return φ(x) of embeddings X (N, D), float32, same shape, in `bits`; a bank uses its first split's head.
 
-        With `integers` the grid's integers instead, int8: φ(x) is `integers * peak / (2 ** (bits - 1) - 1)`.
+        With `integers`, return the grid's integers, int8: φ(x) is `integers * peak / (2 ** (bits - 1) - 1)`.
 
-        Raises ValueError if X is not finite or of another width, or if integers are asked of a method without `bits`.
+        Raises ValueError if X is not finite or has another width, or for integers without `bits`.
         """
         check_is_fitted(self)
         return self._release(self._take(X, reset=False), self.bits, integers=integers)
 
     def _head(self, **which) -> int:
-        """The number of a head among those whose peaks are kept."""
+        """Return the index of a head in `peaks_`."""
         return 0
 
     def _release(self, X: np.ndarray, bits: int | None, *, integers: bool = False, **which) -> np.ndarray:
-        """φ of X in `bits`. Rounded is φ in double precision: no machine's order of sums changes an integer."""
+        """Return φ of X in `bits`. Compute in float64 before rounding, so that the order of sums changes no integer."""
         if bits is None:
             if integers:
                 raise InputError("integers", "are asked for without bits", "fit with bits=6, say")
@@ -102,7 +101,7 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return rounded if integers else from_integers(rounded, peak, bits)
 
     def save(self, path: Path | str) -> Path:
-        """Write `path`.safetensors, and `path`.json that describes it; returns the first."""
+        """Write the weights to `path`.safetensors and their description to `path`.json; return the former path."""
         check_is_fitted(self)
         file = _weights_file(path)
         write_bytes(file, save(self._arrays() | {"peaks": self.peaks_}))
@@ -114,12 +113,12 @@ class Blinder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     @classmethod
     def load(cls, path: Path | str) -> "Blinder":
-        """The blinder that `save` wrote; nothing is unpickled.
+        """Load a blinder that `save` wrote, without pickle.
 
         Raises
         ------
         InputError
-            If a file is absent or damaged, is another method's, or its weights have the wrong shape.
+            If a file is absent or damaged, belongs to another method, or its weights have the wrong shape.
         """
         file, remedy = _weights_file(path), "train it again: run `make paper`, or the notebook that makes it"
         described = file.with_suffix(".json")

@@ -1,4 +1,4 @@
-"""Early stopping on validation subjects: which checkpoint of every head is kept, and when its training ends."""
+"""Stop training early on validation subjects, and keep the best checkpoint of every head."""
 
 from copy import deepcopy
 
@@ -11,23 +11,23 @@ _GAIN = 1.0  # points of probe accuracy: smaller differences are the validation 
 
 
 class Checkpoints:
-    """Keep, for every head, the checkpoint that hides most among those within the identity tolerance.
+    """Keep, for every head, the checkpoint that hides the attribute best within the identity tolerance.
 
-    Heads and adversaries go on moving after they have converged, and a long training costs identity: the last state is
-    not the best one. Among checkpoints that hide equally well, within a point, the one that verifies best is kept. A
-    head without any checkpoint within the tolerance keeps its last state, and has not converged.
+    The last state is not the best one: heads still move after they have converged, and long training costs identity. Of
+    two checkpoints that hide equally well, within a point, the one with the better verification is kept. A head without
+    a checkpoint within the tolerance keeps its last state and has not converged.
 
     Parameters
     ----------
     heads : ResidualHeads
         H = splits * strengths heads before training.
     validated : dict of arrays (H,)
-        What `ValidationProbes` measure of them, in percent.
+        Their validation results by `ValidationProbes`, in percent.
     strengths : list of float
-        λ of the heads of each split. Without a penalty (λ = 0) the last state is kept, and training goes on until the
-        other strengths end: a control is trained as long as what it is compared with.
+        λ of the heads of each split. The control, λ = 0, keeps its last state and trains until all other λ have
+        stopped, so that it trains as long as they do.
     tolerance : float
-        The largest Diff of validation verification, in percent, that a checkpoint may cost.
+        The largest loss of validation verification (Diff, in percent) that a checkpoint may have.
     """
 
     def __init__(self, heads: ResidualHeads, validated: dict, strengths: list[float], tolerance: float):
@@ -35,7 +35,7 @@ class Checkpoints:
         identity, count = validated["identity"], len(validated["identity"])
         self._floor = identity - tolerance / 100 * (identity - 50)  # (H,)
         self._lowest, self._identity = validated["attribute"].copy(), np.zeros(count)  # (H,): of the kept checkpoint
-        self.round = np.zeros(count, int)  # (H,): the round of the kept checkpoint
+        self.round = np.zeros(count, int)  # (H,): the epoch of the kept checkpoint
         self._within = np.zeros(count, bool)
         self._control = np.resize(np.array(strengths) == 0, count)
         self._heads = np.arange(count).reshape(-1, len(strengths))  # (splits, strengths) that still train
@@ -43,7 +43,7 @@ class Checkpoints:
         self._note()
 
     def look(self, number: int, heads: ResidualHeads, validated: dict[str, np.ndarray]) -> None:
-        """Take the state after a round of those heads that still train, where it is the best so far."""
+        """Keep the state of the heads in training after epoch `number` where it is the best so far."""
         of = self._heads.ravel()
         within = validated["identity"] >= self._floor[of]
         gain = self._lowest[of] - validated["attribute"]
@@ -59,10 +59,10 @@ class Checkpoints:
         self._note()
 
     def going(self, patience: int) -> list[int]:
-        """Return the places of the strengths that go on; only they train from here on.
+        """Return the positions of the λ that continue; only these train from here on.
 
-        A strength stops when the last `patience` validation steps brought no checkpoint that hides a point more (mean
-        over splits). λ = 0 stops when no other goes on.
+        A λ stops when the last `patience` validation steps found no checkpoint that hides a point more (mean over
+        splits). λ = 0 stops when all others have stopped.
         """
         if len(self._means) <= patience:
             return list(range(self._heads.shape[1]))
@@ -75,7 +75,7 @@ class Checkpoints:
 
     @property
     def converged(self) -> bool:
-        """Whether every strength stopped early and has, in every split, a checkpoint within the tolerance."""
+        """Return whether every λ stopped early and has a checkpoint within the tolerance in every split."""
         return not self._heads.size and bool((self._within | self._control).all())
 
     def _note(self) -> None:

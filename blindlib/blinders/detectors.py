@@ -1,4 +1,4 @@
-"""The adversaries of heads in training: kept from the first step to the last, and of two kinds."""
+"""Define the adversaries of heads in training: a network and class means, trained from the first step to the last."""
 
 import torch
 from sklearn.covariance import ledoit_wolf
@@ -7,27 +7,26 @@ from blindlib.blinders.heads import Classifiers, narrow
 from blindlib.blinders.losses import cross_entropy
 from blindlib.settings import HeadSettings
 
-# Of the class means, from step to step: at 16 images of a class a step they rest on some 1,000. With 0.9 what a linear
-# attacker reads fell half as fast, on validation people.
+# Of the class means, per step: at 16 images of a class a step they average some 1,000 images. With 0.9, linear leakage
+# fell half as fast on validation subjects.
 _MEMORY = 0.97
 _MEASURE_EVERY = 10  # steps between updates of the metric; with 200, training took eight times the steps
-_SMOOTHING = 0.1  # of the network's labels: a detector that is sure of its answer has no gradient to give
+_SMOOTHING = 0.1  # of the network's labels: an adversary without doubt has no gradient
 _DECAY = 0.1
 
 
 def over_kinds(terms: list[torch.Tensor]) -> torch.Tensor:
-    """The mean of a term over the kinds of detectors, in which the class means count twice: they teach the slow part,
-    what a linear attacker reads (our choice, on validation people)."""
+    """Average a term over the adversaries; the class means have weight 2, our choice on validation subjects."""
     return terms[0] if len(terms) == 1 else (terms[0] + 2 * terms[1]) / 3
 
 
 def covariance(rows: torch.Tensor) -> torch.Tensor:
-    """Covariance of rows (N, D), shrunk as Ledoit & Wolf 2004: (D, D), float64, on the CPU."""
+    """Return the covariance of rows (N, D), shrunk as by Ledoit & Wolf 2004: (D, D), float64, on the CPU."""
     return torch.as_tensor(ledoit_wolf(rows.cpu().double().numpy())[0])
 
 
 def shrunk(spread: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
-    """Covariances (H, D, D) of so many rows (H,), shrunk towards a multiple of the identity.
+    """Shrink covariances (H, D, D) of `count` rows (H,) towards a multiple of the identity.
 
     Source: oracle approximating shrinkage, Chen et al. 2010, eq. 23.
     """
@@ -41,19 +40,18 @@ def shrunk(spread: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
 
 
 class Detectors:
-    """For each of H heads a network that reads the attribute from φ(x), and the mean of every class.
+    """Predict the attribute from φ(x), for each of H heads, with a network and with the mean of every class.
 
-    The network finds what is bent. Its weights lean on the noise of its training people: a head that flees it may turn
-    the classes' means into new directions instead of bringing them together. The means push along the line that joins
-    them (**decision**; appendix A3 shows each kind alone).
+    The network detects nonlinear leakage but overfits its training subjects. A head that evades only the network may
+    move the class means to new directions instead of together. The means push along the line that joins them
+    (**decision**; appendix A3 shows each adversary alone).
 
     Parameters
     ----------
     network : Classifiers
-        The network, its features' statistics taken (`standardise`).
+        The network, after `standardise`.
     settings : HeadSettings
-        `detector_rate` is AdamW's learning rate; `means` and `network` say which of the two kinds answer (one alone is
-        an ablation).
+        `detector_rate` is AdamW's learning rate; `means` and `network` enable the adversaries (one alone: ablation).
     """
 
     def __init__(self, network: Classifiers, settings: HeadSettings):
@@ -68,7 +66,7 @@ class Detectors:
         self._metric, self._steps = network.centre.new_zeros(count, dim, dim), 0
 
     def _measure(self) -> None:
-        """Take the metric of φ(x): the inverse of its running covariance, shrunk."""
+        """Update the metric of φ(x): the inverse of its running covariance, shrunk."""
         count = self._counts.sum(1, keepdim=True)  # (H, 1, 1)
         mean = self._sums.sum(1, keepdim=True) / count
         spread = shrunk(self._squares / count - mean.transpose(1, 2) @ mean, count[:, 0, 0] * (1 + _MEMORY))
@@ -77,13 +75,13 @@ class Detectors:
             metric.copy_(torch.linalg.pinv(own, hermitian=True) if failed else torch.cholesky_inverse(factor))
 
     def narrow(self, which: torch.Tensor) -> None:
-        """Go on as the detectors of some of the heads: `which` (K,), int64."""
+        """Keep the adversaries of the heads `which` (K,), int64, and drop the others."""
         narrow(self.network, which, self._optimiser)
         self._sums, self._counts = self._sums[which], self._counts[which]
         self._squares, self._metric = self._squares[which], self._metric[which]
 
     def learn(self, z: torch.Tensor, codes: torch.Tensor) -> None:
-        """Take one step on φ(x) (H, B, D), detached, of classes (H, B), int64."""
+        """Take one training step on φ(x) (H, B, D), detached, of classes (H, B), int64."""
         if not self._trains:
             self.take(z, codes)
             return
@@ -98,7 +96,7 @@ class Detectors:
         self.take(z, codes)
 
     def take(self, z: torch.Tensor, codes: torch.Tensor) -> None:
-        """Let the means and the metric go with φ(x) (H, B, D), detached, of classes (H, B), int64."""
+        """Update the means and the metric with φ(x) (H, B, D), detached, of classes (H, B), int64."""
         if not self.means:
             return
         member = torch.nn.functional.one_hot(codes, self._counts.shape[1]).to(z.dtype).transpose(1, 2)  # (H, C, B)
@@ -111,9 +109,9 @@ class Detectors:
         self._steps += 1
 
     def __call__(self, z: torch.Tensor) -> list[torch.Tensor]:
-        """Logits (H, B, C) of each kind for φ(x) (H, B, D): the network's, and by distance to the means.
+        """Return logits (H, B, C) for φ(x) (H, B, D): the network's, and those by distance to the means.
 
-        The latter are scaled down to where they are undecided: they are there to teach, not to be right.
+        The latter are scaled down, so that they stay undecided and have a gradient.
         """
         if not self.means:
             return [self.network(z)]

@@ -11,7 +11,7 @@ from blindlib.blinders.representation import Representation
 from blindlib.blinders.rounding import in_bits
 from blindlib.common.errors import InputError
 
-ERASERS = {  # name -> module and class; the appendix's are imported when they are asked for
+ERASERS = {  # name -> module and class; those of the appendix are imported on demand
     "LEACE": "blindlib.blinders.affine:LEACE",
     "INLP": "blindlib.appendix.erasers:INLP",
     "NAP": "blindlib.appendix.erasers:NAP",
@@ -24,13 +24,13 @@ ERASERS = {  # name -> module and class; the appendix's are imported when they a
 def find_eraser(name: str) -> type:
     """Return the class of an eraser: one of `ERASERS`, or `module:Class`.
 
-    Such a class is a scikit-learn transformer with `fit(X, y)`, or `fit(X, y, identity=…)`, and `transform(X)`, which
-    keeps the shape. Its `name` (or the class's own) stands in tables. It is fitted on subjects whose emotion is known.
+    The class is a scikit-learn transformer with `fit(X, y)`, or `fit(X, y, identity=…)`, and `transform(X)`, which
+    keeps the shape. Tables show its `name`, or else the class's name. It is fitted on images whose emotion is known.
 
     Raises
     ------
     InputError
-        If there is none of that name.
+        If no eraser has that name.
     """
     module, colon, cls = ERASERS.get(name, name).partition(":")
     remedy = f"use {', '.join(ERASERS)} or module:Class, the module's folder on PYTHONPATH"
@@ -43,9 +43,9 @@ def find_eraser(name: str) -> type:
 
 
 def eraser_representation(eraser: type, study, bits: int | None = None) -> Representation:
-    """Return φ by an eraser that is fitted, when it is first asked for, on every split's head-training subjects.
+    """Return φ by an eraser, which is fitted on every split's head-training subjects on first use.
 
-    Raises InputError if it changes the shape.
+    Raises InputError if the eraser changes the shape.
     """
     name, x = name_of(eraser), study.embedded[0].x
     emotion, identity = study.hidden, study.faces.frame["identity"].to_numpy()
@@ -69,6 +69,6 @@ def eraser_representation(eraser: type, study, bits: int | None = None) -> Repre
 
 
 def name_of(eraser: type) -> str:
-    """Return what tables call an eraser's class: its `name`, or the class's own."""
+    """Return the name of an eraser's class in tables: its `name`, or else the class's name."""
     name = getattr(eraser, "name", "")
     return name if isinstance(name, str) and name else eraser.__name__

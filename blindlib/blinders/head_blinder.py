@@ -1,4 +1,4 @@
-"""A bank of trained heads behind one estimator: every split with every strength; `fit` is the case of one."""
+"""Train residual heads, one for every split and λ, as one estimator; `fit` trains a single head."""
 
 from itertools import product
 
@@ -15,30 +15,29 @@ from blindlib.blinders.validation import ValidationProbes, choose
 from blindlib.common.errors import InputError
 from blindlib.common.work import derive_seed, track
 
-_BLOCK = 65_536  # rows: what a head's intermediate values may take
+_BLOCK = 65_536  # rows at a time, to limit memory
 
 
 class HeadBlinder(Blinder):
-    """A blinder of residual heads. Inside it holds a bank: every split with every strength. `fit` is the case of one.
+    """Hide y by residual heads: one head by `fit`, or a bank of one head for every split and λ by `fit_splits`.
 
-    A subclass has `_settings` (the class of its settings), `terms` (names of its losses), `_key` (names its seeds) and
-    `_rounds(training)`, which trains the heads round by round and yields each round's last losses, (H,) by name.
+    A subclass defines `_settings` (the class of its settings), `terms` (names of its losses), `_key` (a part of its
+    seeds) and `_rounds(training)`, which trains the heads and yields each epoch's last losses, (H,) by name.
 
-    Its settings hold everything but λ (their `strengths` serve `fit_splits`); the device is `auto`, `cpu` or `cuda`.
+    The settings hold everything but λ (`fit_splits` takes their `strengths`); the device is `auto`, `cpu` or `cuda`.
 
     Attributes
     ----------
     heads_ : ResidualHeads
         H = splits * strengths, frozen, on the CPU.
     strengths_, chosen_ : lists of float
-        λ of the heads of each split; for each split the λ by which `transform` and `representation` go.
+        λ of the heads of each split; for each split the λ that `transform` and `representation` use.
     history_ : list of dict
-        A row for each look, split and strength: losses, the adversary's accuracy (`detector`, percent), and what the
-        validation people tell (`attribute`: what fresh probes read, `identity`: verification; both percent); `kept`
-        is true of the round whose head is kept.
+        A row for each validation step, split and λ: losses, the adversary's accuracy (`detector`), the accuracy of
+        validation probes (`attribute`) and of verification (`identity`), in percent. `kept` is true of the row whose
+        checkpoint is kept.
     converged_ : bool
-        Whether every strength stopped early with a checkpoint within the identity tolerance, by
-        `Checkpoints.converged`.
+        Whether every λ stopped early with a checkpoint within the identity tolerance, by `Checkpoints.converged`.
     """
 
     task = "identity"
@@ -49,28 +48,28 @@ class HeadBlinder(Blinder):
         self.random_state, self.device = random_state, device
 
     def fit(self, X, y, *, identity=None, demographic=None, validation=None, budget=3.0):
-        """Train one head on the rows that carry labels; returns self.
+        """Train one head on the rows that carry labels; return self.
 
         Parameters
         ----------
         X, y : array-like (N, D), array-like (N,)
-            Embeddings, and the attribute to hide: labels of one type; None or NaN where it is not known.
+            Embeddings, and the attribute to hide: labels of one type; None or NaN where unknown.
         identity : array-like (N,), optional
-            Who is shown. Left out, every row counts as a person of its own: rows are kept apart, none drawn together.
+            The subject of each row. By default every row is a subject of its own, so none has a positive pair.
         demographic : array-like (N,), optional
             Labels of LNTL's task `demographic`.
         validation : bool array (N,), optional
-            All rows of people held back, at whom fresh probes look every few rounds. By what they read training ends,
-            and the head of the best round is kept (`checkpoints.Checkpoints`); `history_` has it.
+            True for all rows of the validation subjects. They decide about early stopping and which checkpoint is kept
+            (`checkpoints.Checkpoints`); `history_` has the results.
         budget : float
-            What the head that is kept may cost: percent of verification's way from chance to x, on those people.
+            The identity tolerance: percent of above-chance verification accuracy that validation subjects may lose.
 
         Raises
         ------
         ValueError
-            If lengths differ, X is not finite or does not vary, y has fewer than two classes, somebody's identity is
-            not known, the task has no labels, `validation` comes without `identity`, or holds too few people or one
-            who trains too, a parameter is out of range, or training ends in NaN.
+            If lengths differ, X is not finite or does not vary, y has fewer than two classes, an identity is missing,
+            or the task has no labels; if `validation` comes without `identity`, has too few subjects or shares one with
+            training; if a parameter is out of range, or training ends in NaN.
         """
         X, codes, classes = self._check(X, y, identity=identity, demographic=demographic, validation=validation)
         if validation is not None and identity is None:
@@ -110,14 +109,14 @@ class HeadBlinder(Blinder):
 
     @property
     def used_settings(self):
-        """`settings`, or the defaults of its kind where they are None."""
+        """Return `settings`, or the method's defaults where they are None."""
         return self.settings or self._settings()
 
     def fit_splits(self, data: TrainingSet, *, budget: float | None = None):
-        """Train a bank, every split with every strength of the settings; with a budget (percent), `choose` their λ.
+        """Train a bank, one head for every split and λ of the settings; select λ with a budget (percent). Return self.
 
-        A task that does not ask who it is may forget it: for `demographic` no budget holds. Returns itself. Raises
-        InputError if a split shows fewer than two classes, its x does not vary, or training ends in NaN.
+        For the task `demographic` the identity tolerance is unlimited. Raises InputError if a split has fewer than two
+        classes, its x does not vary, or training ends in NaN.
         """
         budget = 100.0 if budget is not None and self.task == "demographic" else budget
         self._fit(data, budget=budget)
@@ -182,9 +181,9 @@ class HeadBlinder(Blinder):
         return split * len(self.strengths_) + self.strengths_.index(strength)
 
     def representation(self, x: np.ndarray, strength: float | None = None, bits: int | None = None) -> Representation:
-        """φ of x (N, D) by every split's head, in `bits`, at one strength or (None) at each split's chosen one.
+        """Return φ of x (N, D) by every split's head, in `bits`, at one λ or (None) at each split's selected one.
 
-        Raises InputError for a strength that was not trained.
+        Raises InputError if that λ was not trained.
         """
         if strength not in (None, *self.strengths_):
             raise InputError("strength", f"{strength!r:.40} was not trained", f"use one of {self.strengths_}")
@@ -210,7 +209,7 @@ class HeadBlinder(Blinder):
 
 
 def _check_splits(data: TrainingSet) -> None:
-    """InputError unless the people of every split show two classes or more."""
+    """Raise InputError if the training subjects of a split have fewer than two classes."""
     for split, rows in enumerate(data.head):
         shown = np.unique(data.attribute[rows][data.attribute[rows] >= 0])
         if len(shown) < 2:

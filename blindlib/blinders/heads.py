@@ -1,4 +1,4 @@
-"""Banks of small networks: H independent copies trained at once, for speed: along an axis H they share each product."""
+"""Define banks of H independent small networks, trained at once along an axis H for speed."""
 
 from itertools import pairwise
 
@@ -7,11 +7,11 @@ from torch import nn
 
 
 class ResidualHeads(nn.Module):
-    """H blinding heads φ_h(x) = ‖x‖ · u / ‖u‖ with u = x + s · a(x̃ V_h + c_h) U_h and x̃ = (x − m) / s.
+    """Blind x by H heads φ_h(x) = ‖x‖ · u / ‖u‖ with u = x + s · a(x̃ V_h + c_h) U_h and x̃ = (x − m) / s.
 
-    a is ReLU on the first half of the hidden units and nothing on the others: what leaks is mostly linear, and a linear
-    path takes it out without bending the rest. U starts at zero, so every head starts as the identity map. The norm of
-    x is kept, so the head cannot blind by shrinking (**decision**; the paper does not say what its heads look like).
+    a is ReLU on the first half of the hidden units and linear on the others: leakage is mostly linear, and a linear
+    path removes it without a nonlinear change. U starts at zero, so every head starts as the identity map. The norm of
+    x is kept, so the head cannot blind by shrinking (**decision**; the paper does not describe its heads).
 
     Parameters
     ----------
@@ -20,9 +20,9 @@ class ResidualHeads(nn.Module):
     centre : Tensor (H, D), scale : Tensor (H,)
         Mean m of each head's training embeddings, and their mean per-dimension deviation s.
     generator : torch.Generator, sharing : int
-        The former, on the CPU, draws the start of V, the same for so many consecutive heads: those of one split.
+        A generator on the CPU for the initial V, and the number of consecutive heads, those of a split, that share it.
     residual, keep_norm : bool
-        Ablations: without the former u = s · a(x̃ V_h + c_h) U_h, and U starts at random; without the latter φ_h(x) = u.
+        Ablations: without `residual` u = s · a(x̃ V_h + c_h) U_h and U starts at random; without `keep_norm` φ_h = u.
     """
 
     def __init__(self, hidden, centre, scale, generator, sharing=1, *, residual=True, keep_norm=True):
@@ -40,22 +40,22 @@ class ResidualHeads(nn.Module):
         self.register_buffer("scale", scale[:, None, None].clone())  # (H, 1, 1)
 
     def pick(self, which: list[int] | slice) -> "ResidualHeads":
-        """A bank of some of these heads, frozen, on the CPU."""
+        """Return a bank of some of these heads, frozen, on the CPU."""
         arrays = {name: value[which] for name, value in self.arrays().items()}
         return ResidualHeads.from_arrays(arrays, residual=self.residual, keep_norm=self.keep_norm)
 
     def arrays(self) -> dict[str, torch.Tensor]:
-        """All that a head is, on the CPU: `down`, `bias`, `up`, `centre`, `scale`, each with leading axis H."""
+        """Return all arrays of the heads, on the CPU: `down`, `bias`, `up`, `centre`, `scale`, with leading axis H."""
         return {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, torch.Tensor], **form: bool) -> "ResidualHeads":
-        """The frozen bank with these arrays; `form` is `residual` and `keep_norm`, where they are not the default.
+        """Build a frozen bank from these arrays; `form` sets `residual` and `keep_norm` where they are not the default.
 
         Raises
         ------
         ValueError
-            If names or shapes do not belong together, or a scale is not above 0.
+            If names or shapes do not fit together, or a scale is not above 0.
         """
         names = {"down", "bias", "up", "centre", "scale"}
         if set(arrays) != names or arrays["down"].ndim != 3:
@@ -84,7 +84,7 @@ class ResidualHeads(nn.Module):
 
 
 def narrow(bank: nn.Module, which: torch.Tensor, optimiser: torch.optim.Optimizer | None = None) -> None:
-    """Keep some of a bank's H networks, with what its optimiser remembers of them; `which` (K,), int64, names them."""
+    """Keep the networks `which` (K,), int64, of a bank, and the state of its optimiser for them."""
     for module in bank.modules():
         for name, value in list(module.named_parameters(recurse=False)):
             kept = nn.Parameter(value.detach()[which], value.requires_grad)
@@ -99,7 +99,7 @@ def narrow(bank: nn.Module, which: torch.Tensor, optimiser: torch.optim.Optimize
 
 
 class Classifiers(nn.Module):
-    """H multilayer perceptrons D -> widths -> classes, on features scaled by each head's own statistics.
+    """Classify by H multilayer perceptrons D -> widths -> classes, on features scaled by each head's own statistics.
 
     `count` is H, `dim` is D; without widths they are linear; `generator` and `sharing` are as in `ResidualHeads`. The
     activation between the layers is ReLU, or the sigmoid of probe protocol A.
@@ -119,12 +119,12 @@ class Classifiers(nn.Module):
 
     @torch.no_grad()
     def standardise(self, features: torch.Tensor) -> None:
-        """Take the statistics of some features (H, B, D): what comes later is centred and scaled by them."""
+        """Set the means and deviations of features (H, B, D), by which later features are standardised."""
         self.centre.copy_(features.mean(1, keepdim=True))
         self.scale.copy_(features.std(1, keepdim=True).clamp_min(1e-8))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Logits (H, B, classes) of features (H, B, D)."""
+        """Return logits (H, B, classes) of features (H, B, D)."""
         z = (features - self.centre) / self.scale
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             z = torch.baddbmm(bias, z if layer == 0 else self.activation(z), weight)

@@ -1,8 +1,8 @@
-"""Learning Not to Learn (arXiv 1812.10352): a head serves a task while a predictor of emotion is unlearnt.
+"""Learning Not to Learn (arXiv 1812.10352): train a head for a task, and against a predictor of emotion.
 
-f = φ is the head, g a classifier of the task y, h a predictor of the attribute b that is to be hidden: the detectors
-that SensitiveNets has too. The authors take the entropy step and the adversarial step in turn; we add their gradients
-in one step, and h takes a step of its own before (**decision**: under plain gradient descent the same to first order).
+f = φ is the head, g a classifier of the task y, and h a predictor of the hidden attribute b: the same adversaries as in
+SensitiveNets. The authors alternate the entropy step and the adversarial step. We add their gradients in one step,
+before which h takes its own (**decision**: equal to first order under plain gradient descent).
 """
 
 from collections.abc import Iterator
@@ -21,38 +21,38 @@ from blindlib.settings import LNTLSettings
 def objective(
     task: Tensor, y: Tensor, answers: list[Tensor], b: Tensor, strength: Tensor, share: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """What f and g minimise: CE(g(f(x)), y) + λ_e E[Σ_b P_h(b|f) log P_h(b|f)] − λ CE(h(f(x)), b).
+    """Return the objective of f and g: CE(g(f(x)), y) + λ_e E[Σ_b P_h(b|f) log P_h(b|f)] − λ CE(h(f(x)), b).
 
-    The last term is the gradient reversal: h takes its own steps down the same cross-entropy.
+    The last term is the gradient reversal: h takes its own steps to minimise the same cross-entropy.
 
     Parameters
     ----------
     task : Tensor (H, B, classes), y : Tensor (H, B), int64
-        g's logits for f(x) of the task's images, and their task label.
+        Logits of g for f(x) of the task's images, and their task labels.
     answers : list of Tensor (H, B', C), b : Tensor (H, B'), int64
-        The logits of every h for f(x) of images of every class of the attribute, and their class.
+        Logits of every h for f(x) of images of all classes of the attribute, and their classes.
     strength : Tensor (H,), share : float
-        λ, the scale of the reversal, and λ_e / λ.
+        λ, the weight of the reversal, and λ_e / λ.
 
     Returns
     -------
     objective : Tensor (H,), terms : dict of Tensor (H,)
 
-    Source: arXiv 1812.10352, eq. 4 to 6, and its public code. It does not show that the attribute is gone.
+    Source: arXiv 1812.10352, eq. 4 to 6, and its public code. Where h fails, other probes may still succeed.
     """
     served = cross_entropy(task, y)  # CE(g(f(x)), y)
-    entropy = over_kinds([negative_entropy(h) for h in answers])  # least where h is undecided
-    game = over_kinds([cross_entropy(h, b) for h in answers])  # h learns b, f unlearns it
+    entropy = over_kinds([negative_entropy(h) for h in answers])  # lowest where h is undecided
+    game = over_kinds([cross_entropy(h, b) for h in answers])  # h minimises it, f maximises it
     return served + strength * (share * entropy - game), {"task": served, "entropy": -entropy}
 
 
 def step(training: Training, g: Classifiers, h: Detectors, task: Tensor, optimiser: torch.optim.Optimizer) -> dict:
-    """One step of h, then one of f and g. `task` (H, N) labels all rows, `optimiser` is g's.
+    """Take one step of h, then one of f and g. `task` (H, N) labels all rows, `optimiser` is g's.
 
-    Returns the terms and the accuracy of h's network, (H,) each.
+    Returns the loss terms and the accuracy of h's network, (H,) each.
     """
     x, heads = training.data.x, training.heads
-    people, shown = training.draw_faces(), training.draw_classes()  # (H, B) rows of the task, (H, B') of every class
+    people, shown = training.draw_faces(), training.draw_classes()  # (H, B) rows for g, (H, B') of all classes for h
     y, b = task.gather(1, people), training.attribute[shown]
     faces, hidden = heads(x[people]), heads(x[shown])
     h.learn(hidden.detach(), b)
@@ -65,19 +65,19 @@ def step(training: Training, g: Classifiers, h: Detectors, task: Tensor, optimis
 
 
 class LNTL(HeadBlinder):
-    """φ_LNTL, as a scikit-learn transformer: `LNTL(strength=0.1).fit(X, y, identity=who).transform(X)`.
+    """Learn φ_LNTL as a scikit-learn transformer: `LNTL(strength=0.1).fit(X, y, identity=subject).transform(X)`.
 
     Parameters
     ----------
     strength : float
-        λ, the scale of the gradient's reversal; 0 trains by the task alone.
+        λ, the weight of the gradient reversal; at 0 the head is trained for the task alone.
     task : str
-        What g classifies: `identity`, or `demographic` (gender x ethnicity, with `fit(..., demographic=labels)`). The
-        paper does not say which it used.
+        The labels that g predicts: `identity`, or `demographic` (gender x ethnicity, an argument of `fit`). The paper
+        does not name its task.
 
-    For the rest, and for what `fit` leaves, see `HeadBlinder`.
+    `HeadBlinder` describes the other parameters and the attributes after `fit`.
 
-    Source: Kim et al., arXiv 1812.10352. It does not show that nobody can read y from φ(x): ask fresh probes.
+    Source: Kim et al., arXiv 1812.10352. Training does not show that y is hidden: to measure it, train probes.
     """
 
     terms = ("task", "entropy")
@@ -89,7 +89,7 @@ class LNTL(HeadBlinder):
 
     @property
     def name(self) -> str:
-        """`LNTL`, or `LNTL demographic`."""
+        """Return `LNTL`, or `LNTL demographic`."""
         return "LNTL" if self.task == "identity" else f"LNTL {self.task}"
 
     @property
@@ -97,7 +97,7 @@ class LNTL(HeadBlinder):
         return ("lntl", self.task)
 
     def _rounds(self, training: Training) -> Iterator[dict]:
-        """g and h are kept from round to round and learn in the heads' own steps."""
+        """Train g and h in every step of the heads, and keep both from epoch to epoch."""
         data, settings = training.data, training.settings
         codes = codes_within(data.head, training.labels)
         g = training.classifiers((), int(codes.max()) + 1)

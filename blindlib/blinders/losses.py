@@ -1,4 +1,4 @@
-"""The objectives, as pure functions of tensors with a leading axis H of independent heads."""
+"""Define the losses as pure functions of tensors with a leading axis H of independent heads."""
 
 import torch
 
@@ -6,12 +6,12 @@ TARGET_PROBABILITY = 0.9  # source: SensitiveNets, arXiv 1902.00334, the 0.9 of 
 
 
 def triplet(embedding: torch.Tensor, identity: torch.Tensor, margin: float) -> torch.Tensor:
-    """Triplet loss with the hardest negative of the batch for every anchor and positive.
+    """Return the triplet loss with the hardest negative of the batch for every anchor and positive.
 
-    Of an embedding (H, B, D) and its identity (H, B), int64, the mean over anchor-positive pairs (H,) of
-    max(0, ‖A−P‖² − ‖A−N‖² + α), with the margin α in squared distance; 0 where a batch has no such pair.
+    For an embedding (H, B, D) and its identity (H, B), int64, it is the mean over anchor-positive pairs (H,) of
+    max(0, ‖A−P‖² − ‖A−N‖² + α), with the margin α in squared distance. It is 0 where a batch has no such pair.
 
-    Source: SensitiveNets, arXiv 1902.00334; mining in the batch by one matrix product as Hermans et al. 2017.
+    Source: SensitiveNets, arXiv 1902.00334; negatives are mined in the batch as by Hermans et al. 2017.
     """
     squared = embedding.square().sum(-1)  # (H, B)
     product = torch.bmm(embedding, embedding.transpose(1, 2))  # (H, B, B)
@@ -25,10 +25,10 @@ def triplet(embedding: torch.Tensor, identity: torch.Tensor, margin: float) -> t
 
 
 def sensitivity(probability: torch.Tensor) -> torch.Tensor:
-    """SensitiveNets' penalty Δ = log(1 + |0.9 − P|), mean over the batch: P (H, B) -> (H,).
+    """Return SensitiveNets' penalty Δ = log(1 + |0.9 − P|), mean over the batch: P (H, B) -> (H,).
 
-    P is the detector's probability of one fixed class, asked of every face at 0.9, whatever the face shows. The penalty
-    speaks of the detector that gave P and of no other: it does not ask for chance.
+    P is the adversary's probability of one fixed class. The penalty asks for P = 0.9 on every face, whatever its true
+    class. It concerns this adversary alone, and it does not ask for chance.
 
     Source: SensitiveNets, arXiv 1902.00334.
     """
@@ -36,10 +36,10 @@ def sensitivity(probability: torch.Tensor) -> torch.Tensor:
 
 
 def negative_entropy(logits: torch.Tensor) -> torch.Tensor:
-    """Mean over the batch of Σ_b P(b) log P(b), in nats: logits (H, B, C) -> (H,).
+    """Return the mean over the batch of Σ_b P(b) log P(b), in nats: logits (H, B, C) -> (H,).
 
-    Smallest (−log C) where the prediction is uniform; finite for any finite logits, where the authors' code, which
-    takes the logarithm of a softmax, can give NaN.
+    It is smallest (−log C) where the prediction is uniform. It is finite for finite logits; the authors' code, which
+    takes the logarithm of a softmax, can return NaN.
 
     Source: Learning Not to Learn, arXiv 1812.10352, eq. 4.
     """
@@ -48,6 +48,6 @@ def negative_entropy(logits: torch.Tensor) -> torch.Tensor:
 
 
 def cross_entropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy of each head: logits (H, B, C), target (H, B) int64 -> (H,), in nats."""
+    """Return the mean cross-entropy of each head, in nats: logits (H, B, C), target (H, B) int64 -> (H,)."""
     log_p = torch.log_softmax(logits, -1)
     return -log_p.gather(-1, target[..., None])[..., 0].mean(-1)

@@ -1,4 +1,4 @@
-"""One thing for "a representation": x, its ceiling and every φ(x) alike, so that no attacker knows what it faces."""
+"""Hold x, pixels and every φ(x) in one class, so that probes treat all representations alike."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,23 +10,23 @@ from sklearn.utils.validation import check_array, check_consistent_length
 
 @dataclass(frozen=True)
 class Representation:
-    """How one method shows the images of a face table; φ is computed for the rows that are asked for, and not kept."""
+    """Represent the images of a face table by one method; φ is computed for the requested rows, and not cached."""
 
-    name: str  # as it stands in tables
+    name: str  # in tables
     make: Callable[[int, np.ndarray], np.ndarray]  # (number of a split, int array of rows) -> float32 array (rows, D)
-    method: str  # what made it: `x`, `pixels`, `SN`, `LNTL`, …
-    strength: float | None = None  # the method's λ, where it is the same in every split: then it is on the frontier
-    splits: int | None = None  # how many heads it has, one a split; None where all splits share it
-    bits: int | None = None  # in which it is released; None is float
+    method: str  # `x`, `pixels`, `SN`, `LNTL`, …
+    strength: float | None = None  # the method's λ, where all splits share it: then the frontier shows it
+    splits: int | None = None  # the number of heads, one a split; None where all splits share the representation
+    bits: int | None = None  # of the rounding; None is float
 
     @classmethod
     def of(cls, name: str, array: np.ndarray, strength: float | None = None) -> "Representation":
-        """What all splits share: an array (N, D)."""
+        """Represent the images in all splits by one array (N, D)."""
         array = np.asarray(array)
         return cls(name, lambda _, rows: array[rows], name, strength)
 
     def kept(self, images: int) -> "Representation":
-        """Return the same, which computes φ of all images once a split and keeps it: every probe asks for the rows."""
+        """Return a copy that computes φ of all images once a split and caches it, since every probe needs its rows."""
         if not self.trained:
             return self
         lock, kept = Lock(), {}
@@ -41,16 +41,16 @@ class Representation:
 
     @property
     def trained(self) -> bool:
-        """Whether people of these data sets had a part in it: heads were trained on them, what is shared was not."""
+        """Return whether heads were trained for it on subjects of these data sets."""
         return self.splits is not None
 
     def rows(self, split: int, index: np.ndarray) -> np.ndarray:
-        """What a split's attacker gets of some images: float32 (rows, D).
+        """Return the representation of some images in a split: float32 (rows, D).
 
         Raises
         ------
         ValueError
-            If there is no head for that split, or what it gives is no finite array with a row for each.
+            If there is no head for that split, or its output is not a finite array of one row an image.
         """
         if self.trained and not 0 <= split < self.splits:
             raise ValueError(f"{self.name} has {self.splits} heads, one a split: there is none for split {split}")
@@ -59,6 +59,6 @@ class Representation:
         return z
 
     def serves(self, splits: int) -> None:
-        """Raise ValueError unless it has a head for each of so many splits."""
+        """Raise ValueError unless there is a head for each of `splits` splits."""
         if self.trained and self.splits != splits:
             raise ValueError(f"{self.name} has {self.splits} heads for {splits} splits: train it on these splits")

@@ -1,28 +1,28 @@
-"""Batches as index tensors: P groups x K members, drawn for many splits at once."""
+"""Draw batches as index tensors: P groups x K members, for many splits at once."""
 
 import numpy as np
 import torch
 
 
 class GroupSampler:
-    """Draws rows by group: P identities x K images, or every emotion x K images.
+    """Draw rows by group: P identities x K images, or all emotions x K images.
 
     Parameters
     ----------
     rows : list of int arrays
-        For each split, the rows that it may draw.
+        For each split, the rows to draw from.
     labels : int array (N,)
         The group of every row; −1 for rows without one.
     cap : int
-        At most so many rows of a group are kept, chosen by the numpy generator, so that a few people with hundreds of
+        The largest number of rows of a group, chosen at random by `generator`, so that a few subjects with hundreds of
         images do not set the table's width.
     at_least : int
-        Groups with fewer rows are left out.
+        The smallest number of rows of a group; smaller groups are not drawn.
 
     Raises
     ------
     ValueError
-        If a split has no group of that size.
+        If a split has no group of at least that size.
     """
 
     def __init__(self, rows, labels, *, cap, at_least, generator, device):
@@ -46,10 +46,10 @@ class GroupSampler:
         return [group[:cap] for group in np.split(rows, starts[1:]) if len(group) >= at_least]
 
     def draw(self, groups: int | None, members: int, generator: torch.Generator) -> torch.Tensor:
-        """Rows (S, P * K), int64, by a generator on the sampler's device.
+        """Draw rows (S, P * K), int64, by a generator on the sampler's device.
 
-        P groups without replacement, at most as many as the split with the fewest has; None takes that many. K members
-        of each, without replacement as far as the group reaches.
+        P groups are drawn without replacement, at most as many as the split with the fewest has; None draws that many.
+        Of each group K members are drawn; they repeat only if the group has fewer than K.
         """
         splits, all_groups, width = self.index.shape
         device = self.index.device
@@ -59,5 +59,5 @@ class GroupSampler:
         table = self.index.gather(1, chosen[..., None].expand(-1, -1, width))  # (S, P, W)
         count = self.count.gather(1, chosen)[..., None].clamp_min(1)  # (S, P, 1)
         order = torch.rand(table.shape, generator=generator, device=device).masked_fill(table < 0, 2).argsort(-1)
-        place = torch.arange(members, device=device) % count  # (S, P, K): wraps round a small group
+        place = torch.arange(members, device=device) % count  # (S, P, K): repeats the members of a small group
         return table.gather(-1, order.gather(-1, place)).flatten(1)

@@ -1,8 +1,8 @@
-"""SensitiveNets (arXiv 1902.00334): a head keeps people apart while a detector of emotion is led to one fixed answer.
+"""SensitiveNets (arXiv 1902.00334): separate subjects, and lead an adversary to one fixed answer for every face.
 
-Detector and head learn in the same steps, so that the detector is always strong. With detectors that begin anew in
-every round and are frozen while the head learns (`anew`, an ablation) the head needs a few steps to lead each of them
-astray, by a direction that fresh probes do not care for; from then on the penalty teaches nothing.
+Adversary and head learn in the same steps, so that the adversary stays strong. With a new adversary in every epoch,
+frozen while the head learns (`anew`, an ablation), the head fools each of them within a few steps. It moves along a
+direction that other probes do not use, and the penalty then has no effect.
 """
 
 from collections.abc import Iterator
@@ -21,25 +21,24 @@ from blindlib.settings import SensitiveNetsSettings
 def objective(
     faces: Tensor, identity: Tensor, answers: list[Tensor], target: int, strength: Tensor, margin: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """What a head minimises: triplet(φ_A, φ_P, φ_N) + λ · log(1 + |0.9 − P(target | φ(x); w_det)|).
+    """Return the objective of a head: triplet(φ_A, φ_P, φ_N) + λ · log(1 + |0.9 − P(target | φ(x); w_det)|).
 
     Parameters
     ----------
     faces : Tensor (H, B, D), identity : Tensor (H, B), int64
-        φ of several people's images, and who they show.
+        φ of several images of several subjects, and the subject of each.
     answers : list of Tensor (H, B', C)
-        Each detector's logits for φ of images of every class; the penalty is their mean, by `over_kinds`.
+        Logits of each adversary for φ of images of all classes; `over_kinds` averages their penalties.
     target : int
-        The one class that the penalty asks for.
+        The class whose probability the penalty draws to 0.9 on every face.
     strength : Tensor (H,), margin : float
-        λ, and α of the triplet.
+        λ, and α of the triplet loss.
 
     Returns
     -------
     objective : Tensor (H,), terms : dict of Tensor (H,)
 
-    Source: arXiv 1902.00334, its sensitivity term. It does not show that the attribute is gone: the penalty speaks of
-    the detectors that gave the answers; fresh probes decide.
+    Source: arXiv 1902.00334, its sensitivity term. Where the adversaries fail, other probes may still succeed.
     """
     keep = triplet(faces, identity, margin)  # max(0, ‖φ_A − φ_P‖² − ‖φ_A − φ_N‖² + α)
     probabilities = [answer.softmax(-1)[..., target] for answer in answers]  # P(target | φ(x); w_det)
@@ -48,35 +47,35 @@ def objective(
 
 
 def step(training: Training, detectors: Detectors, target: int) -> dict:
-    """One step of the detectors, unless they are frozen, and one of the heads against them.
+    """Take one step of the adversaries, unless they are frozen, and one step of the heads against them.
 
-    Returns the terms and the detector network's accuracy, (H,) each.
+    Returns the loss terms and the accuracy of the adversary's network, (H,) each.
     """
     x, heads, settings = training.data.x, training.heads, training.settings
-    people = training.draw_faces()  # (H, P * K) rows: P people with K images each
-    shown = training.draw_classes()  # (H, C * K') rows: as many of every class
+    people = training.draw_faces()  # (H, P * K) rows: P subjects with K images each
+    shown = training.draw_classes()  # (H, C * K') rows: K' images of every class
     faces, hidden = heads(x[people]), heads(x[shown])
     if not settings.anew:
         detectors.learn(hidden.detach(), training.attribute[shown])
     answers = detectors(hidden)
-    faces = faces / training.length  # so that the margin is as wide for x of any norm
+    faces = faces / training.length  # mean norm 1: the margin does not depend on the scale of x
     loss, terms = objective(faces, training.identity[people], answers, target, training.strength, settings.margin)
     training.update(loss)
     return {**terms, "detector": training.accuracy(answers[0], shown)}
 
 
 class SensitiveNets(HeadBlinder):
-    """φ_SN, as a scikit-learn transformer: `SensitiveNets().fit(X, y, identity=who).transform(X)`.
+    """Learn φ_SN as a scikit-learn transformer: `SensitiveNets().fit(X, y, identity=subject).transform(X)`.
 
     Parameters
     ----------
     strength : float
-        λ, the weight of the penalty; 0 trains by the triplets alone.
+        λ, the weight of the penalty; at 0 the head is trained by the triplet loss alone.
     settings : SensitiveNetsSettings, optional
-        Its `target` is the class that the detector is led to answer for every face; where it is None, the most frequent
-        one. For the rest, and for what `fit` leaves, see `HeadBlinder`.
+        Its `target` is the class that the adversary is led to predict for every face; None is the most frequent class.
+        `HeadBlinder` describes the other parameters and the attributes after `fit`.
 
-    Source: Morales et al., arXiv 1902.00334. It does not show that nobody can read y from φ(x): ask fresh probes.
+    Source: Morales et al., arXiv 1902.00334. Training does not show that y is hidden: to measure it, train probes.
     """
 
     name = "SN"
@@ -84,7 +83,7 @@ class SensitiveNets(HeadBlinder):
     _settings, _key = SensitiveNetsSettings, ("sn",)
 
     def _rounds(self, training: Training) -> Iterator[dict]:
-        """Steps of detectors and heads together; or (`anew`) in each round of new detectors, and of heads after."""
+        """Train adversaries and heads together; with `anew`, new adversaries in each epoch and then the heads."""
         settings = training.settings
         target = _target(settings.target, training.data.classes, training.data.attribute)
         for number in range(settings.rounds):
@@ -102,7 +101,7 @@ class SensitiveNets(HeadBlinder):
 
 
 def _target(wanted: str | None, classes: tuple[str, ...], attribute: np.ndarray) -> int:
-    """The code of the class that the penalty asks for: the most frequent one where none is wanted."""
+    """Return the code of the penalty's class, by default the most frequent one."""
     if wanted is None:
         return int(np.bincount(attribute[attribute >= 0]).argmax())
     if wanted not in classes:

@@ -1,7 +1,7 @@
-"""What all trained heads share in training: the people, a bank of heads, batches, and fresh detectors.
+"""Train a bank of heads: the training data, the heads, their batches and their adversaries.
 
-A bank of heads is trained at once: every split with every strength λ, H = splits * strengths, strengths innermost.
-Every λ of a split sees the same batches, so that their differences are λ's.
+A bank holds a head for every split and every λ, H = splits * strengths, λ innermost. All λ of a split see the same
+batches, so that only λ makes them differ.
 """
 
 from copy import deepcopy
@@ -19,7 +19,7 @@ from blindlib.common.work import derive_seed
 
 
 def codes_within(splits: list[np.ndarray], labels: np.ndarray) -> np.ndarray:
-    """Per split, the labels (N,) of its rows as 0, 1, …: (S, N) int64; 0 elsewhere and where a label is below 0."""
+    """Code the labels (N,) of each split's rows as 0, 1, …: (S, N) int64; 0 elsewhere and where a label is below 0."""
     codes = np.zeros((len(splits), len(labels)), dtype=np.int64)
     for split, rows in enumerate(splits):
         rows = rows[labels[rows] >= 0]
@@ -28,7 +28,7 @@ def codes_within(splits: list[np.ndarray], labels: np.ndarray) -> np.ndarray:
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """`auto` is CUDA where there is a GPU, else the CPU; raises InputError for what is no device here."""
+    """Return the device; `auto` is CUDA if there is a GPU, else the CPU. Raises InputError for an unknown device."""
     if name not in ("auto", "cpu", "cuda") or (name == "cuda" and not torch.cuda.is_available()):
         raise InputError("device", f"is {name!r:.40}, which is not here", "use auto, cpu or cuda")
     best = "cuda" if torch.cuda.is_available() else "cpu"
@@ -36,9 +36,9 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def encode(labels, classes: tuple[str, ...] | None = None) -> tuple[np.ndarray, list[str]]:
-    """Integer codes of labels (N,), strings or numbers: int64 (N,), and the classes that they stand for, in order.
+    """Code labels (N,), strings or numbers, as int64 (N,); return the codes and the classes in order.
 
-    The classes are by default those that occur, sorted. −1 stands for None, NaN, or a label outside the classes.
+    The default classes are the sorted labels that occur. −1 stands for None, NaN, or a label outside the classes.
     """
     words = pd.Series(np.asarray(labels), dtype=object).map(str, na_action="ignore")
     classes = list(classes) if classes is not None else sorted(words.dropna().unique())
@@ -48,20 +48,20 @@ def encode(labels, classes: tuple[str, ...] | None = None) -> tuple[np.ndarray, 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Everything that trains heads: N embeddings, and int64 codes (N,) of what is known of them, −1 where it is not."""
+    """Hold the data that trains heads: N embeddings, and int64 codes (N,) of their labels, −1 where unknown."""
 
     x: torch.Tensor  # (N, D), float32, on the device
-    identity: np.ndarray  # who it is
-    attribute: np.ndarray  # what is to be hidden
+    identity: np.ndarray  # the subject
+    attribute: np.ndarray  # the attribute to hide
     demographic: np.ndarray  # gender x ethnicity
     part: np.ndarray  # the data set of the image
-    head: list[np.ndarray]  # for each split, the rows of the people that train its head,
-    validation: list[np.ndarray]  # and of those that it is judged by
-    classes: tuple[str, ...]  # what `attribute` codes
+    head: list[np.ndarray]  # for each split, the rows of the subjects that train its head
+    validation: list[np.ndarray]  # and of its validation subjects
+    classes: tuple[str, ...]  # of `attribute`
 
     @classmethod
     def of(cls, study, device: torch.device) -> "TrainingSet":
-        """A study's embeddings, and its emotion labels as the attribute, with every split's people."""
+        """Collect a study's embeddings, its emotion labels as the attribute, and every split's subjects."""
         labels, hidden = study.faces.frame, study.preset.blinded
         return cls(
             x=torch.tensor(np.asarray(study.embedded[0].x), device=device),
@@ -75,19 +75,19 @@ class TrainingSet:
         )
 
 
-_MEMORY = 0.99  # of the averaged heads, from step to step
+_MEMORY = 0.99  # of the averaged heads, per step
 _WARM = 100  # steps of warm-up: without them the first steps, against untrained adversaries, cost identity
 
 
 class Training:
-    """A bank in training: its heads, which start as the identity map, and the batches that they are shown.
+    """Train a bank: its heads, which start as the identity map, and their batches.
 
-    `heads` take the steps; `average` is their running mean, which is what is judged and kept: heads and detectors
-    circle round each other, and the mean stands in the middle.
+    `heads` take the steps. `average`, their running mean, is validated and kept: heads and adversaries oscillate, and
+    the mean is near the centre of the oscillation.
 
-    `strengths` are λ of the heads of each split that are still trained, and `strength` (H,) is λ of every head. The
-    batches of faces are grouped by the labels of the task, `identity` or `demographic`. All draws are derived from the
-    seed.
+    `strengths` are the λ still in training, the same for each split, and `strength` (H,) is λ of every head. The
+    batches of faces are grouped by the labels of the task, `identity` or `demographic`. The seed determines all random
+    draws.
     """
 
     def __init__(self, data: TrainingSet, settings, strengths: list[float], task: str, seed: tuple):
@@ -111,23 +111,23 @@ class Training:
         self._optimiser = torch.optim.SGD(self.heads.parameters(), settings.rate, momentum=0.9, fused=True)
         self.strength = torch.tensor(strengths, device=self.device).repeat(len(data.head))  # (H,)
         self.identity, self.attribute = self.on_device(data.identity), self.on_device(data.attribute)
-        self._banks = [(self.heads, self._optimiser), (self.average, None)]  # with their optimisers
+        self._banks = [(self.heads, self._optimiser), (self.average, None)]  # networks and their optimisers
         self._detectors: Detectors | None = None
 
     def on_device(self, codes: np.ndarray) -> torch.Tensor:
-        """Codes or rows as an int64 tensor beside x."""
+        """Return codes or rows as an int64 tensor on the device of x."""
         return torch.as_tensor(codes, device=self.device)
 
     def by_head(self, values: torch.Tensor) -> torch.Tensor:
-        """What each split has (S, …), for each of its heads: (H, …)."""
+        """Repeat values of each split (S, …) for each of its heads: (H, …)."""
         return values.repeat_interleave(len(self.strengths), dim=0)
 
     def follow(self, bank: Classifiers, optimiser: torch.optim.Optimizer) -> None:
-        """Let another bank of H networks be narrowed with the heads."""
+        """Register another bank of H networks that `narrow` narrows with the heads."""
         self._banks.append((bank, optimiser))
 
     def narrow(self, places: list[int]) -> None:
-        """Go on with the strengths at these places alone: the heads of the others have settled."""
+        """Continue with the λ at these positions; the heads of the others have stopped."""
         heads = np.arange(len(self.strength)).reshape(-1, len(self.strengths))[:, places]
         which = self.on_device(heads.ravel())
         for bank, optimiser in self._banks:
@@ -139,7 +139,7 @@ class Training:
 
     @torch.no_grad()
     def blind(self, index: torch.Tensor) -> torch.Tensor:
-        """φ of the rows index (H, B), each averaged head its own: (H, B, D), without gradient."""
+        """Return φ of the rows index (H, B), by each averaged head: (H, B, D), without gradient."""
         return self.average(self.data.x[index])
 
     @torch.no_grad()
@@ -150,11 +150,11 @@ class Training:
         return self.blind(self.by_head(rows)).abs().amax((1, 2))
 
     def update(self, loss: torch.Tensor) -> None:
-        """One step of the heads down their losses (H,), by plain gradients in the metric of x.
+        """Take one step of the heads to lower their losses (H,), by SGD in the metric of x.
 
-        Not by Adam: it gives every weight a step of one size, and the few that matter drown in the others. And in the
-        metric of x (the gradient of U times the covariance of x): otherwise a head leads its detectors astray by a
-        nudge along a direction in which x hardly varies, and what they read stays where it is.
+        Adam takes steps of one size for every weight, and the few weights that matter are lost among the others. The
+        gradient of U is multiplied by the covariance of x. Without it a head fools its adversaries by a small change
+        along directions in which x hardly varies, and the leakage elsewhere stays.
         """
         self._optimiser.zero_grad(set_to_none=True)
         loss.sum().backward()
@@ -168,7 +168,7 @@ class Training:
                 kept.lerp_(moved, new)
 
     def new_tables(self) -> None:
-        """Choose the images that this round's batches are drawn from."""
+        """Choose the images for this epoch's batches."""
         head, cap = self.data.head, 16 if self.task == "identity" else 512
         at_least = min(2, max(np.unique(self.labels[rows], return_counts=True)[1].max() for rows in head))
         options = {"generator": self._tables, "device": self.device}
@@ -176,22 +176,22 @@ class Training:
         self._shown = GroupSampler(head, self.data.attribute, cap=512, at_least=1, **options)
 
     def draw_faces(self) -> torch.Tensor:
-        """Rows of P people with K images each (or P images of each demographic group): (H, B)."""
+        """Draw rows of P subjects with K images each (or of P images of each demographic group): (H, B)."""
         people, images = self.settings.identities, self.settings.images
         groups, members = (people, images) if self.task == "identity" else (None, people)
         return self.by_head(self._faces.draw(groups, members, self._draws))
 
     def draw_classes(self, times: int = 1) -> torch.Tensor:
-        """Rows with as many images of every class of the attribute: (H, B)."""
+        """Draw rows with equally many images of every class of the attribute: (H, B)."""
         return self.by_head(self._shown.draw(None, times * self.settings.per_class, self._draws))
 
     def classifiers(self, widths: tuple[int, ...], classes: int, generator: torch.Generator | None = None):
-        """New `Classifiers`, one a head, by default from the bank's own draws; those of one split start alike."""
+        """Return new `Classifiers`, one a head, by default from the bank's own draws; a split's heads start alike."""
         shape = (len(self.strength), self.data.x.shape[1], widths, classes)
         return Classifiers(*shape, generator or self.generator, sharing=len(self.strengths)).to(self.device)
 
     def detectors(self) -> Detectors:
-        """New adversaries of the heads, by the statistics of what the heads give now."""
+        """Return new adversaries, standardised by the present output of the heads."""
         network, shown = self.classifiers(self.settings.detector, len(self.data.classes)), self.draw_classes(16)
         with torch.no_grad():
             z = self.heads(self.data.x[shown])
@@ -201,5 +201,5 @@ class Training:
         return self._detectors
 
     def accuracy(self, answer: torch.Tensor, shown: torch.Tensor) -> torch.Tensor:
-        """Accuracy (H,), in percent, of an adversary's answer (H, B, C) to the rows `shown` (H, B)."""
+        """Return the accuracy (H,), in percent, of an adversary's logits (H, B, C) on the rows `shown` (H, B)."""
         return 100 * (answer.argmax(-1) == self.attribute[shown]).float().mean(-1)

@@ -1,4 +1,4 @@
-"""Probe heads in training on validation subjects, whom no head is trained on, and select λ by what they show."""
+"""Validate heads in training on subjects that train no head, and select λ by the results."""
 
 from collections.abc import Callable
 
@@ -13,16 +13,16 @@ from blindlib.common.work import derive_seed
 from blindlib.metrics import balanced_accuracy
 
 _LINEAR, _KERNEL = (1.0, 10.0), (0.3,)  # penalties of the ridge regressions; our choice
-_IMAGES = 10  # of a subject, at most
+_IMAGES = 10  # the most images of a subject
 
 
 class ValidationProbes:
-    """Closed-form probes and verification of every head of a training, on what is released: φ in `bits`.
+    """Measure probe and verification accuracy of all heads in training, on what is released: φ in `bits`.
 
-    Each call fits the probes of the attribute on one half of the validation subjects and tests them on the other, both
-    ways: ridge regressions, linear and by a Gaussian kernel, on standardised and on whitened features. The best of
-    them counts. The verification figure is the best accuracy over thresholds on validation pairs. Both select
-    checkpoints and settings and draw curves; neither is a result.
+    Each call fits probes of the attribute on half of the validation subjects and tests them on the other half, both
+    ways. They are ridge regressions, linear and with a Gaussian kernel, on standardised and on whitened features; the
+    best one counts. Verification is the best accuracy over thresholds on validation pairs. Both select checkpoints and
+    λ and draw curves; neither is a result.
     """
 
     def __init__(self, training: Training, seed: int, bits: int | None = None):
@@ -33,7 +33,7 @@ class ValidationProbes:
         self.pairs = [self._pairs(rows, rng) for rows in self.data.validation]
 
     def _halves(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Two halves of the people, each with half of those who have a label of the attribute."""
+        """Return the rows of two halves of the subjects, each with half of the subjects whose attribute is known."""
         people = rng.permutation(np.unique(self.data.identity[rows]))
         labelled = np.isin(people, self.data.identity[self._labelled(rows)])
         people = people[np.argsort(labelled, kind="stable")]
@@ -44,8 +44,10 @@ class ValidationProbes:
         return rows[self.data.attribute[rows] >= 0]
 
     def _pairs(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """At most 1,000 pairs of one person, and as many of two, both of one data set (part) and in its proportion: two
-        cameras would tell two people apart. A person brings 10 images at most, so that none dominates."""
+        """Draw at most 1,000 pairs of one subject and as many of two subjects: left rows, right rows, same (bool).
+
+        The pairs of two lie within one data set, in equal proportion: cameras alone would separate the sets.
+        """
         rows = rng.permutation(rows)
         rows = pd.Series(rows).groupby(self.data.identity[rows]).head(_IMAGES).to_numpy()
         rows = rows[np.argsort(self.data.identity[rows], kind="stable")]
@@ -60,7 +62,7 @@ class ValidationProbes:
 
     @torch.no_grad()
     def __call__(self) -> dict[str, np.ndarray]:
-        """Return the accuracy of the best probe, balanced, and of verification, both in percent: (H,) each."""
+        """Return the balanced accuracy of the best probe and the verification accuracy, in percent: (H,) each."""
         peak = self.training.peaks()
 
         def released(rows: list[np.ndarray]) -> torch.Tensor:
@@ -75,24 +77,24 @@ class ValidationProbes:
         }
 
     def _probe(self, half: int, released: Callable) -> np.ndarray:
-        """Balanced accuracy of each kind of probe, fitted on one half and tested on the other: (kinds, H)."""
+        """Return the balanced accuracy of each probe, fitted on one half and tested on the other: (kinds, H)."""
         train, test = self.tests[1 - half], self.tests[half]
         z, unseen = released(train), released(test)
         member = torch.nn.functional.one_hot(self.training.attribute[self._padded(train)], len(self.data.classes))
         counts = torch.tensor([len(own) for own in train], device=z.device)
-        own = torch.arange(z.shape[1], device=z.device) < self.training.by_head(counts)[:, None]  # not the padding
+        own = torch.arange(z.shape[1], device=z.device) < self.training.by_head(counts)[:, None]  # False: padding
         answers = map(_ridges, z, member.to(z.dtype) * own[..., None], unseen)
         truths = [self.data.attribute[rows] for rows in test]
         by_kind = (torch.stack(kind).argmax(-1) for kind in zip(*answers, strict=True))
         return np.stack([self._scores(balanced_accuracy, truths, answer) for answer in by_kind])
 
     def _padded(self, rows: list[np.ndarray]) -> torch.Tensor:
-        """Rows of every split, repeated to one length, for each of its heads: (H, W)."""
+        """Repeat rows of every split to one length, for each of its heads: (H, W)."""
         width = max(map(len, rows))
         return self.training.by_head(self.training.on_device(np.stack([np.resize(r, width) for r in rows])))
 
     def _scores(self, score: Callable, truths: list[np.ndarray], answers: torch.Tensor) -> np.ndarray:
-        """The score of every head's answers (H, W), without the padding, by its split's truth: (H,)."""
+        """Score every head's predictions (H, W), without the padding, against its split's truth: (H,)."""
         truths = [truth for truth in truths for _ in self.training.strengths]
         return np.array([score(t, a[: len(t)]) for t, a in zip(truths, answers.cpu().numpy(), strict=True)])
 
@@ -108,10 +110,10 @@ def _views(z: torch.Tensor, unseen: torch.Tensor) -> list[tuple[torch.Tensor, to
 
 
 def _ridges(z: torch.Tensor, member: torch.Tensor, unseen: torch.Tensor) -> list[torch.Tensor]:
-    """Answer for other rows (W, D) by ridge regressions of class membership (N, C) on z (N, D): a list of (W, C).
+    """Predict other rows (W, D) by ridge regressions of class membership (N, C) on z (N, D): a list of (W, C).
 
-    For each view come the linear regressions by rising penalty, then the one with a Gaussian kernel, as wide as the
-    deviation over all dimensions. Rows without membership do not count; classes weigh the same.
+    Each view has linear regressions by rising penalty, then one with a Gaussian kernel, as wide as the deviation over
+    all dimensions. Rows without membership do not count; all classes have equal weight.
     """
     each = member.sum(0, keepdim=True)  # (1, C)
     weight = (member / each.clamp_min(1)).sum(-1, keepdim=True)  # (N, 1)
@@ -134,7 +136,7 @@ def _ridges(z: torch.Tensor, member: torch.Tensor, unseen: torch.Tensor) -> list
 
 
 def _two_people(identity: np.ndarray, rows: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:
-    """Pairs of two people among some rows: (2, wanted), or (2, 0) where there is only one person."""
+    """Draw pairs of two subjects among some rows: (2, wanted), or (2, 0) if there is only one subject."""
     found = np.empty((2, 0), np.int64)
     while found.shape[1] < wanted and (identity[rows] != identity[rows[0]]).any():
         pairs = rng.choice(rows, (2, 2 * wanted))
@@ -143,18 +145,17 @@ def _two_people(identity: np.ndarray, rows: np.ndarray, wanted: int, rng: np.ran
 
 
 def _best_accuracy(same: np.ndarray, distance: np.ndarray) -> float:
-    """Share of pairs, in percent, that the best threshold of all gets right."""
+    """Return the share of pairs, in percent, that the best threshold classifies correctly."""
     hits = np.cumsum(np.where(same[np.argsort(distance, kind="stable")], 1, -1))
     return 100 * max(int(hits.max()), 0) / len(same) + 100 * float((~same).mean())
 
 
 def choose(history: list[dict], budget: float) -> pd.DataFrame:
-    """Choose λ for every split by its validation people alone.
+    """Select λ for every split on its validation subjects.
 
-    Of the strengths above 0 whose kept head's verification Diff on validation pairs is within the budget (percent), the
-    one whose attribute fresh probes read worst; if none is within, the one that costs least. Returns a row a split and
-    strength: `split`, `strength`, `attribute` and `identity` (percent, on validation people, of the kept head), `diff`
-    (of identity, percent) and `chosen` (bool).
+    Among the λ above 0 whose verification Diff is within the budget (percent), select the one with the lowest probe
+    accuracy; if none is within, the one with the lowest Diff. Returns a row for each split and λ: `split`, `strength`,
+    `attribute` and `identity` (percent, of the kept checkpoint), `diff` (percent, of verification) and `chosen` (bool).
     """
     frame = pd.DataFrame(history)
     start = frame[frame["round"] == 0].groupby("split")["identity"].mean()

@@ -1,1 +1,1 @@
-"""What every room uses: errors in one line, files that are whole, work on all cores."""
+"""Provide what every package uses: errors in one line, atomic files, parallel work."""

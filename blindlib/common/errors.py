@@ -1,4 +1,4 @@
-"""The one error that bad input raises: which file, what is wrong, what to do."""
+"""Define the error of bad input, which names the file, the problem and the remedy."""
 
 import sys
 from collections.abc import Iterator
@@ -7,14 +7,14 @@ from pathlib import Path
 
 
 class InputError(ValueError):
-    """Bad input from outside, in one line.
+    """Report bad input in one line.
 
-    `where` is the file or the setting that is wrong, `problem` what was expected and what came, `remedy` what the
-    reader does about it; `line` is the number of the line inside the file, from 1.
+    `where` is the file or setting, `problem` says what was expected and found, `remedy` says what the user can do, and
+    `line` is the line number in the file, from 1.
     """
 
     def __init__(self, where: Path | str, problem: str, remedy: str, *, line: int | None = None):
-        super().__init__(where, problem, remedy)  # Python rebuilds an error from these when it leaves a worker process
+        super().__init__(where, problem, remedy)  # arguments from which Python rebuilds the error of a worker process
         self.line = line
 
     def __str__(self) -> str:
@@ -24,15 +24,15 @@ class InputError(ValueError):
 
 
 def reason(error: BaseException, length: int = 90) -> str:
-    """The first line of what an error says, or its type's name where it says nothing."""
+    """Return the first line of an error's message, or the name of its type if there is none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:length]
 
 
 @contextmanager
 def foreseen_in_one_line() -> Iterator[None]:
-    """Let bad input, and what the operating system refuses, end the process by one line and exit code 1.
+    """End the process by one line and exit code 1 on bad input or an error of the operating system.
 
-    With `--debug` on the command line they show a traceback, as what nobody foresaw does always.
+    With `--debug` on the command line these show a traceback, as all other errors always do.
     """
     try:
         yield
@@ -44,7 +44,7 @@ def foreseen_in_one_line() -> Iterator[None]:
 
 
 def in_bytes(size: float) -> str:
-    """A number of bytes in words: `1.6 GB`."""
+    """Format a number of bytes: `1.6 GB`."""
     for unit in ("bytes", "kB", "MB"):
         if size < 1000:
             return f"{size:.0f} {unit}"

@@ -1,4 +1,4 @@
-"""Read a JPEG or PNG file as people see it: upright RGB of 8 bits."""
+"""Read JPEG and PNG files as upright RGB images of 8 bits."""
 
 from pathlib import Path
 from typing import BinaryIO
@@ -9,13 +9,13 @@ from PIL import Image, ImageOps
 from blindlib.common.errors import InputError, reason
 
 FORMATS = ("JPEG", "PNG")  # Pillow opens no others: some of those start programs
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")  # in a folder none is passed over
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")  # a folder's files that are not skipped
 
 
 def read_picture(file: Path | BinaryIO, name: Path | str | None = None) -> np.ndarray:
-    """The picture in a file: uint8 (height, width, 3), RGB, turned as EXIF says; of 16 bits the upper 8 are kept.
+    """Read an image: uint8 (height, width, 3), RGB, turned by its EXIF tag; of 16 bits the upper 8 are kept.
 
-    `name` is what an error calls a stream. Raises InputError if it is absent or does not decode as JPEG or PNG.
+    Errors call a stream by `name`. Raises InputError if the file is absent or does not decode as JPEG or PNG.
     """
     try:
         with Image.open(file, formats=FORMATS) as image:

@@ -1,6 +1,6 @@
-"""Processes end when they should: none outlives its parent, and Ctrl-C ends a command by one line.
+"""End processes on time: with their parent, or by one line on Ctrl-C.
 
-The command line asks for it before all else, so it imports next to nothing.
+The command line imports this module first, so it imports very little.
 """
 
 import os
@@ -13,22 +13,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 INTERRUPTED = "interrupted: nothing is left half-written; run the same command again"
-_LOOK = 0.5  # seconds from one look at the parent to the next
+_LOOK = 0.5  # seconds between checks of the parent
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def end_with_parent(parent: int | None = None, at_once: bool = True) -> None:
-    """Let this process end when the one that started it is gone, however that ended.
+    """End this process when its parent has ended for any reason.
 
-    A thread looks twice a second. With `at_once`, on Linux, the system kills it in the same moment, even while native
-    code keeps Python's threads from running; but also when only the *thread* that started it has ended.
+    A thread checks twice a second. With `at_once`, on Linux, the system kills the process immediately, even while
+    native code blocks Python's threads; but it also does so when only the parent's *thread* has ended.
 
     Parameters
     ----------
     parent : int, optional
-        The process id that the parent must have, else this process ends; by default that of the present parent.
+        The expected process id of the parent, else this process ends; by default that of the present parent.
     at_once : bool
-        False where a thread starts processes that outlive it.
+        False where a thread starts processes that outlive the thread.
     """
     parent = os.getppid() if parent is None else parent
     if at_once and sys.platform == "linux":
@@ -47,15 +47,15 @@ def _watch(parent: int) -> None:
 
 
 def kernel_arguments(notebook: Path | None = None) -> list[str]:
-    """Give the arguments of a kernel that ends with this process and imports ahead for a notebook."""
+    """Return the arguments of a kernel that ends with this process and imports a notebook's modules in advance."""
     first = f'__import__("{__name__}", fromlist=["begin_kernel"]).begin_kernel({os.getpid()}, {str(notebook or "")!r})'
     return [f"--IPKernelApp.exec_lines={first}"]
 
 
 def begin_kernel(parent: int, notebook: str = "") -> None:
-    """Let a kernel end with its parent, and close the port that ipykernel has for the output of forked processes.
+    """End a kernel with its parent, and close ipykernel's port for the output of forked processes.
 
-    Then import what the notebook imports, into no namespace: a kernel that waits for its turn is warm when it comes.
+    Then import the notebook's modules, into no namespace, so that a waiting kernel is ready to start.
     """
     from ipykernel.kernelapp import IPKernelApp
 
@@ -69,7 +69,7 @@ def begin_kernel(parent: int, notebook: str = "") -> None:
 
 
 def _import_ahead(notebook: Path) -> None:
-    """Import what a notebook's cells import; what does not import fails in its own cell."""
+    """Import the modules of a notebook's cells; an import that fails is reported by its own cell."""
     import ast
     import json
 
@@ -83,7 +83,7 @@ def _import_ahead(notebook: Path) -> None:
 
 @contextmanager
 def one_line_when_interrupted() -> Iterator[None]:
-    """Let Ctrl-C print one line and end the process with exit code 130, whatever its other threads do."""
+    """Print one line on Ctrl-C and end the process with exit code 130, whatever its other threads do."""
     try:
         yield
     except KeyboardInterrupt:

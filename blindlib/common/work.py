@@ -1,4 +1,4 @@
-"""How work is done: seeds derived from what they are for, all cores used without changing a byte, progress shown."""
+"""Run work on all cores with reproducible bytes: derived seeds, parallel maps, progress bars."""
 
 import hashlib
 import importlib
@@ -17,16 +17,16 @@ from blindlib.common.processes import end_with_parent
 
 
 def cores() -> int:
-    """How many cores this process may use: its share of the machine where torchrun started several processes."""
+    """Return the number of cores for this process: its share where torchrun started several processes."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, allowed // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
 
 
 def on_all_cores(work: Callable, items: Iterable) -> list:
-    """The work's result for each item, in order: one thread a core, each with single-threaded tensor operations.
+    """Map work over items, in order: one thread a core, each with single-threaded tensor operations.
 
-    Small operations gain nothing from several threads, and a convolution that two threads share may sum in another
-    order than one thread does: the result must not depend on the machine's cores or on torchrun's OMP_NUM_THREADS.
+    Several threads do not speed up small operations, and a convolution split over two threads may sum in another order.
+    The result must not depend on the number of cores or on torchrun's OMP_NUM_THREADS.
     """
     threads = torch.get_num_threads()
     try:
@@ -40,16 +40,16 @@ def on_all_cores(work: Callable, items: Iterable) -> list:
 
 
 def spread(work: Callable, items: Iterable) -> list:
-    """As `on_all_cores`, or on several machines: by joblib, on the backend that BLINDLIB_SCHEDULER names.
+    """Map work over items as `on_all_cores`, or on several machines, by the joblib backend in BLINDLIB_SCHEDULER.
 
-    `loky` is processes of this machine; `ray` is that of ray; the address of a dask scheduler, as
-    `tcp://host:8786`, stands for its workers. The bytes are the same everywhere: each item is worked on by one thread
-    of tensor and matrix operations. What `work` holds is sent to the workers, so it must not write to it.
+    `loky` uses processes of this machine, `ray` a ray cluster, and an address such as `tcp://host:8786` the workers of
+    a dask scheduler. The bytes are the same everywhere: each item runs on one thread of tensor and matrix operations.
+    `work` is copied to the workers, so it must not modify its data.
 
     Raises
     ------
     InputError
-        If it is none of these (others leave workers behind when their parent is killed), or no scheduler answers.
+        If the backend is another one (others leave workers behind when their parent is killed), or does not answer.
     """
     name = os.environ.get("BLINDLIB_SCHEDULER", "")
     if not name:
@@ -60,7 +60,7 @@ def spread(work: Callable, items: Iterable) -> list:
         if name == "ray":
             importlib.import_module("ray.util.joblib").register_ray()
         options = {"backend": "dask", "scheduler_host": name} if "://" in name else {"backend": name}
-        if name == "loky":  # its workers outlive the thread that asks first
+        if name == "loky":  # its workers outlive the thread that starts them
             options |= {"initializer": end_with_parent, "initargs": (os.getpid(), False)}
         with parallel_config(**options, n_jobs=-1):
             pool = Parallel()
@@ -71,22 +71,22 @@ def spread(work: Callable, items: Iterable) -> list:
 
 
 def _alone(work: Callable, item):
-    """The work's result in a process of its own, by single-threaded operations."""
+    """Run work on one item in its own process, by single-threaded operations."""
     return on_all_cores(work, [item])[0]
 
 
 def track(
     items: Iterable, what: str, *, total: int | None = None, initial: int = 0, unit: str = "step", shown: bool = True
 ) -> tqdm:
-    """Iterate with a progress bar on stderr: 80 columns, redrawn at most once a second, so that it fills no log.
+    """Iterate with a progress bar on stderr: 80 columns, redrawn at most once a second to keep logs short.
 
-    `what` stands before the bar. `total` is the number of items where `items` has no length, `initial` how many of them
-    were done before, and `unit` what one item is: the bar shows units per second.
+    The bar begins with `what` and shows `unit`s per second. `total` is the number of items where `items` has no length,
+    and `initial` the number done before.
     """
     options = {"ncols": 80, "mininterval": 1.0, "file": sys.stderr, "disable": not shown}
     return tqdm(items, desc=what, total=total, initial=initial, unit=unit, **options)
 
 
 def derive_seed(*parts: object) -> int:
-    """A 63-bit seed from (seed, stage, …): the same parts give the same seed on every machine."""
+    """Derive a 63-bit seed from (seed, stage, …); it is the same on every machine."""
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1

@@ -1,4 +1,4 @@
-"""Faces, labels, pairs and who may be tested: from files on disk, or rendered, to one validated table."""
+"""Make one validated table of faces, labels, pairs and splits from files on disk or rendered faces."""
 
 from importlib import import_module
 

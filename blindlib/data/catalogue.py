@@ -1,4 +1,4 @@
-"""Catalogue of the data sets: use, layout, licence, terms, and the way to get each."""
+"""List the data sets: use, layout, licence, terms, and the way to get each."""
 
 from dataclasses import dataclass
 
@@ -17,15 +17,15 @@ _FETCH = ".venv/bin/blindlib data fetch"
 
 @dataclass(frozen=True)
 class Entry:
-    """A data set's description."""
+    """Describe a data set."""
 
     title: str
     use: str
-    needs: tuple[str, ...]  # globs that all find something in its folder
+    needs: tuple[str, ...]  # globs, each of which matches a file in the folder
     licence: str
-    address: str  # where its publisher describes it, or the form to ask for it
-    how: str  # what to do; the command, where it can be downloaded
-    terms: str = ""  # what its publisher asks of who uses it; empty where nothing has to be agreed to
+    address: str  # the publisher's page, or the form to request access
+    how: str  # how to get it; the command, where it can be downloaded
+    terms: str = ""  # the publisher's terms of use; empty where there are none
 
 
 CATALOGUE = {
@@ -91,17 +91,17 @@ CATALOGUE = {
 
 @dataclass(frozen=True)
 class Weights:
-    """A published file of weights; it goes to `weights/` in the data folder."""
+    """Describe a published file of weights, which is stored in `weights/` of the data folder."""
 
     title: str
     file: str
     address: str
-    sha256: str | None  # None where the publisher gives none
+    sha256: str | None  # None where the publisher states none
     licence: str
-    others: tuple[str, ...] = ()  # published files that serve instead; the first that is there is used
+    others: tuple[str, ...] = ()  # alternative published files; the first available one is used
 
 
-WEIGHTS = {  # by what `data fetch` calls it
+WEIGHTS = {  # by name in `data fetch`
     "vggface2": Weights(
         "ResNet-50, VGGFace2 (the paper's)",
         "rcmalli_vggface_tf_notop_resnet50.h5",
@@ -122,13 +122,13 @@ WEIGHTS = {  # by what `data fetch` calls it
 
 
 def is_here(name: str) -> bool:
-    """Say whether a data set's folder holds anything; hidden files do not count."""
+    """Return whether a data set's folder has any file; hidden files do not count."""
     folder = dataset_dir(name)
     return folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
 
 
 def require_layout(name: str) -> None:
-    """Raise InputError if a data set's folder lacks something."""
+    """Raise InputError if a data set's folder is incomplete."""
     folder = dataset_dir(name)
     missing = [need for need in CATALOGUE[name].needs if next(folder.glob(need), None) is None]
     if missing:
@@ -137,13 +137,13 @@ def require_layout(name: str) -> None:
 
 
 def how_to_get(name: str) -> str:
-    """Return one line: a data set's title, what to do, the address, where it goes."""
+    """Return one line: a data set's title, how to get it, the address, and its folder."""
     entry = CATALOGUE[name]
     return f"{entry.title}: {entry.how}; its address: {entry.address}; its folder: {dataset_place(name)}"
 
 
 def no_data(faces: FaceTable, label: str) -> str:
-    """Return what a cell prints where no or too few faces carry a label (or `pairs`)."""
+    """Return the message of a cell where too few faces have a label (or `pairs`)."""
     role = next((role for role, labels in DATA_ROLES.items() if label in labels), "verification")
     what = "has too few faces that tell" if label in faces.frame and faces.has(label) else "tells no"
     return f"no data: {faces.name} {what} {label}. The paper's: {how_to_get(PAPER[role])}"

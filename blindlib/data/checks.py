@@ -1,4 +1,4 @@
-"""Checks that readers share: files are present, paths stay inside, rows are valid, images decode."""
+"""Check what all readers check: files are present, paths stay inside, rows are valid, images decode."""
 
 import csv
 from concurrent.futures import ThreadPoolExecutor
@@ -12,19 +12,19 @@ from blindlib.common.files import sha256
 from blindlib.common.pictures import read_picture
 from blindlib.common.work import track
 
-ABSENT = 0.01  # share of a list's files that may be absent; more means another folder or half a download
+ABSENT = 0.01  # share of a list's files that may be absent; more suggests another folder or a partial download
 
 
 @dataclass(frozen=True)
 class Listing:
-    """A file that names images or labels."""
+    """Hold a file that lists images or labels."""
 
     path: Path
     rows: pd.DataFrame  # text; the index is the line of the file, from 1
-    remedy: str  # for the checks that know no better one
+    remedy: str  # of checks without a more specific one
 
     def refuse(self, wrong: pd.Series, problem: str, remedy: str | None = None) -> None:
-        """Raise InputError at the first wrong row; `{image}` in `problem` stands for that row's image."""
+        """Raise InputError at the first wrong row; `{image}` in `problem` is replaced by that row's image."""
         if wrong.any():
             line = int(wrong.idxmax())
             problem = problem.format_map(self.rows.loc[line].to_dict())
@@ -48,7 +48,7 @@ class Listing:
 
 
 def read_lines(path: Path, what: str, remedy: str) -> Listing:
-    """Read a file's lines, stripped and without blank ones, as the column `text`. Raises InputError without any."""
+    """Read a file's lines, stripped and without blank ones, as the column `text`. Raises InputError if it has none."""
     _require_file(path, what, remedy)
     text = path.read_text(encoding="utf-8-sig").split("\n")
     lines = {n: line.strip() for n, line in enumerate(text, 1) if line.strip()}
@@ -58,7 +58,7 @@ def read_lines(path: Path, what: str, remedy: str) -> Listing:
 
 
 def read_table(path: Path, what: str, columns: list[str], remedy: str) -> Listing:
-    """Read a CSV file, every cell as text. Raises InputError if it is absent, no table, or lacks a column."""
+    """Read a CSV file, every cell as text. Raises InputError if it is absent, not a table, or lacks a column."""
     _require_file(path, what, remedy)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:

@@ -1,4 +1,4 @@
-"""Downloads and archives: pooch verifies, the standard library unpacks."""
+"""Download files and unpack archives: pooch verifies, the standard library unpacks."""
 
 import shutil
 import tarfile
@@ -19,12 +19,12 @@ from blindlib.data.readers.lfw import PUBLIC_LEGEND
 
 @dataclass(frozen=True)
 class Remote:
-    """A published file."""
+    """Describe a published file."""
 
     name: str
     url: str
     sha256: str | None  # None where none is published
-    folder: str = ""  # that an archive unpacks to
+    folder: str = ""  # of the unpacked archive
 
 
 _FIGSHARE = "https://ndownloader.figshare.com/files"
@@ -44,9 +44,9 @@ _DAMAGED = (shutil.ReadError, tarfile.TarError, zipfile.BadZipFile, zlib.error, 
 
 
 def fetch(collection: str, folder: Path, say=print) -> None:
-    """Fetch every file of a collection into a folder; files that are there and right are left alone.
+    """Fetch every file of a collection into a folder; valid files that are present are kept.
 
-    Raises InputError for no such collection, a failed download, a wrong checksum, or an archive that leaves its folder.
+    Raises InputError for an unknown collection, a failed download, a wrong checksum, or an archive that leaves it.
     """
     if collection not in COLLECTIONS:
         known = ", ".join(sorted({*COLLECTIONS, *CATALOGUE}))
@@ -67,10 +67,10 @@ def fetch(collection: str, folder: Path, say=print) -> None:
 
 
 def unpack_into(name: str, archive: Path, folder: Path) -> str:
-    """Unpack a zip or tar file into a data set's folder; return a line that says so.
+    """Unpack a zip or tar file into a data set's folder; return a line that reports it.
 
-    Raises InputError for no such data set or file, another checksum than the published one, a damaged archive, a member
-    that leaves the folder, or something of the same name there already. Nothing is left behind.
+    Raises InputError for an unknown data set, an absent file, a checksum other than the published one, a damaged
+    archive, a member that leaves the folder, or an existing file of the same name. After an error no files remain.
     """
     if name not in CATALOGUE:
         raise InputError("data set", f"there is no {name!r}", f"use one of {', '.join(CATALOGUE)}")
@@ -95,7 +95,7 @@ def _download(remote: Remote, folder: Path) -> Path:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Unpack aside, then move what lies at the top into the folder, overwriting nothing."""
+    """Unpack to a temporary folder, then move its top level into the folder without overwriting."""
     folder.mkdir(parents=True, exist_ok=True)
     options = {} if archive.suffix == ".zip" else {"filter": "data"}  # zip members cannot leave the folder
     with TemporaryDirectory(prefix=".", dir=folder) as aside:

@@ -1,4 +1,4 @@
-"""FaceTable: the one validated table that every data set becomes."""
+"""Define FaceTable, the validated table that every data set is loaded into."""
 
 from dataclasses import dataclass, field, replace
 from io import BytesIO
@@ -35,47 +35,47 @@ def weakest(provenances: list[str]) -> str:
 
 @dataclass(frozen=True)
 class FaceTable:
-    """Images with their labels, one row an image, sorted by image.
+    """Hold images and their labels, one row an image, sorted by image.
 
-    Where it spans several data sets, the first folder of an image says which: `folders` has the folder on disk that the
-    rest of its path starts from, `parts` the roles that its people play (`DATA_ROLES`). Both are empty otherwise.
+    In a table over several data sets the first folder of an image names its data set: `folders` maps it to the folder
+    on disk, and `parts` to the roles of its subjects (`DATA_ROLES`). Otherwise both are empty.
     """
 
     frame: pd.DataFrame  # the columns of SCHEMA; `image` is a path below `root`, with forward slashes
     root: Path
-    name: str  # as it appears in tables
+    name: str  # in tables
     provenance: str  # `real` (the paper's own data), `substitute` or `synthetic`
-    notes: dict  # what the loader counted: rows ignored, labels dropped; shown in notebook 01, never silent
+    notes: dict  # counts by the loader: rows ignored, labels dropped; notebook 01 shows them
     source: str = "files"  # or `synthfaces`: the images are rendered from the album in `root`
     folders: dict[str, Path] = field(default_factory=dict)
     parts: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    provenances: dict[str, str] = field(default_factory=dict)  # by attribute, where not as `provenance`
+    provenances: dict[str, str] = field(default_factory=dict)  # by attribute, where it differs from `provenance`
 
     def __len__(self) -> int:
         return len(self.frame)
 
     @property
     def files(self) -> list[Path]:
-        """Absolute path of every image, in row order."""
+        """Return the absolute path of every image, in row order."""
         if not self.folders:
             return [self.root / image for image in self.frame["image"]]
         return [self.folders[part] / rest for part, rest in self.frame["image"].str.split("/", n=1)]
 
     @property
     def part(self) -> pd.Series:
-        """The first folder of every image, in row order: a key of `parts`."""
+        """Return the first folder of every image, in row order: a key of `parts`."""
         return self.frame["image"].str.split("/", n=1).str[0]
 
     def provenance_of(self, attribute: str, *, trained: bool = False) -> str:
         """Return an attribute's provenance: `real`, `substitute` or `synthetic`.
 
-        For a representation trained on these data sets it is no better than the weakest of them (`provenance`).
+        For a representation trained on these data sets it is at most their weakest (`provenance`).
         """
         provenance = self.provenances.get(attribute, self.provenance)
         return weakest([provenance, self.provenance]) if trained else provenance
 
     def has(self, *attributes: str) -> bool:
-        """Say whether some image carries a label for each of these attributes."""
+        """Return whether each of these attributes has a label on some image."""
         return bool(self.frame[list(attributes)].notna().any().all())
 
     def save(self, path: Path) -> Path:
@@ -91,11 +91,11 @@ class FaceTable:
 def make_facetable(
     frame: pd.DataFrame, root: Path, *, name: str, provenance: str, notes: dict | None = None, **more
 ) -> FaceTable:
-    """Validate rows into a FaceTable; labels that a data set lacks become missing values.
+    """Validate rows as a FaceTable; labels that a data set lacks become missing values.
 
-    The rows have at least `image` and `identity`; without `sha256` every image is decoded and hashed. `more` may be the
-    table's `source`, `folders`, `parts` and `provenances`. Raises InputError if an image is repeated or does not
-    decode, or a label has no such value.
+    Rows need `image` and `identity`. Without `sha256` every image is decoded and hashed. `more` sets the table's
+    `source`, `folders`, `parts` and `provenances`. Raises InputError if an image is repeated or does not decode, or a
+    label has an unknown value.
     """
     if "sha256" not in frame:
         frame = frame.assign(sha256=check_images(Path(root), list(frame["image"])))
@@ -109,7 +109,7 @@ def make_facetable(
 
 
 def load_facetable(path: Path) -> FaceTable:
-    """Read what `FaceTable.save` wrote. Raises InputError if it does not read."""
+    """Load a table that `FaceTable.save` wrote. Raises InputError if it is absent or damaged."""
     return parsed(path, made_by("01_data_prep"), _as_written)
 
 
@@ -124,7 +124,7 @@ def _as_written(content: BytesIO) -> FaceTable:
 def for_faces(preset: Preset, faces: FaceTable) -> Preset:
     """Return a preset with the emotions that occur in these faces.
 
-    Raises InputError if fewer than two are here, or the penalty's class is not among them.
+    Raises InputError if there are fewer than two, or the penalty's class is not among them.
     """
     here = set(faces.frame["emotion"].dropna()) & set(preset.blinded)
     if not here:

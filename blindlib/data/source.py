@@ -1,4 +1,4 @@
-"""A preset's data: which data set fills which role, the face table over all of them, and the pairs."""
+"""Load a preset's data: choose a data set for each role, and build one face table and the pairs."""
 
 import os
 
@@ -20,18 +20,18 @@ from blindlib.settings import ATTRIBUTES, DATA_ROLES
 
 _LOADERS = (load_lfw, load_diveface, load_cfee, load_celeba, load_fairface, load_manifest)
 LOADERS = {load.__name__.removeprefix("load_"): load for load in _LOADERS}
-# Of LFW's machine-made labels the two that are frequent: 2,842 and 2,246 in the public subset, then 355, … 9.
+# The two frequent classes of LFW's machine-made labels: 2,842 and 2,246 in the public subset, then 355, … 9.
 _FREQUENT = {"lfw": ("neutral", "happiness")}
 VIEW2 = 6000  # pairs; with fewer, verification does not count as the paper's
 
 
 def load_source(preset: Preset) -> tuple[FaceTable, pd.DataFrame]:
-    """Face table and verification pairs of a preset, from whichever of its data sets are here; every image is checked.
+    """Load face table and verification pairs of a preset from its available data sets; every image is checked.
 
-    The table's labels are those of the data set in the label's role, and no other's; `notes["roles"]` says which data
-    set fills each role, and how to get one where none does. The pairs are as `readers.lfw.read_pairs` gives them.
+    Each label comes only from the data set in the label's role. `notes["roles"]` names the data set of each role, or
+    says how to get one. The pairs are those of `readers.lfw.read_pairs`.
 
-    Raises InputError where none of the data sets is here, or files are wrong; see the loaders.
+    Raises InputError if no data set is available, or files are wrong; see the loaders.
     """
     if preset.synth is not None:
         return load_synth(preset.synth, build_dir(preset.name))
@@ -44,14 +44,14 @@ def load_source(preset: Preset) -> tuple[FaceTable, pd.DataFrame]:
         raise InputError(data_dir(), f"{', '.join(tables)} carry the labels of no role", "see the roles in DATA.md")
     pairs = _pairs_of(tables, chosen)
     faces = _combine(tables, chosen, len(pairs))
-    for_faces(preset, faces)  # stops here, not two notebooks later, where the emotions do not suffice
+    for_faces(preset, faces)  # raises here, before two notebooks have run, if there are too few emotions
     return faces, pairs
 
 
 def _choose(role: str, names: tuple[str, ...], tables: dict[str, FaceTable]) -> str | None:
-    """The first data set that is here and carries all of the role's labels (verification asks for none).
+    """Return the first available data set with all of the role's labels (verification needs none).
 
-    Where none does, for demographics the first that carries gender or ethnicity: each has a row of its own.
+    If there is none, return for demographics the first with gender or ethnicity, since each has its own row.
     """
     here = [name for name in names if name in tables]
     whole = [name for name in here if tables[name].has(*DATA_ROLES[role])]
@@ -60,7 +60,7 @@ def _choose(role: str, names: tuple[str, ...], tables: dict[str, FaceTable]) -> 
 
 
 def _combine(tables: dict[str, FaceTable], chosen: dict[str, str | None], pairs: int) -> FaceTable:
-    """One face table over the data sets that are chosen for a role."""
+    """Build one face table of the data sets that were chosen for a role."""
     used = [name for name in tables if name in chosen.values()]
     parts = {name: tuple(role for role, other in chosen.items() if other == name) for name in used}
     provenances = {
@@ -87,7 +87,7 @@ def _combine(tables: dict[str, FaceTable], chosen: dict[str, str | None], pairs:
 
 
 def _labelled(name: str, frame: pd.DataFrame, roles: tuple[str, ...]) -> pd.DataFrame:
-    """A data set's rows below its name, with the labels of its roles and no others."""
+    """Return a data set's rows below its name, with the labels of its roles only."""
     hidden = set(ATTRIBUTES).difference(*(DATA_ROLES[role] for role in roles))
     frame = frame.assign(**dict.fromkeys(hidden), **{key: f"{name}/" + frame[key] for key in ("image", "identity")})
     if name in _FREQUENT:
@@ -103,9 +103,9 @@ def _provenance(role: str, name: str, loaded: str, pairs: int) -> str:
 
 
 def source_state(preset: Preset) -> str:
-    """Return a digest of the names, sizes and times of all files that a preset would read.
+    """Return a digest of the names, sizes and times of all files that a preset loads.
 
-    Raises InputError if none of its data sets is here, saying what to fetch and where it goes.
+    Raises InputError, which says what to fetch and where it goes, if none of its data sets is available.
     """
     files = []
     for folder in map(dataset_dir, _present(preset)):
@@ -131,7 +131,7 @@ def _present(preset: Preset) -> list[str]:
 
 
 def _pairs_of(tables: dict[str, FaceTable], chosen: dict[str, str | None]) -> pd.DataFrame:
-    """View 2's pairs as rows of the combined table, which keeps each data set's order and sorts the sets by name."""
+    """Map View 2's pairs to rows of the combined table, which sorts the sets by name and keeps each set's order."""
     name = chosen.get("verification")
     if name is None:
         return pd.DataFrame({"fold": [], "left": [], "right": [], "same": []}, dtype=int).astype({"same": bool})

@@ -1,4 +1,4 @@
-"""Splits: each subject trains, validates or is tested, and has one role in a split."""
+"""Split the subjects: each has one role in a split, to train a head or probes, to validate, or to be tested."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from blindlib.common.files import made_by, parsed, write_parquet
 from blindlib.common.work import derive_seed
 from blindlib.presets import Preset
 
-if TYPE_CHECKING:  # attackers need a Split, and not what face tables need
+if TYPE_CHECKING:  # probes need a Split, and not the imports of face tables
     from blindlib.data.facetable import FaceTable
 
 ROLES = ("head", "validation", "probe", "test")
@@ -19,26 +19,26 @@ ROLES = ("head", "validation", "probe", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """One split of the subjects; all arrays are row numbers of the face table, sorted."""
+    """Hold one split of the subjects; all arrays are row numbers of the face table, sorted."""
 
     rotation: int
     seed: int
-    head: np.ndarray  # people who train the blinder
-    validation: np.ndarray  # on whom λ and the probes' settings are chosen
-    probe: np.ndarray  # who train the probes
-    test: np.ndarray  # whom the numbers are about; among them everyone in the rotation's folds of pairs
+    head: np.ndarray  # images of the subjects that train the head
+    validation: np.ndarray  # of those that select λ and the probes' settings
+    probe: np.ndarray  # of those that train the probes
+    test: np.ndarray  # of the test subjects, among them all in the rotation's folds of pairs
 
 
 def deal(faces: "FaceTable", pairs: pd.DataFrame, preset: Preset) -> pd.DataFrame:
-    """Deal the people of a face table into roles, every data set's people (every part's) by themselves.
+    """Assign the subjects of a face table to roles, separately for every data set (part).
 
-    Each part is cut into as many groups as there are rotations: a person in fold f of the pairs goes with fold f mod R,
-    the others are drawn. In rotation r the r-th group is tested; of the rest the seed draws who trains the blinder,
-    validates, trains probes. Two kinds of part are dealt otherwise: people who only serve the attractiveness study
-    train no head; people who only stand in pairs are `test` always, so that no head, probe or choice sees them.
+    Each part is divided into R groups, one for each rotation r: subjects in fold f of the pairs join group f mod R, the
+    others are drawn. Group r is tested in rotation r; the seed divides the others into head, validation and probe
+    subjects. Subjects that only serve the attractiveness study train no head. Subjects that only occur in pairs are
+    always `test`, so that no training or selection uses them.
 
-    Returns a row an image and a column `r<rotation>s<seed>` for each split, holding one of `ROLES`.
-    Raises InputError if a person stands in folds of two rotations, or there are fewer folds than rotations.
+    Returns a row for each image and a column `r<rotation>s<seed>` of `ROLES` for each split. Raises InputError if a
+    subject occurs in folds of two rotations, or there are fewer folds than rotations.
     """
     identity, part = faces.frame["identity"].to_numpy(), faces.part.to_numpy()
     people, first, code = np.unique(identity, return_index=True, return_inverse=True)
@@ -63,7 +63,7 @@ def deal(faces: "FaceTable", pairs: pd.DataFrame, preset: Preset) -> pd.DataFram
 
 
 def _groups(name, members, code, pairs, faces, rotations) -> tuple[np.ndarray, np.ndarray]:
-    """A part's people in the order of a draw, and the rotation that tests each of them."""
+    """Return a part's subjects in random order, and the rotation that tests each of them."""
     members = np.random.default_rng(derive_seed("parts", name)).permutation(members)
     if "verification" not in faces.parts[name] or pairs.empty:
         return members, np.arange(len(members)) % rotations
@@ -91,7 +91,7 @@ def save_splits(table: pd.DataFrame, path) -> None:
 
 
 def load_splits(path, faces: "FaceTable") -> list[Split]:
-    """Read what `save_splits` wrote. Raises InputError without it, or if it gives a person two roles in a split."""
+    """Load the splits of `save_splits`. Raises InputError if absent, or if a subject has two roles in a split."""
     remedy = made_by("01_data_prep")
     table = parsed(path, remedy, pd.read_parquet).astype(str)
     shared = (table.groupby(faces.frame["identity"].to_numpy()).nunique() > 1).any()

@@ -1,1 +1,1 @@
-"""x or φ(x) -> result rows: verification, probes, the case study."""
+"""Measure x and φ(x) as result rows: verification, probes, and the fairness case study."""

@@ -1,12 +1,12 @@
-"""Attractiveness under expression bias: does a classifier that saw the attractive smile reject those who do not smile?
+"""Measure how expression bias in training changes the true positive rate of an attractiveness classifier.
 
-The paper's design: as many attractive as unattractive training images; under bias b, a share b of the attractive smile
-and a share b of the unattractive do not. The classifier is trained on a frozen representation and tested on a set
-without that bias.
+The paper's design: the training set has equally many attractive and unattractive images. Under bias b, a share b of the
+attractive smile, and a share b of the unattractive do not. A classifier is trained on a frozen representation and
+tested on an unbiased set.
 
-Which images a training set happens to hold moves the gap as much as who is tested does (**decision**): each rotation
-draws several training sets at each bias, all tested on the same images, and a rotation's number is the mean over its
-draws. Gaps are averaged with their sign, since the absolute value of a noisy gap is too large on average.
+The gap depends as much on the images of a training set as on the test subjects (**decision**): each rotation draws
+several training sets at each bias, tests all on the same images, and reports their mean. Gaps are averaged with their
+sign, because the mean absolute value of a noisy gap is too large.
 """
 
 from dataclasses import dataclass, replace
@@ -24,20 +24,20 @@ from blindlib.data.splits import Split
 from blindlib.metrics import interval
 from blindlib.settings import UNBIASED, FairnessSettings
 
-_FEWEST = 12  # images of a sample: below it there is nothing to train or to count
+_FEWEST = 12  # the fewest images of a sample, enough to train and to count
 
 
 @dataclass(frozen=True)
 class Samples:
-    """The images of one split, people disjoint: row numbers of the face table."""
+    """Hold the images of one split, of disjoint subjects, as row numbers of the face table."""
 
     train: dict[float, np.ndarray]  # by bias, (draws, images)
     validation: dict[float, np.ndarray]  # by bias, (draws, images)
-    test: np.ndarray  # as many of each of the four kinds, attractive or not, smiling or not
+    test: np.ndarray  # equally many of each combination of attractive and smiling
 
 
 def sample(rows: np.ndarray, attractive: np.ndarray, smiling: np.ndarray, count: int, bias: float, rng) -> np.ndarray:
-    """Draw `count` of some rows, half of them attractive: a share `bias` of those smile, and 1 − `bias` of the others.
+    """Draw `count` rows, half of them attractive: a share `bias` of those smile, and 1 − `bias` of the others.
 
     Parameters
     ----------
@@ -54,12 +54,12 @@ def sample(rows: np.ndarray, attractive: np.ndarray, smiling: np.ndarray, count:
 
 
 def capacity(rows: np.ndarray, attractive: np.ndarray, smiling: np.ndarray, bias: float) -> int:
-    """The most rows that `sample` can draw at this bias: the rarest kind sets it. An even number."""
+    """Return the most rows that `sample` can draw at this bias, an even number; the rarest combination limits it."""
     return 2 * int(min(len(members) / share for members, share in _kinds(rows, attractive, smiling, bias)))
 
 
 def _kinds(rows, attractive, smiling, bias: float) -> list[tuple[np.ndarray, float]]:
-    """The rows of each kind, attractive or not, smiling or not, and the share that the kind has of its half."""
+    """Return the rows of each combination of attractive and smiling, and its share of its half."""
     return [
         (rows[(attractive[rows] == a) & (smiling[rows] == s)], bias if a == s else 1 - bias)
         for a in (True, False)
@@ -68,11 +68,10 @@ def _kinds(rows, attractive, smiling, bias: float) -> list[tuple[np.ndarray, flo
 
 
 def draw_samples(faces: FaceTable, split: Split, settings: FairnessSettings) -> Samples | None:
-    """Sample a split's training, validation and test sets: of its `probe`, `validation` and `test` people, who are
-    disjoint and whom the split's head was not trained on.
+    """Sample a split's training, validation and test sets from its `probe`, `validation` and `test` subjects.
 
-    Both biases get the same number of images: `settings.train`, or what the rarest kind at the larger bias allows. None
-    where too few images are labelled with both attributes.
+    These subjects are disjoint, and none of them trained the head. Both biases have equally many images:
+    `settings.train`, or as many as the rarest combination allows. Returns None if too few images have both labels.
     """
     known = faces.frame[["attractive", "smiling"]].notna().all(axis=1).to_numpy()
     attractive, smiling = _labels(faces)
@@ -92,7 +91,7 @@ def draw_samples(faces: FaceTable, split: Split, settings: FairnessSettings) -> 
 
 
 def _labels(faces: FaceTable) -> tuple[np.ndarray, np.ndarray]:
-    """`attractive` and `smiling` of every image, False where a label is missing: bool (N,) each."""
+    """Return `attractive` and `smiling` of every image, False where a label is missing: bool (N,) each."""
     return tuple(faces.frame[name].fillna(False).to_numpy(bool) for name in ("attractive", "smiling"))
 
 
@@ -104,16 +103,16 @@ def measure_fairness(
     Parameters
     ----------
     study : Study
-        Anything that has its `faces` and `splits`.
+        Any object with `faces` and `splits`.
     samples : list of Samples or None
-        Of `draw_samples`, for each split.
+        The result of `draw_samples` for each split.
 
     Returns
     -------
     DataFrame
         `representation`, `bias`, `draw`, `rotation`, `seed`, `acc`, `tpr_smiling`, `tpr_not_smiling`, `gap` (their
-        difference), all in percent, `penalty` (the chosen C), and counts of people and images. Empty where the labels
-        are missing.
+        difference), all in percent, `penalty` (the selected C), and counts of subjects and images. Empty without
+        labels.
     """
     jobs = [
         (z, number, split, drawn)
@@ -128,10 +127,10 @@ def measure_fairness(
 def sweep_penalties(
     representations: list[Representation], study, samples: list[Samples | None], settings: FairnessSettings
 ) -> pd.DataFrame:
-    """Measure the gap that biased training opens by the classifier's inverse penalty C, one of them at a time.
+    """Measure the gap after biased training for every inverse penalty C of the classifier.
 
-    Parameters as `measure_fairness`. Returns `representation`, `penalty`, `gap` and `gap_hw` (points, 95 % t-interval
-    over rotations), `acc` (percent).
+    Parameters as in `measure_fairness`. Returns `representation`, `penalty`, `gap` and `gap_hw` (points, 95 %
+    t-interval over rotations), `acc` (percent).
     """
     tables = []
     biased = [
@@ -151,7 +150,7 @@ def sweep_penalties(
 
 
 def _train_and_test(z: Representation, number: int, split: Split, samples: Samples, faces, settings) -> list[dict]:
-    """The rows of one representation and split."""
+    """Return the result rows of one representation and split."""
     (attractive, smiling), identity = _labels(faces), faces.frame["identity"].to_numpy()
     test, rows = samples.test, []
     tested = z.rows(number, test).astype(float)
@@ -181,7 +180,7 @@ def _train_and_test(z: Representation, number: int, split: Split, samples: Sampl
 
 
 def _select(z: Representation, number: int, train: np.ndarray, validation: np.ndarray, attractive, inverse_penalties):
-    """Fit the classifier at every C; the one that is right most often on validation images."""
+    """Fit the classifier at every C; return the most accurate one on validation images."""
     pairs = [(z.rows(number, rows).astype(float), attractive[rows]) for rows in (train, validation)]
     models = [
         make_pipeline(StandardScaler(), LogisticRegression(C=c, solver="newton-cholesky")).fit(*pairs[0])

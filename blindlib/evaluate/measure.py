@@ -1,6 +1,6 @@
 """Measure one representation: verification, probes, and whether it has collapsed.
 
-A `study` here is anything that has the `faces`, `pairs`, `splits` and `preset` of `blindlib.study.Study`.
+A `study` here is any object with the `faces`, `pairs`, `splits` and `preset` of `blindlib.study.Study`.
 """
 
 import hashlib
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from blindlib.data.facetable import FaceTable
 
 PROBE_METRICS = ("balanced_accuracy", "accuracy", "top_share")
-RELEASED_PROBES = tuple((kind, view) for view in VIEWS for kind in ATTACKERS)  # of φ in few bits
+RELEASED_PROBES = tuple((kind, view) for view in VIEWS for kind in ATTACKERS)  # of rounded φ
 EMOTION_PROBES = (*RELEASED_PROBES, *((kind, "standardised") for kind in PROBES if kind not in ATTACKERS))
-# Of gender and ethnicity: on φ in few bits the network fits the rounding's noise and predicts less than the others.
+# Of gender and ethnicity: on rounded φ the network fits rounding error and is less accurate than the others.
 KEPT_RELEASED = tuple((kind, view) for view in VIEWS for kind in ("SVM", "linear"))
 KEPT_PROBES = (("NN", "whitened"), *KEPT_RELEASED)
 
@@ -38,11 +38,11 @@ def make_tasks(faces: "FaceTable", preset: Preset) -> list[Task]:
 
 
 def relative_distances(representation: Representation, study) -> dict[int, np.ndarray]:
-    """By seed, the distance of every pair over its fold's threshold (pairs,); at most 1 means "the same person".
+    """Return, by seed, the distance of every pair over its fold's threshold (pairs,); at most 1 means one subject.
 
-    The distance is by a head that has not seen the pair's people. Heads of different rotations have scales of their
-    own; in units of a threshold that the pair's own fold did not set, their distances can stand in one ROC. Empty
-    without pairs. Raises ValueError if a fold has no head that its people did not train.
+    A head that has not seen the pair's subjects computes the distance. Heads of different rotations have different
+    scales. Dividing by a threshold from other folds puts their distances into one ROC. The result is empty without
+    pairs. Raises ValueError if the subjects of a fold trained the fold's head.
     """
     pairs, splits, trained = study.pairs, study.splits, representation.trained
     representation.serves(len(splits))
@@ -51,7 +51,7 @@ def relative_distances(representation: Representation, study) -> dict[int, np.nd
     same, fold, ends = pairs["same"].to_numpy(), pairs["fold"].to_numpy(), pairs[["left", "right"]].to_numpy()
     identity = pd.factorize(study.faces.frame["identity"])[0]  # `np.isin` on strings took 95 % of verification
     rows, place = np.unique(ends, return_inverse=True)
-    moved = pd.DataFrame(place.reshape(-1, 2), columns=["left", "right"])  # pairs among the rows that stand in pairs
+    moved = pd.DataFrame(place.reshape(-1, 2), columns=["left", "right"])  # pairs as positions in `rows`
     by_seed = {}
     for seed in dict.fromkeys(split.seed for split in splits):
         heads = [n for n, split in enumerate(splits) if split.seed == seed]  # by rising rotation
@@ -69,9 +69,9 @@ def relative_distances(representation: Representation, study) -> dict[int, np.nd
 
 
 def measure_verification(representation: Representation, study) -> list[dict]:
-    """Verification rows: `balanced_accuracy` by fold; EER and TAR over all pairs; none without pairs.
+    """Measure verification: `balanced_accuracy` by fold; EER and TAR over all pairs; no rows without pairs.
 
-    Folds take the place of rotations: a fold's threshold comes from the other folds.
+    Folds take the place of rotations. A fold's threshold comes from the other folds.
     """
     pairs, identity = study.pairs, pd.factorize(study.faces.frame["identity"])[0]
     same, fold = pairs["same"].to_numpy(), pairs["fold"].to_numpy()
@@ -95,7 +95,7 @@ def measure_verification(representation: Representation, study) -> list[dict]:
 
 
 def measure_collapse(representation: Representation, splits: list[Split]) -> list[dict]:
-    """What tells a blind representation from a dead one: `collapse` of test people, a row for each metric and split."""
+    """Measure on test subjects whether a representation has collapsed: a row for each metric and split."""
     rows = []
     for number, split in enumerate(splits):
         z = representation.rows(number, split.test)
@@ -105,7 +105,7 @@ def measure_collapse(representation: Representation, splits: list[Split]) -> lis
 
 
 def collapse(z: np.ndarray) -> dict[str, float]:
-    """Of z (N, D) its effective rank, smallest and median deviation of a dimension, by name."""
+    """Return the effective rank of z (N, D) and the smallest and median deviation of a dimension, by name."""
     z = np.asarray(z, np.float64)
     deviation = z.std(0)
     return {
@@ -116,7 +116,7 @@ def collapse(z: np.ndarray) -> dict[str, float]:
 
 
 def of_run(representation: Representation, study, attribute: str) -> dict:
-    """What stands in every result row of a representation: run, data, method, and what labels of an attribute are."""
+    """Return the columns common to all result rows: run, data, method, and the provenance of an attribute's labels."""
     return {
         "preset": study.preset.name,
         "dataset": study.faces.name,
@@ -128,15 +128,15 @@ def of_run(representation: Representation, study, attribute: str) -> dict:
 
 
 def measure(representation: Representation, study) -> pd.DataFrame:
-    """Measure one representation; return all its result rows.
+    """Measure one representation and return all its result rows.
 
-    Emotion is probed by `EMOTION_PROBES`, gender and ethnicity by `KEPT_PROBES`; in few bits by `RELEASED_PROBES` and
-    `KEPT_RELEASED`, for no verdict there asks the forest.
+    Emotion is probed by `EMOTION_PROBES`, gender and ethnicity by `KEPT_PROBES`. Rounded φ is probed by
+    `RELEASED_PROBES` and `KEPT_RELEASED`, because no verdict on it uses the forest.
 
     Raises
     ------
     ValueError
-        If the representation has another number of heads than there are splits.
+        If the numbers of heads and of splits differ.
     """
     identity, tables = pd.factorize(study.faces.frame["identity"])[0], []
     for task in make_tasks(study.faces, study.preset):
@@ -153,10 +153,10 @@ def measure(representation: Representation, study) -> pd.DataFrame:
 
 
 def measure_once(representation: Representation, study) -> pd.DataFrame:
-    """Measure as `measure`, and keep the rows in `build/<run>/results` under a key of all that they depend on.
+    """Measure as `measure`, and cache the rows in `build/<run>/results` under a hash of all that they depend on.
 
-    The key hashes φ itself, the probes' settings, the splits, and the source of what measures. A run that is killed
-    goes on at the representation that it was measuring.
+    The hash covers φ itself, the probes' settings, the splits, and the source of this package. An interrupted run
+    resumes at the representation that it was measuring.
     """
     representation = representation.kept(len(study.faces))
     rows = np.arange(len(study.faces))

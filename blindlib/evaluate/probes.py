@@ -1,11 +1,11 @@
-"""Fresh probes: what NN, SVM, RF and a linear classifier predict from a frozen representation of unseen subjects.
+"""Train probes on a frozen representation: NN, SVM, RF and a linear classifier, tested on unseen subjects.
 
-A probe sees its features in one of two views, fitted on the subjects who train it. *Standardised*: every column by its
-mean and deviation, as the paper's rows have it. *Whitened*: the principal directions, each of variance 1. A trained
-head may shrink an attribute into directions of tiny variance. Standardised columns hide it there, whitened ones do not.
+A probe's features are one of two views, fitted on its training subjects. *Standardised* scales every dimension by its
+mean and deviation, as the paper does. *Whitened* scales every principal direction to variance 1. A trained head may
+shrink an attribute into directions of tiny variance. The standardised view hides it there, the whitened one does not.
 
-Classes are balanced, settings are selected on validation subjects, and balanced accuracy is reported on test subjects.
-The *selected* probe is the one of NN, SVM and linear on both views that predicts validation subjects best.
+Classes are weighted equally, settings are selected on validation subjects, and balanced accuracy is reported on test
+subjects. The *selected* probe is the most accurate of NN, SVM and linear on both views, on validation subjects.
 """
 
 import math
@@ -30,23 +30,23 @@ from blindlib.metrics import balanced_accuracy
 from blindlib.settings import ProbeSettings
 
 PROBES = ("NN", "SVM", "RF")  # the paper's, on standardised features
-ATTACKERS = ("NN", "SVM", "linear")  # on both views, of which validation subjects select
+ATTACKERS = ("NN", "SVM", "linear")  # on both views; validation subjects select one of them
 SELECTED = "selected"
-_SHRINKAGE = ("auto", 1e-4)  # of the linear probe: shrunk, and not: shrinking hides what varies least
+_SHRINKAGE = ("auto", 1e-4)  # of the linear probe: with and almost without; shrinkage hides what varies least
 _BATCH = 132
 
 
 def standardised(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Fit the standardised view on train (N, D): a map of (M, D) to (M, D), float32."""
+    """Fit the standardised view on train (N, D); return a map of (M, D) to (M, D), float32."""
     centre, scale = train.mean(0), np.maximum(train.std(0), 1e-8)
     return lambda z: (z - centre) / scale
 
 
 def whitened(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Fit the whitened view on train (N, D): a map of (M, D) to (M, D), float32.
+    """Fit the whitened view on train (N, D); return a map of (M, D) to (M, D), float32.
 
-    With 8 D rows or more the covariance is the sample's: shrinking it towards the identity would hide what varies
-    least. With fewer it is shrunk as Ledoit & Wolf 2004. Directions in which train does not vary become 0.
+    From 8 D rows on it uses the sample covariance, because shrinkage towards the identity would hide what varies least.
+    With fewer rows the covariance is shrunk as by Ledoit & Wolf 2004. Directions without variance in train become 0.
     """
     centre, values = train.mean(0), train.astype(np.float64)
     enough = len(train) >= 8 * train.shape[1]  # our choice
@@ -62,7 +62,7 @@ VIEWS = {"standardised": standardised, "whitened": whitened}
 
 @dataclass(frozen=True)
 class Task:
-    """What a probe predicts: `emotion`, `gender` or `ethnicity`."""
+    """Name a label to predict (`emotion`, `gender` or `ethnicity`), with its codes and classes."""
 
     name: str
     codes: np.ndarray  # int64 (N,): the class of every image, −1 for no label
@@ -84,15 +84,15 @@ def run_probes(
     ----------
     probes : tuple of (kind, view)
         Kinds are `NN`, `SVM`, `RF` and `linear`, views those of `VIEWS`. With several of `ATTACKERS` a row `selected`
-        is added: in every split the one that predicts validation subjects best.
+        is added: in every split the most accurate one on validation subjects.
     identity : array (N,)
-        Only to count subjects.
+        The subject of every row, to count subjects.
 
     Returns
     -------
     list of dict
         A row for each probe (`NN`, `NN whitened`, …) and split: `balanced_accuracy`, `accuracy`, `top_share` (the share
-        of the most predicted class: 100 is a probe that has collapsed), all in percent on test subjects, `chance`, and
+        of the most predicted class: at 100 the probe has collapsed), `chance`, all in percent on test subjects, and
         counts.
 
     Raises
@@ -128,22 +128,22 @@ def run_probes(
 
 
 def probe_name(kind: str, view: str) -> str:
-    """Name a probe as it stands in tables: `NN`, `NN whitened`."""
+    """Return the name of a probe in tables: `NN`, `NN whitened`."""
     return kind if view == "standardised" else f"{kind} {view}"
 
 
 def view_of(z: Representation, number: int, split: Split, view: str) -> list[np.ndarray]:
-    """Return training, validation and test subjects' features of a split (N, D) in a view."""
+    """Return the features (N, D) of a split's training, validation and test subjects in a view."""
     train, *others = (z.rows(number, rows) for rows in (split.probe, split.validation, split.test))
     see = VIEWS[view](train)
     return [see(part) for part in (train, *others)]
 
 
 def labelled_splits(splits: list[Split], task: Task, identity: np.ndarray | None = None) -> list[Split]:
-    """The splits with labelled images alone, as `labelled`, by which the task can be read and the reading be tested.
+    """Return the splits with labelled images alone, by `labelled`, after a check of their classes.
 
-    Raises InputError if there is no split, one names rows that are not here, nobody in it shows a label where one is
-    needed, or who trains probes shows one class alone; or if `identity` (N,) is of other rows.
+    Raises InputError if there is no split, a part of one has no labelled image, or its training subjects have one class
+    alone; ValueError if `identity` (N,) has another length than the task.
     """
     check_consistent_length(task.codes, identity)
     if not splits:
@@ -159,17 +159,17 @@ def labelled_splits(splits: list[Split], task: Task, identity: np.ndarray | None
 
 
 def labelled(split: Split, task: Task) -> Split:
-    """The split with labelled images alone, for those who train probes, validate and are tested."""
+    """Return the split with labelled images alone, in the parts that train, validate and test probes."""
     return _move(split, lambda rows: rows[task.codes[rows] >= 0])
 
 
 def _move(split: Split, change: Callable[[np.ndarray], np.ndarray]) -> Split:
-    """The split with other rows for those who train probes, validate and are tested."""
+    """Apply a function to the rows of the parts that train, validate and test probes."""
     return replace(split, probe=change(split.probe), validation=change(split.validation), test=change(split.test))
 
 
 def score(task: Task, split: Split, guess: np.ndarray, identity: np.ndarray) -> dict:
-    """What a probe's guess (test images,) is worth, in percent, with chance and counts: the columns of `run_probes`."""
+    """Score a probe's predictions (test images,), in percent, with chance and counts: the columns of `run_probes`."""
     truth = task.codes[split.test]
     return {
         "rotation": split.rotation,
@@ -185,7 +185,7 @@ def score(task: Task, split: Split, guess: np.ndarray, identity: np.ndarray) -> 
 
 
 def select(models, train, validation, test, task: Task, split: Split) -> tuple[float, np.ndarray]:
-    """Fit models and keep the one that predicts validation subjects best: that accuracy, and its guesses on test."""
+    """Fit models and select the best one on validation subjects; return that accuracy and its test predictions."""
     y, truth, best = task.codes[split.probe], task.codes[split.validation], (-np.inf, None)
     for model in models:
         model.fit(train, y)
@@ -208,7 +208,7 @@ def _forest(train, validation, test, task: Task, split: Split, settings: ProbeSe
 
 
 def _support_vectors(train, validation, test, task: Task, split: Split, settings: ProbeSettings):
-    """RBF SVM with scikit-learn's default γ; all C share one kernel matrix, by one matrix product."""
+    """Fit an RBF SVM with scikit-learn's default γ; all C share one kernel matrix."""
     gamma = 1 / (train.shape[1] * max(train.var(), 1e-12))
     kernels = [rbf_kernel(part, train, gamma).astype(np.float64) for part in (train, validation, test)]
     models = [SVC(C=c, kernel="precomputed", class_weight="balanced", cache_size=1000) for c in settings.svm_c]
@@ -221,9 +221,10 @@ FITTERS = {"linear": _linear, "RF": _forest, "SVM": _support_vectors}  # of one 
 def train_networks(
     parts: list[list[np.ndarray]], task: Task, splits: list[Split], settings: ProbeSettings, view: str
 ) -> list[tuple[float, np.ndarray]]:
-    """Train one network a split, all as one bank: the best validation accuracy of each, and its guesses on test.
+    """Train one network a split, all as one bank; return each one's best validation accuracy and test predictions.
 
-    The rate rises over a tenth of the steps and falls by a cosine; the checkpoint is the best of four on validation.
+    The learning rate rises over a tenth of the steps and falls by a cosine. The best of four checkpoints on validation
+    subjects is kept.
     """
     codes, count, classes = torch.as_tensor(task.codes), len(splits), len(task.classes)
     generator = torch.Generator().manual_seed(derive_seed(splits[0].seed, "nn", task.name, view))
@@ -262,6 +263,6 @@ def train_networks(
 
 
 def _padded(rows: list[np.ndarray]) -> torch.Tensor:
-    """Rows of every split, repeated to one length: (S, W)."""
+    """Repeat rows of every split to one length: (S, W)."""
     longest = max(map(len, rows))
     return torch.as_tensor(np.stack([np.resize(r, longest) for r in rows]))

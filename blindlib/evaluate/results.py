@@ -1,4 +1,4 @@
-"""Results: one row for each measurement, and the interval over rotations that every number carries."""
+"""Store results, one row for each measurement, and summarise them by an interval over rotations."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ COLUMNS = (
 
 
 def tidy(rows: list[dict], metrics: tuple[str, ...], **constant) -> pd.DataFrame:
-    """Turn rows with a column for each metric into a row for each measurement, with the columns `COLUMNS`."""
+    """Turn a column for each metric into a row for each measurement, with the columns `COLUMNS`."""
     if not rows:
         return pd.DataFrame(columns=list(COLUMNS))
     wide = pd.DataFrame(rows).assign(**constant)
@@ -45,7 +45,7 @@ def save_results(frame: pd.DataFrame, path: Path) -> Path:
 
 
 def load_results(path: Path) -> pd.DataFrame:
-    """Read result rows.
+    """Load result rows.
 
     Raises
     ------
@@ -60,17 +60,17 @@ def load_results(path: Path) -> pd.DataFrame:
 
 
 def summarise(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Mean and interval of `value` over rotations, each rotation the mean of its seeds.
+    """Return mean and interval of `value` over rotations; a rotation's value is the mean of its seeds.
 
-    The rotations test different people, so the interval speaks of other people as well as of other trainings. They
-    share training people, so it is somewhat too narrow, as every interval from cross-validation is.
+    Rotations test different subjects, so the interval covers the choice of subjects as well as of training runs. They
+    share training subjects, so it is too narrow, like every interval from cross-validation.
 
     Parameters
     ----------
     frame : DataFrame
         Result rows of one metric.
     by : list of str
-        The columns that make a cell.
+        The columns that define a cell.
 
     Returns
     -------

@@ -1,14 +1,14 @@
-"""Are two faces the same person? LFW's k-fold protocol on Euclidean distance, ROC, EER, TAR at a FAR."""
+"""Verify whether two faces are one subject: LFW's k-fold protocol on Euclidean distance, ROC, EER, TAR at a FAR."""
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_curve
 
-_BLOCK = 512  # pairs: their features stay in the cache
+_BLOCK = 512  # pairs at a time, so that their features fit in the cache
 
 
 def pair_distances(features: np.ndarray, pairs: pd.DataFrame) -> np.ndarray:
-    """Euclidean distance of every pair: features (N, D), pairs with rows `left` and `right` -> float64 (pairs,)."""
+    """Return the Euclidean distance of every pair of rows (`left`, `right`): features (N, D) -> float64 (pairs,)."""
     left, right = (pairs[side].to_numpy() for side in ("left", "right"))
     distance = np.empty(len(pairs))
     for start in range(0, len(pairs), _BLOCK):
@@ -19,15 +19,15 @@ def pair_distances(features: np.ndarray, pairs: pd.DataFrame) -> np.ndarray:
 
 
 def best_threshold(distance: np.ndarray, same: np.ndarray) -> float:
-    """The threshold t of `distance <= t` with the best balanced accuracy, midway between the distances around it.
+    """Return the threshold t of `distance <= t` with the best balanced accuracy, midway between two distances.
 
-    Of float distances (pairs,) and bool `same` (pairs,), in which both kinds occur. Accuracy is balanced so that a set
-    with more pairs of one kind sets no more lenient threshold; for equal numbers it is the plain one.
+    `distance` is float (pairs,) and `same` bool (pairs,), with at least one pair of each kind. Balanced accuracy does
+    not favour the kind with more pairs; with equal numbers it equals accuracy.
     """
     order = np.argsort(distance, kind="stable")
     gain = np.where(same[order], 1 / same.sum(), -1 / (~same).sum())
     sorted_distance, hits = distance[order], np.cumsum(gain)
-    ends = np.flatnonzero(np.append(np.diff(sorted_distance) > 0, True))  # a threshold cannot part equal distances
+    ends = np.flatnonzero(np.append(np.diff(sorted_distance) > 0, True))  # no threshold separates equal distances
     best = ends[np.argmax(hits[ends].round(12))]
     if hits[best] <= 0:
         return float(np.nextafter(sorted_distance[0], -np.inf))
@@ -36,36 +36,36 @@ def best_threshold(distance: np.ndarray, same: np.ndarray) -> float:
 
 
 def fold_thresholds(distance: np.ndarray, same: np.ndarray, fold: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """LFW's protocol: for each fold the threshold that is best on the other folds, float (folds,).
+    """Return for each fold the threshold that is best on the other folds, float (folds,): LFW's protocol.
 
-    A head that was trained here has its own scale of distances and has seen some of the other folds' people. So each
-    fold brings the distances of *its* head for all pairs, and pairs with a person whom that head has seen are left out.
+    A trained head has its own scale of distances and was trained on subjects of other folds. Each fold therefore uses
+    the distances by its own head, without pairs of subjects that trained it.
 
     Parameters
     ----------
     distance : float array (folds, pairs)
-        Row k by the head that is tested on the k-th fold.
+        Row k has the distances by the head that is tested on the k-th fold.
     same, fold : bool and int array (pairs,)
     seen : bool array (folds, pairs)
-        Whether the k-th fold's head was trained on a person of the pair.
+        Whether a subject of the pair trained the k-th fold's head.
 
-    Source: Huang et al. 2007, View 2; that each fold is measured by its own head, and without the people whom that head
-    has seen, is our **decision**.
+    Source: Huang et al. 2007, View 2. The use of each fold's own head, and the exclusion of its training subjects, is
+    our **decision**.
     """
     usable = (fold != np.unique(fold)[:, None]) & ~seen
     return np.array([best_threshold(d[u], same[u]) for d, u in zip(distance, usable, strict=True)])
 
 
 def roc(distance: np.ndarray, same: np.ndarray) -> pd.DataFrame:
-    """ROC over pairs of comparable distances: columns `far` and `tar` (shares of 1) and `threshold`, by rising FAR."""
+    """Return the ROC of comparable distances: columns `far` and `tar` (0 to 1) and `threshold`, by rising FAR."""
     far, tar, threshold = roc_curve(same, -distance, drop_intermediate=True)
     return pd.DataFrame({"far": far, "tar": tar, "threshold": -threshold})
 
 
 def mean_roc(distances: list[np.ndarray], same: np.ndarray) -> pd.DataFrame:
-    """Mean of several ROCs at fixed FAR (k false accepts of n different pairs): columns `far`, `tar`, shares of 1.
+    """Average several ROCs at fixed FAR (k false accepts of n pairs of two subjects): columns `far`, `tar`, 0 to 1.
 
-    Curves are averaged, not distances: averaging the distances of several heads would measure their ensemble.
+    The curves are averaged and not the distances, because mean distances would measure an ensemble of the heads.
     """
     grid = np.arange((~same).sum() + 1) / (~same).sum()
     curves = [roc(distance, same) for distance in distances]
@@ -75,7 +75,7 @@ def mean_roc(distances: list[np.ndarray], same: np.ndarray) -> pd.DataFrame:
 
 
 def equal_error_rate(curve: pd.DataFrame) -> float:
-    """EER in percent: where the false accept rate meets the false reject rate, by linear interpolation."""
+    """Return the EER in percent, where FAR and false reject rate are equal, by linear interpolation."""
     far, gap = curve["far"].to_numpy(), (1 - curve["tar"] - curve["far"]).to_numpy()
     k = int(np.argmax(gap <= 0))
     if k == 0:
@@ -85,8 +85,8 @@ def equal_error_rate(curve: pd.DataFrame) -> float:
 
 
 def tar_at_far(curve: pd.DataFrame, far: float = 1e-3) -> float:
-    """Largest true accept rate, in percent, at a false accept rate of at most `far` (a share of 1).
+    """Return the largest true accept rate, in percent, at a false accept rate of at most `far` (0 to 1).
 
-    With n different pairs a FAR below 1/n means no false accept at all.
+    With n pairs of two subjects a FAR below 1/n allows no false accept.
     """
     return float(100 * curve.loc[curve["far"] <= far, "tar"].max())

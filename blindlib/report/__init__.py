@@ -1,1 +1,1 @@
-"""Result rows -> `tables`, `claims` and their figures (`plots`), beside the published numbers (`paper`)."""
+"""Report result rows as `tables`, `claims` and figures (`plots`), beside the published numbers (`paper`)."""

@@ -1,6 +1,6 @@
-"""What a figure shows, for those who do not see it: a text for every figure that a notebook saves, by its name.
+"""Hold the alternative text of every figure that a notebook saves, by its name.
 
-It says what is drawn and how to read it, not what came out: that differs from run to run, and stands in the CSV.
+A text says what is drawn and how to read it. The results differ from run to run, and are in the CSV.
 """
 
 ALT_TEXTS = {
@@ -42,5 +42,5 @@ ALT_TEXTS = {
 
 
 def alt_text(name: str) -> str:
-    """The alternative text of a figure, by the name under which it is saved; empty where it has none."""
+    """Return the alternative text of a figure, by the name under which it is saved, or ""."""
     return ALT_TEXTS.get(name, "")

@@ -1,10 +1,10 @@
-"""The paper's seven claims as checked statements, in three columns: verdict, estimate, interval, and their cells.
+"""Check the paper's seven claims in three columns: verdict, estimate, interval, and the cells behind them.
 
-`paper` takes the paper's probes (NN, SVM, RF on standardised features) on φ in float. `whitened` takes the selected
-probe of both views in their place. `released` takes the selected probe on φ rounded to few bits, as it is released.
+`paper` uses the paper's probes (NN, SVM, RF on standardised features) on φ in float. `whitened` uses the selected probe
+of both views instead. `released` uses the selected probe on φ rounded to few bits.
 
-C5b is ours, beside C5: the factor 2 and the absolute value of the paper's rule double its noise, the signed opening of
-the gap, biased − unbiased of the same people, does not.
+C5b is ours, beside C5. The factor 2 and the absolute value of the paper's rule double its noise. The signed increase of
+the gap, biased − unbiased of the same subjects, does not.
 """
 
 from collections.abc import Callable
@@ -21,46 +21,46 @@ from blindlib.settings import CEILINGS, UNBIASED
 
 UNDECIDED = "undecided"
 _MARKS = {"replicated": "✓", "not replicated": "✗", UNDECIDED: "?", "not testable": "–"}
-_MANY = 20  # what would take more rotations than this is told without the number
-COLUMNS = {  # what each means, in one sentence
+_MANY = 20  # the largest factor of rotations that is printed
+COLUMNS = {  # the meaning of each, in one sentence
     "paper": "The paper's probes: NN, SVM and RF on standardised features of φ in float.",
     "whitened": "A probe that whitens: the best of NN, SVM and linear on both views, selected on validation subjects.",
     "released": "Released in few bits: the same selected probe, on φ rounded to {bits} bits.",
 }
-COLLAPSED = 0.1  # of x's effective rank: below it a representation counts as dead, and its blindness as none
+COLLAPSED = 0.1  # of x's effective rank: below it a representation has collapsed, and hiding does not count
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """An estimate, the values by rotation that its interval comes from, and the cells of the tables that it stands in.
+    """Hold an estimate, the values by rotation behind its interval, and its cells of the tables.
 
-    The values are paired over the same people. Their mean need not be the estimate, which is a number of means.
+    The values are paired over the same subjects. Their mean may differ from the estimate, which is a function of means.
     """
 
-    estimate: float  # NaN where its data are missing, or x is at chance
+    estimate: float  # NaN without data, or if x is at chance
     values: pd.Series
     cell: str
 
     def bounds(self) -> tuple[float, float]:
-        """The estimate's 95 % t-interval; NaN for a single value."""
+        """Return the estimate's 95 % t-interval; NaN for a single value."""
         half = interval(self.values)[1]
         return self.estimate - half, self.estimate + half
 
     def size(self) -> "Evidence":
-        """The absolute value; the values take the same sign."""
+        """Return the absolute value; the values change sign with it."""
         return Evidence(abs(self.estimate), np.sign(self.estimate) * self.values, self.cell)
 
     def minus(self, other: "Evidence", factor: float = 1.0) -> "Evidence":
-        """Itself − factor · another, paired by rotation."""
+        """Return this − factor · the other, paired by rotation."""
         values = self.values - factor * other.values
         return Evidence(self.estimate - factor * other.estimate, values, f"{self.cell} against {other.cell}")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper: `rule` says in words that `compare(value, limit)` is true of each of its parts.
+    """State a claim of the paper. Each of its parts has to satisfy `compare(value, limit)`, which `rule` states.
 
-    It is refused where a representation whose blindness it claims (`blind`) has collapsed.
+    It is not replicated if a representation that it calls blind (`blind`) has collapsed.
     """
 
     id: str
@@ -69,11 +69,11 @@ class Claim:
     compare: Callable[[float, float], bool]
     limit: float
     blind: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ("paper", "released")  # in which its numbers differ from those of the column before
+    columns: tuple[str, ...] = ("paper", "released")  # those in which its numbers differ from the column before
     unit: str = "%"  # of its estimate
 
     def decided_by(self, bounds: tuple[float, float]) -> str:
-        """`replicated` where it holds in a whole interval, `not replicated` where in none of it, else undecided."""
+        """Return the verdict: whether the whole interval satisfies the rule, none of it, or a part (undecided)."""
         holds = {self.compare(bound, self.limit) for bound in bounds}
         if len(holds) > 1 or np.isnan(bounds[0]):
             return UNDECIDED
@@ -100,7 +100,7 @@ CLAIMS = (
 def _parts(
     results: pd.DataFrame, fairness: pd.DataFrame, bias: float, column: str, bits: int | None
 ) -> dict[str, list[Evidence]]:
-    """List, by claim, the evidence that has to hold in a column."""
+    """List, by claim, the evidence that has to satisfy its rule in a column."""
     rows = by_domain(results)
     three = ("NN", "SVM", "RF") if column == "paper" else ("whitened",)
     two = dict.fromkeys((three[0], three[-1]))
@@ -133,17 +133,17 @@ def _parts(
 def judge_claims(results: pd.DataFrame, fairness: pd.DataFrame, bias: float, bits: int | None) -> pd.DataFrame:
     """Judge every claim in every column in which its numbers differ.
 
-    `replicated` where the whole interval of every cell that the claim concerns satisfies its rule, `not replicated`
-    where some cell's interval misses it entirely, else `undecided`; `not testable` without data.
+    `replicated`: the whole interval of every cell that the claim concerns satisfies its rule. `not replicated`: some
+    cell's interval misses it entirely. `undecided`: neither. `not testable`: no data.
 
-    Takes the rows of `measure` and of `measure_fairness` (which may be empty), the bias of Table 2's biased set, and
-    the bits that φ is released in.
+    The arguments are the rows of `measure` and of `measure_fairness` (which may be empty), the bias of Table 2's biased
+    set, and the bits of the released φ.
 
     Returns
     -------
     DataFrame
         `id`, `claim`, `column`, `verdict`, `estimate`, `low`, `high` (95 % t-interval over rotations or folds), `rule`,
-        `splits`, `more_rotations` (about how many times as many rotations would decide what is undecided, if the
+        `splits`, `more_rotations` (about how many times as many rotations would decide an undecided claim if the
         estimate stayed), `evidence` (the cell that decides: the worst of those with that verdict).
     """
     rank = results[results["metric"] == "effective_rank"].groupby("representation")["value"].mean()
@@ -179,7 +179,7 @@ def _judge(claim: Claim, parts: list[Evidence], dead: set[str]) -> dict:
 
 
 def scorecard(verdicts: pd.DataFrame, bits: int | None) -> pd.DataFrame:
-    """Lay the verdicts out, a line a claim and a column each for the three kinds of evidence."""
+    """Lay out the verdicts: a row for each claim, a column for each of the three kinds of evidence."""
     titles = {"paper": "Paper's probes [95 % interval]", "whitened": "A probe that whitens"}
     titles["released"] = f"Released in {bits} bits"
     lines = []

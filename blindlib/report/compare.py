@@ -1,4 +1,4 @@
-"""`make check`: does a fresh run give the committed tables?"""
+"""Compare a fresh run with the committed tables, for `make check`."""
 
 from pathlib import Path
 
@@ -8,23 +8,23 @@ import pandas as pd
 from blindlib.common.errors import InputError
 from blindlib.common.files import sha256
 
-KEYS = ("id", "column", "domain", "representation", "training")  # the columns that name a row, where a table has them
+KEYS = ("id", "column", "domain", "representation", "training")  # the columns that identify a row, where present
 HALF_WIDTHS = {  # each number with the column of its half-width
     "table1.csv": {"mean": "half_width", "diff": "diff_half_width"},
     "table2.csv": {name: f"{name}_hw" for name in ("acc", "tpr_smiling", "tpr_not_smiling", "eq_opp")},
 }
-FLOOR = 0.5  # percentage points: what the last bits of another processor may move where an interval is narrower
+FLOOR = 0.5  # percentage points: the least tolerance, for the last bits of another processor
 
 
 def compare_figures(committed: Path, fresh: Path) -> tuple[list[str], bool]:
     """Compare two folders of tables.
 
-    The same machine gives the same bytes. On another one, sums in another order train slightly different heads: a
+    The same machine writes the same bytes. On another one, sums in another order train slightly different heads: a
     number may differ by the half-width of its committed interval, or by `FLOOR` where that is narrower. Verdicts of
     claims must be the same.
 
-    Returns the lines to print (each difference beyond the tolerance, then a summary) and whether any is beyond it.
-    Raises InputError if a table is missing on either side, or does not read.
+    Returns the lines to print (each difference beyond the tolerance, then a summary) and whether there is such a
+    difference. Raises InputError if a table is missing on either side, or damaged.
     """
     lines = []
     for name, half_widths in HALF_WIDTHS.items():
@@ -51,11 +51,11 @@ def compare_figures(committed: Path, fresh: Path) -> tuple[list[str], bool]:
 
 
 def compare_budget(figures: Path, other: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Compare Table 1 in `figures` with `other`, one of a larger budget of training or of subjects.
+    """Compare Table 1 in `figures` with `other`, a run with more training or more subjects.
 
-    Returns a row for each cell that both have: `mean` and `half_width` by the smaller budget, the other's mean as
-    `column`, `moved`, and `stays`: whether it moved by at most half its half-width. Raises InputError if there is no
-    table in `figures`.
+    Returns a row for each cell that both have: `mean` and `half_width` of the smaller run, the other's mean as
+    `column`, `moved`, and `stays`: whether it moved by at most half its half-width. Raises InputError if `figures` has
+    no table.
     """
     old, new = _read(figures / "table1.csv"), other.set_index([key for key in KEYS if key in other])
     old = old.loc[old.index.intersection(new.index)]

@@ -1,4 +1,4 @@
-"""Tables as LaTeX that compiles: booktabs, symbols as commands, no wider than the line. Needs array and graphicx."""
+"""Write tables as LaTeX: booktabs, symbols as commands, no wider than the line. It needs array and graphicx."""
 
 import re
 
@@ -23,12 +23,12 @@ SYMBOLS = {
     "<": "$<$",
     ">": "$>$",
 }
-# Scaled down where it is wider than the line, never up.
+# Scaled down if wider than the line, never up.
 _FIT = (r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%", "}")
 
 
 def in_symbols(text: str) -> str:
-    """Plain text as LaTeX: its special characters escaped, other signs as commands, numbers below 0 with a minus."""
+    """Convert plain text to LaTeX: special characters escaped, other signs as commands, and minus signs."""
     text = typeset(re.sub(r"([%&#_$])", r"\\\1", text))
     for sign, command in SYMBOLS.items():
         text = text.replace(sign, command)
@@ -36,10 +36,10 @@ def in_symbols(text: str) -> str:
 
 
 def as_latex(parts: list[pd.DataFrame], caption: str, label: str, note: str = "") -> str:
-    """One table float of one or more tabulars below each other, with a caption, a label and a note under them.
+    """Return one table float of one or more stacked tabulars, with a caption, a label and a note below.
 
-    A cell of words longer than 24 characters makes its column a paragraph; brackets (a published value) go into a line
-    of their own under ours.
+    A cell of text longer than 24 characters makes its column a paragraph. Brackets (a published value) become a line of
+    their own below ours.
     """
     lines = [NEEDS, r"\begin{table}[ht]", r"\centering\footnotesize\setlength{\tabcolsep}{3pt}"]
     lines += [rf"\caption{{{in_symbols(caption)}}}", rf"\label{{tab:{label}}}"]
@@ -56,7 +56,7 @@ def _tabular(part: pd.DataFrame) -> str:
         words = _published_below(words)
         plain = _in_symbols(words).to_latex(index=False, column_format="l" + "r" * (words.shape[1] - 1))
         return f"{_FIT[0]}\n{plain.strip()}{_FIT[1]}\n"
-    # Columns of words share what the others leave of the line, by the root of their length.
+    # Columns of text share the rest of the line, in proportion to the root of their length.
     short = sum(max(longest[name], min(len(name), 12)) for name in words if name not in long)
     weights = {name: max(longest[name], 16) ** 0.5 for name in long}
     room = (0.97 - 0.0105 * short - 0.018 * words.shape[1]) / sum(weights.values())
@@ -72,7 +72,7 @@ def _in_symbols(words: pd.DataFrame) -> pd.DataFrame:
 
 
 def _published_below(words: pd.DataFrame) -> pd.DataFrame:
-    """The same with what stands in brackets at a cell's end in a row of its own, under it."""
+    """Move the brackets at the end of cells to a row of their own below."""
     rows = []
     for _, row in words.iterrows():
         split = {name: re.fullmatch(r"(.+?) (\[[^\]]*\])", text) for name, text in row.items()}

@@ -1,4 +1,4 @@
-"""How figures and tables print a representation's name; the CSV files keep the short one (`SN`, `LNTL λ=0`)."""
+"""Print a representation's name in figures and tables; the CSV files keep the short one (`SN`, `LNTL λ=0`)."""
 
 import re
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ NAMES = {
     "LNTL demographic": "φ_LNTL, demographic",
 }
 
-MEANINGS = {  # of a table's columns, for a reader who has not read the notebooks
+MEANINGS = {  # of a table's columns, for readers without the notebooks
     "x": "the embedding as the frozen network gives it",
     "SN": "SensitiveNets, the paper's first method: a head that separates subjects and leads an adversary to one fixed "
     "answer; in float",
@@ -36,28 +36,28 @@ _BITS = re.compile(r"(.+) (\d) bits")
 
 
 def without_bits(name: str) -> str:
-    """Return the representation that a rounded one was before: `SN` of `SN 6 bits`; any other name as it is."""
+    """Return the unrounded representation's name: `SN` of `SN 6 bits`; other names unchanged."""
     return _BITS.sub(r"\1", name)
 
 
 def printed_name(name: str) -> str:
-    """Return a representation's name in running text: `φ_SN, 6 bits` of `SN 6 bits`; unknown names as they are."""
+    """Return a representation's name in running text: `φ_SN, 6 bits` of `SN 6 bits`; unknown names unchanged."""
     found = _BITS.fullmatch(name)
     return f"{printed_name(found[1])}, {found[2]} bits" if found else NAMES.get(name, name)
 
 
 def typeset(text: str) -> str:
-    """Text in which φ_SN and φ_LNTL are set as formulas, as matplotlib and LaTeX read them."""
+    """Set φ_SN and φ_LNTL in a text as formulas of matplotlib and LaTeX."""
     return re.sub(r"φ\\?_(SN|LNTL)", r"$\\varphi_\\mathrm{\1}$", text)
 
 
 def shown(name: str) -> str:
-    """A representation's name in a figure: as `printed_name`, with its formula set."""
+    """Return a representation's name in a figure: `printed_name` with its formula set."""
     return typeset(re.sub(r"^x\b", "$x$", printed_name(name)))
 
 
 def meanings(names: Iterable[str]) -> dict[str, str]:
-    """Say what each of these representations is, by its printed name; unknown ones are left out."""
+    """Return the meaning of each of these representations by its printed name; unknown ones are omitted."""
     words = {}
     for name in dict.fromkeys(names):
         before = without_bits(name)

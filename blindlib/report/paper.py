@@ -1,4 +1,4 @@
-"""The paper's two tables, as its conference poster prints them: never ours, never mixed with ours."""
+"""Return the paper's two tables as its conference poster prints them, separate from our results."""
 
 from io import StringIO
 
@@ -22,7 +22,7 @@ LNTL,biased,76.62,86.97,73.70,13.27
 
 
 def table2() -> pd.DataFrame:
-    """Table 2 in percent, index (`representation`, `training`): `acc`, `tpr_smiling`, `tpr_not_smiling`, `eq_opp`.
+    """Return Table 2 in percent by (`representation`, `training`): `acc`, `tpr_smiling`, `tpr_not_smiling`, `eq_opp`.
 
     Source: arXiv 2009.08704: attractiveness on CelebA, 40,000 training images.
     """
@@ -30,14 +30,14 @@ def table2() -> pd.DataFrame:
 
 
 def table1() -> pd.DataFrame:
-    """Table 1 in percent, index `domain`: accuracies of `x`, `SN`, `LNTL`, and the printed `SN_diff`, `LNTL_diff`.
+    """Return Table 1 in percent, index `domain`: accuracies of `x`, `SN`, `LNTL`, and printed `SN_diff`, `LNTL_diff`.
 
-    Source: arXiv 2009.08704. There six emotions are told apart (chance 16.7) on CFEE; LFW's labels here
-    give two, so accuracies of the two do not compare: Diff, a share of what stands above chance, does.
+    Source: arXiv 2009.08704. It has six emotions (chance 16.7) on CFEE, but LFW's labels here have two. So only Diff, a
+    share of above-chance accuracy, is comparable.
     """
     return printed1().astype(float)
 
 
 def printed1() -> pd.DataFrame:
-    """Table 1 as text, each entry with the digits that are printed; see `table1`."""
+    """Return Table 1 as text, each entry with its printed digits; see `table1`."""
     return pd.read_csv(StringIO(_TABLE1), index_col="domain", dtype=str)

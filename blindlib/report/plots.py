@@ -1,7 +1,7 @@
-"""DataFrame -> Figure: one style, one colour and shape a representation, intervals drawn, published values hollow.
+"""Plot DataFrames: one style, one colour and shape a representation, drawn intervals, hollow published values.
 
-Here is what all figures share, and those of any embedding; the modules `plots_…` beside it have the
-others. A plot function that is given no rows returns None.
+This module has what all figures share, and the figures of any embedding; the modules `plots_…` have the others. A plot
+function returns None if it gets no rows.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from blindlib.common.files import atomic_path, below, write_csv
 from blindlib.report.alt_texts import alt_text
 from blindlib.report.names import shown, without_bits
 
-# Okabe & Ito's palette, told apart by colour-blind readers; then greys, and what else is far from all of them.
+# Okabe & Ito's palette, which colour-blind readers can distinguish; then greys, and colours far from all of them.
 COLOURS = {
     "x": "#000000",
     "SN": "#0072B2",
@@ -37,7 +37,7 @@ COLOURS = {
     "pixels": "#999999",
 }
 FURTHER_COLOURS = ("#AA3377", "#661100", "#CC6677", "#AA4499", "#117733", "#88CCEE")  # of Paul Tol's muted palette
-# A head without its penalty, or of another task, has its method's shape.
+# A head without its penalty, or for another task, has its method's shape.
 SHAPES = {"x": "o", "SN": "s", "LNTL": "^", "LEACE": "v", "centre loss": "P", "INLP": "<", "NAP": "p"}
 SHAPES |= {"Obliviator": "*", "PCA": "h", "random": "8"}
 FURTHER_SHAPES = (">", "H", "d")
@@ -56,10 +56,10 @@ STYLE = {
     "figure.dpi": 100,
 }
 WIDTH = 7.0  # inches: two columns of a paper
-PHOTOGRAPHS = {"dpi": 100}  # in a notebook and in a file: more would draw a face's pixels larger and add none
+PHOTOGRAPHS = {"dpi": 100}  # in a notebook and in a file: more would only enlarge a face's pixels
 GREY = "#555555"
 POINTS = {"fmt": "o", "ms": 4, "lw": 1}  # with the half-widths of their intervals
-GUIDE = {"color": "#999999", "ls": ":"}  # lines to compare with: chance, a budget, zero
+GUIDE = {"color": "#999999", "ls": ":"}  # reference lines: chance, a tolerance, zero
 _assigned: dict[str, int] = {}
 
 
@@ -68,12 +68,12 @@ def _further(name: str) -> int:
 
 
 def colour(name: str) -> str:
-    """A representation's colour: its own if it is known, else the next further one, which it keeps in this process."""
+    """Return a representation's colour: its own if known, else the next further one, fixed within this process."""
     return COLOURS.get(without_bits(name)) or FURTHER_COLOURS[_further(name) % len(FURTHER_COLOURS)]
 
 
 def shape(name: str) -> str:
-    """A representation's marker, as `colour`."""
+    """Return a representation's marker, as `colour`."""
     if name != without_bits(name):
         return "X"  # released in few bits
     family = name if name in SHAPES else name.partition(" ")[0]
@@ -83,18 +83,18 @@ def shape(name: str) -> str:
 
 
 def look(name: str) -> dict[str, str]:
-    """Colour, marker and label of a representation, as `errorbar` takes them."""
+    """Return colour, marker and label of a representation, as `errorbar` takes them."""
     return {"color": colour(name), "fmt": shape(name), "label": shown(name)}
 
 
 def style() -> None:
-    """Use the companion's style for all figures of this process, and show its tables with all their columns."""
+    """Set the style of all figures of this process, and show all columns of its tables."""
     mpl.rcParams.update(STYLE)
     pd.set_option("display.max_columns", None)
 
 
 def new_figure(columns: int = 1, rows: int = 1, height: float = 2.8, **options) -> tuple[Figure, np.ndarray]:
-    """Figure of paper width and its axes, flat; `height` in inches. It belongs to no window."""
+    """Return a figure of paper width without a window, and its axes, flat; `height` in inches."""
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, **options)
@@ -103,7 +103,7 @@ def new_figure(columns: int = 1, rows: int = 1, height: float = 2.8, **options) 
 
 
 def none_without_data(plot: Callable[..., Figure]) -> Callable[..., Figure | None]:
-    """Let a plot function that is given no rows return None."""
+    """Make a plot function return None if it gets no rows."""
 
     @wraps(plot)
     def wrapped(data: pd.DataFrame, *rest) -> Figure | None:
@@ -122,11 +122,11 @@ def save_figure(
     pdf: bool = False,
     absent: str = "no data",
 ) -> None:
-    """Write a figure as PNG, and as PDF where asked, beside the CSV that it was drawn from.
+    """Write a figure as PNG, and as PDF where asked, beside the CSV of its data.
 
-    The same figure gives the same bytes, and carries its alternative text. A figure made of `pixels` is saved at their
-    own resolution. For None, a figure without data, nothing is written, the files that an earlier run left under this
-    name are removed, and `absent` is printed: which data would fill it.
+    The same figure gives the same bytes, and includes its alternative text. A figure made of `pixels` is saved at their
+    own resolution. For None, a figure without data, nothing is written, earlier files of this name are removed, and
+    `absent`, which says what data it needs, is printed.
     """
     if figure is None:
         for suffix in ("png", "pdf", "csv"):
@@ -144,7 +144,7 @@ def save_figure(
 
 
 def chance_line(axis: Axes, chance: float, *, vertical: bool = False, name: str = "chance") -> None:
-    """A dotted line at chance, with its name: under a line that lies, over the axes for one that stands."""
+    """Draw a dotted line at chance, with its name: below a horizontal line, above the axes for a vertical one."""
     (axis.axvline if vertical else axis.axhline)(chance, lw=1, zorder=0, **GUIDE)
     words = {"fontsize": 7, "color": GREY, "textcoords": "offset points"}
     if vertical:
@@ -154,7 +154,7 @@ def chance_line(axis: Axes, chance: float, *, vertical: bool = False, name: str 
 
 
 def spread(values: np.ndarray, least: float) -> np.ndarray:
-    """The values (N,), moved apart as little as needed so that any two differ by at least `least`: places of labels."""
+    """Move values (N,), the places of labels, as little as needed so that any two differ by at least `least`."""
     order = np.argsort(values, kind="stable")
     steps = least * np.arange(len(values))
     groups: list[list[float]] = []  # pools of adjacent values - steps whose means would not rise
@@ -169,7 +169,7 @@ def spread(values: np.ndarray, least: float) -> np.ndarray:
 
 
 def label_ends(axis: Axes, x: float, ends: dict[str, float], least: float) -> None:
-    """The representations' names in their colours beside the ends of their curves, `least` apart on the y axis."""
+    """Write the representations' names in their colours at the ends of their curves, `least` apart in y."""
     for (name, y), place in zip(ends.items(), spread(np.array([*ends.values()]), least), strict=True):
         line = {"arrowstyle": "-", "color": colour(name), "lw": 0.5, "shrinkA": 0, "shrinkB": 2, "relpos": (0, 0.5)}
         words = {"fontsize": 8, "color": colour(name), "va": "center", "annotation_clip": False}
@@ -179,7 +179,7 @@ def label_ends(axis: Axes, x: float, ends: dict[str, float], least: float) -> No
 
 
 def pair_histogram(axis: Axes, pairs: pd.DataFrame, **options) -> None:
-    """Distances of same and of different pairs: columns `distance`, `pair` (`same person`, `different people`)."""
+    """Draw distances of same and different pairs: columns `distance`, `pair` (`same person`, `different people`)."""
     colours = {"same person": COLOURS["SN"], "different people": COLOURS["LNTL"]}
     own = {"element": "step", "ax": axis, "legend": False, **options}
     sns.histplot(pairs, x="distance", hue="pair", hue_order=[*colours], palette=colours, **own)
@@ -191,7 +191,7 @@ def pair_histogram(axis: Axes, pairs: pd.DataFrame, **options) -> None:
 
 
 def dataset_overview(counts: pd.DataFrame) -> Figure:
-    """Images by `emotion`, and people by number of `images of a person`: columns `panel`, `group`, `count`."""
+    """Draw images by `emotion`, and subjects by number of `images of a person`: columns `panel`, `group`, `count`."""
     figure, axes = new_figure(2, width_ratios=(3, 2))
     for axis, (panel, unit) in zip(axes, {"emotion": "images", "images of a person": "people"}.items(), strict=True):
         rows = counts[counts["panel"] == panel]
@@ -205,21 +205,21 @@ def dataset_overview(counts: pd.DataFrame) -> Figure:
 
 @none_without_data
 def distance_histogram(distances: pd.DataFrame) -> Figure:
-    """Distances of same and of different pairs: columns `distance`, `pair` (`same person`, `different people`)."""
+    """Draw distances of same and different pairs: columns `distance`, `pair` (`same person`, `different people`)."""
     figure, (axis,) = new_figure(height=2.4)
     pair_histogram(axis, distances, bins=60)
     axis.set(xlabel="Euclidean distance of the two embeddings / threshold of the other folds", ylabel="pairs")
     return figure
 
 
-AT_FAR = 0.01  # where the legend of `roc_curves` reads the curves
+AT_FAR = 0.01  # the FAR of the TARs in the legend of `roc_curves`
 
 
 @none_without_data
 def roc_curves(curves: pd.DataFrame) -> Figure:
-    """The corner of the ROC on a logarithmic FAR: columns `representation`, `far`, `tar` (shares of 1).
+    """Draw the corner of the ROC on a logarithmic FAR: columns `representation`, `far`, `tar` (0 to 1).
 
-    The legend is in the order of the true accept rate at a false accept rate of 1 %, and says it.
+    The legend is sorted by the true accept rate at a false accept rate of 1 %, and prints it.
     """
     figure, (axis,) = new_figure(height=3.2)
     groups = {name: rows.sort_values("far") for name, rows in curves.groupby("representation", sort=False)}

@@ -1,4 +1,4 @@
-"""Figures of SynthFaces: the contact sheet, and what somebody else's face software makes of it."""
+"""Draw figures of SynthFaces: the contact sheet, and the output of dlib's networks on its faces."""
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from blindlib.report.plots import (
 
 
 def contact_sheet(frames: np.ndarray, people: list[str], emotions: list[str]) -> Figure:
-    """Faces in rows of one person and columns of one emotion; `frames` (people * emotions, S, S, 3) by person."""
+    """Draw faces, one subject a row and one emotion a column; `frames` (subjects * emotions, S, S, 3) by subject."""
     no_gaps = {"wspace": 0, "hspace": 0}
     height = WIDTH * len(people) / len(emotions) * 1.02
     figure, axes = new_figure(len(emotions), len(people), height=height, gridspec_kw=no_gaps, **PHOTOGRAPHS)
@@ -34,7 +34,7 @@ def contact_sheet(frames: np.ndarray, people: list[str], emotions: list[str]) ->
 
 
 def compound_gallery(frames: np.ndarray, emotions: list[str]) -> Figure:
-    """One person's compound expressions, five in a row, each under its name; `frames` (E, S, S, 3)."""
+    """Draw one subject's compound expressions, five a row, each under its name; `frames` (E, S, S, 3)."""
     rows = -(-len(emotions) // 5)
     figure, axes = new_figure(5, rows, height=1.15 * WIDTH * rows / 5, **PHOTOGRAPHS)
     for axis in axes:
@@ -46,14 +46,14 @@ def compound_gallery(frames: np.ndarray, emotions: list[str]) -> Figure:
 
 
 def _for_picture(axis: Axes) -> None:
-    """Axes without ticks, grid and frame."""
+    """Remove the ticks, grid and frame of axes."""
     axis.set(xticks=[], yticks=[])
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)
 
 
 def alignment(steps: list[Steps], networks: dict[str, Alignment]) -> Figure:
-    """Columns of one photograph: the padded frame with its box and five points, then every network's aligned face."""
+    """Draw photographs as columns: the padded frame with its box and five points, then every network's aligned face."""
     rows = ["frame, box, points", *(f"{name}\n{a.size} x {a.size}" for name, a in networks.items())]
     figure, axes = new_figure(len(steps), len(rows), height=WIDTH * len(rows) / len(steps) * 0.8, **PHOTOGRAPHS)
     grid = axes.reshape(len(rows), len(steps))
@@ -78,10 +78,10 @@ def alignment(steps: list[Steps], networks: dict[str, Alignment]) -> Figure:
 
 
 def realism(rates: pd.DataFrame, pairs: pd.DataFrame, auc: float, least: float) -> Figure:
-    """Detection by emotion and group beside the distances of dlib's embeddings across emotions.
+    """Draw detection by emotion and group beside the distances of dlib's embeddings across emotions.
 
     `rates` and `pairs` come from `detection_rates` and `cross_expression` of `appendix.synthfaces_validation`; `least`
-    is the detection rate, in percent, that all faces together have to reach.
+    is the required detection rate of all faces together, in percent.
     """
     figure, (left, right) = new_figure(2, height=3.2)
     y, middle = np.arange(len(rates)), rates["exactly_one"]

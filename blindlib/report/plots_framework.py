@@ -1,4 +1,4 @@
-"""The paper's "Proposed framework", drawn from a run: its own faces, shapes and numbers in the boxes."""
+"""Draw the paper's "Proposed framework" from a run: its own faces, shapes and numbers in the boxes."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ _HIDDEN, _KEPT = COLOURS["LNTL"], COLOURS["SN"]
 
 @dataclass(frozen=True)
 class Box:
-    """A box of the drawing: its middle and size in units of the figure's width (7 x 3.4), its words and colour."""
+    """Hold a box of the drawing: its middle and size in units of the figure's width (7 x 3.4), its text and colour."""
 
     x: float
     y: float
@@ -29,9 +29,9 @@ class Box:
 
 
 def seen_by(backbone: Backbone, frames: np.ndarray) -> np.ndarray:
-    """Give what a backbone is given of rendered frames (N, S, S, 3): its window, grey (N, s, s), or the aligned faces.
+    """Return a backbone's input of rendered frames (N, S, S, 3): its window, grey (N, s, s), or the aligned faces.
 
-    Where no face is found the whole frame, brought to the network's size, stands in.
+    Without a detected face it is the whole frame, scaled to the network's size.
     """
     if backbone.alignment is None:
         top, left, side = backbone.window or (0, 0, frames.shape[1])
@@ -60,27 +60,26 @@ def numbers_of(study) -> pd.DataFrame:
 
 
 def framework(frames: np.ndarray, crops: np.ndarray, numbers: pd.DataFrame) -> Figure:
-    """Draw the way from a face to a probe: input, backbone, x, head φ with what trains it, released φ, probes.
+    """Draw the path from a face to a probe: input, backbone, x, head φ and its training, released φ, probes.
 
     Parameters
     ----------
     frames : array (2, S, S, 3), uint8
         Two faces.
     crops : array (2, s, s) or (2, s, s, 3)
-        What the backbone sees of them: `seen_by`.
+        The backbone's input of them, by `seen_by`.
     numbers : DataFrame
-        One row, as `numbers_of` gives it: `backbone` (its name), `dim` (of x), `hidden` (of the head), `detector`
-        (widths of its hidden layers, as words), `classes` (of emotions that it predicts), `images`, and subjects:
-        `head`, `probe`, `test`.
+        One row of `numbers_of`: `backbone` (its name), `dim` (of x), `hidden` (of the head), `detector` (widths of its
+        hidden layers, as text), `classes` (number of its emotions), `images`, and subjects: `head`, `probe`, `test`.
 
-    Source: the paper's figure "Proposed framework": a frozen face network, a head on its embedding, face tasks behind
-    it with and without the blinded embedding. What trains the head is drawn for φ_SN.
+    Source: the paper's figure "Proposed framework": a frozen face network, a head on its embedding, and face tasks with
+    and without the blinded embedding. The training of the head is drawn for φ_SN.
     """
     numbers = numbers.iloc[0]
     figure, (axis,) = new_figure(height=3.5)
     axis.set(xlim=(0, 7), ylim=(0, 3.5), aspect="equal")
     axis.axis("off")
-    whole = {"interpolation": "none"}  # so that a PDF holds a face's own pixels, and not those of a page
+    whole = {"interpolation": "none"}  # so that a PDF has the face's own pixels
     for n, (frame, crop) in enumerate(zip(frames, crops, strict=True)):
         top = 2.45 - 0.95 * n
         axis.imshow(frame, extent=(0.05, 0.85, top - 0.4, top + 0.4), zorder=2, **whole)
@@ -109,7 +108,7 @@ def framework(frames: np.ndarray, crops: np.ndarray, numbers: pd.DataFrame) -> F
 
 
 def _boxes(numbers: pd.Series) -> dict[str, Box]:
-    """What stands where."""
+    """Return the boxes of the drawing by name."""
     dim, hidden = numbers["dim"], numbers["hidden"]
     phi = r"$\varphi(x)$"
     return {
@@ -143,7 +142,7 @@ def _caption(axis: Axes, x: float, y: float, words: str, **more) -> None:
 
 
 def _edge(box: Box | tuple[float, float], towards: Box | tuple[float, float]) -> tuple[float, float]:
-    """Where an arrow to `towards` leaves a box: the middle of its right, upper or lower side; a point stays itself."""
+    """Return where an arrow to `towards` leaves a box: the middle of its right, upper or lower side; points stay."""
     if not isinstance(box, Box):
         return box
     x, y = (towards.x, towards.y) if isinstance(towards, Box) else towards

@@ -1,4 +1,4 @@
-"""Figures of the tables: what probes predict before and after rounding, and the gap by the classifier's penalty."""
+"""Draw figures of the tables: probe accuracy before and after rounding, and the gap by the classifier's penalty."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from blindlib.report.names import shown, without_bits
 from blindlib.report.plots import GUIDE, POINTS, chance_line, colour, label_ends, look, new_figure, none_without_data
 
-KINDS = {  # of probe, and what it is shown: how each is drawn
+KINDS = {  # of probe and representation: style of each
     "paper": ("the strongest of the paper's probes", {"mfc": "white", "fmt": "o"}),
     "whitened": ("a probe that whitens", {"fmt": "o"}),
     "released": ("the same, after rounding to {bits} bits", {"fmt": "X"}),
@@ -14,7 +14,7 @@ KINDS = {  # of probe, and what it is shown: how each is drawn
 
 
 def tradeoff_points(table: pd.DataFrame, bits: int | None) -> pd.DataFrame:
-    """Collect, of each representation of Table 1, what it verifies and what each kind of probe predicts.
+    """Collect, for each representation of Table 1, verification accuracy and the accuracy of each kind of probe.
 
     Returns `representation`, `kind` (of `KINDS`), `id`, `id_hw`, `emotion`, `emotion_hw`, `chance`, in percent.
     """
@@ -38,7 +38,7 @@ def tradeoff_points(table: pd.DataFrame, bits: int | None) -> pd.DataFrame:
 
 @none_without_data
 def tradeoff(points: pd.DataFrame, names: tuple[str, ...], bits: int | None) -> Figure:
-    """Draw identity against what each kind of probe predicts: columns of `tradeoff_points`."""
+    """Draw verification against probe accuracy for each kind of probe: columns of `tradeoff_points`."""
     figure, (axis,) = new_figure(height=3.6)
     for name in names:
         own = points[points["representation"] == name].set_index("kind")

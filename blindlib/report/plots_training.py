@@ -10,15 +10,15 @@ from blindlib.report.plots import GREY, chance_line, new_figure, none_without_da
 
 @none_without_data
 def training_curves(history: pd.DataFrame, chance: float) -> Figure:
-    """A bank's history by round and strength, the mean over splits: the adversary, fresh probes, verification.
+    """Draw a bank's history by epoch and λ, mean over splits: adversary, validation probes, verification.
 
     Parameters
     ----------
     history : DataFrame
-        `split`, `strength`, `round`, `detector`, `emotion`, `identity` (percent), `kept` (the state that was kept of a
+        `split`, `strength`, `round`, `detector`, `emotion`, `identity` (percent), `kept` (the kept checkpoint of a
         split's head); its losses are in the CSV and not drawn.
     chance : float
-        Of the emotions that the detectors tell apart, percent.
+        Of the adversary's classes, percent.
     """
     panels = {
         "detector": ("the method's own adversary", "emotion read, accuracy, %"),

@@ -1,4 +1,4 @@
-"""The audit of the printed tables: the paper's own accuracies put into its own formulas."""
+"""Audit the printed tables: put the paper's accuracies into its own formulas."""
 
 from itertools import product
 
@@ -9,9 +9,9 @@ from blindlib.report.paper import printed1, table2
 
 
 def audit_table1() -> pd.DataFrame:
-    """Diff recomputed from the paper's accuracies beside the printed one: `entry`, `printed`, `recomputed` (percent).
+    """Recompute Diff from the paper's accuracies, beside the printed one: `entry`, `printed`, `recomputed` (percent).
 
-    `follows` says whether rounding to the printed digits explains the difference: nothing is corrected.
+    `follows` says whether rounding to the printed digits explains the difference. Nothing is corrected.
     """
     rows = []
     for domain, row in printed1().iterrows():
@@ -27,12 +27,12 @@ def audit_table1() -> pd.DataFrame:
 
 
 def _rounding(printed: str) -> float:
-    """Half a unit of the last digit that is printed: 0.5 for `25`, 0.05 for `88.2`."""
+    """Return half a unit of the last printed digit: 0.5 for `25`, 0.05 for `88.2`."""
     return 0.5 * 10.0 ** -len(printed.partition(".")[2])
 
 
 def audit_table2() -> pd.DataFrame:
-    """Eq. Opp. recomputed from the paper's true positive rates beside the printed one; columns as `audit_table1`."""
+    """Recompute Eq. Opp. from the paper's true positive rates, beside the printed one; columns as in `audit_table1`."""
     rows = []
     for (name, training), row in table2().iterrows():
         recomputed = abs(row["tpr_smiling"] - row["tpr_not_smiling"])
@@ -41,6 +41,6 @@ def audit_table2() -> pd.DataFrame:
 
 
 def _audited(entry: str, printed: float, recomputed: float, slack: float) -> dict:
-    """One line of the audit; `slack` is the largest difference that rounding explains."""
+    """Return one row of the audit; `slack` is the largest difference that rounding explains."""
     follows = abs(printed - recomputed) <= slack + 1e-9
     return {"entry": entry, "printed": printed, "recomputed": recomputed, "follows": follows}

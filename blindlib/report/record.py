@@ -1,4 +1,4 @@
-"""Write what is kept of a run beside its executed notebooks: `run.json`, and the outputs shown in notebooks/."""
+"""Write the record of a run: `run.json`, and the outputs shown in notebooks/."""
 
 import json
 import os
@@ -27,7 +27,7 @@ _PACKAGES += ("papermill", "matplotlib", "safetensors")
 
 
 def is_recorded(preset: Preset, last: str) -> bool:
-    """Tell whether `run.json` is of the run in the build folder whose last stage is `last`."""
+    """Return whether `run.json` belongs to the run in the build folder whose last stage is `last`."""
     try:
         record = json.loads((figures_dir(preset.name) / "run.json").read_text(encoding="utf-8"))
         return record["key"] == left_by(preset, last)["key"]
@@ -36,21 +36,21 @@ def is_recorded(preset: Preset, last: str) -> bool:
 
 
 def code_digest(cells: list[dict]) -> str:
-    """Hash the code of a notebook's cells, without its parameters: it tells which code gave its outputs."""
+    """Hash the code of a notebook's cells, without its parameters, to identify the code behind its outputs."""
     return digest(*code_of(cells))
 
 
 def store_outputs(preset: Preset, folder: Path = ROOT / "notebooks") -> list[str]:
-    """Put the outputs of a preset's finished run into the notebooks of `folder`, executing nothing.
+    """Put the outputs of a preset's finished run into the notebooks of `folder`, without execution.
 
-    A stored notebook is the one of `folder` with the parameters that ran and, in every cell of code, what the run
-    showed without its stderr, counted as Run All counts. `metadata["blindlib"]` says which preset and which code
-    (`code_digest`) gave the outputs. Either all notebooks are written or none; of the appendix those that ran.
+    A stored notebook is that of `folder` with the run's parameters and, in every code cell, the run's output without
+    stderr, numbered as by Run All. `metadata["blindlib"]` names the preset and the code (`code_digest`) of the outputs.
+    Either all notebooks are written or none; of the appendix those that ran.
 
     Returns
     -------
     list of str
-        The stages that ran with another state of the package than is here now.
+        The stages that ran with another state of the package than the present one.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def store_outputs(preset: Preset, folder: Path = ROOT / "notebooks") -> list[str
 
 
 def _show(notebook, ran, preset: Preset) -> None:
-    """Give a notebook the parameters of a run, what its cells showed, and what says so."""
+    """Put a run's parameters, outputs and origin into a notebook."""
     ran.cells = [cell for cell in ran.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     cells, done = ([cell for cell in each.cells if cell.cell_type == "code"] for each in (notebook, ran))
     for count, (cell, executed) in enumerate(zip(cells, done, strict=True), 1):
@@ -91,7 +91,7 @@ def _show(notebook, ran, preset: Preset) -> None:
         cell.outputs, cell.execution_count = [], count
         for output in executed.outputs:
             last = cell.outputs[-1] if cell.outputs else {}
-            if output.get("name") == "stderr":  # bars of progress, and warnings with paths of this machine
+            if output.get("name") == "stderr":  # progress bars, and warnings with paths of this machine
                 continue
             if "execution_count" in output:
                 output.execution_count = count
@@ -105,7 +105,7 @@ def _show(notebook, ran, preset: Preset) -> None:
 def write_record(preset: Preset) -> Path:
     """Write `run.json` beside the run's figures: versions, machine, settings, wall seconds, data fingerprints.
 
-    A fingerprint is a hash of the images' hashes: it tells two data sets apart and gives nothing away about them.
+    A fingerprint is a hash of the images' hashes: it distinguishes data sets and reveals nothing about them.
     """
     import torch
 
@@ -119,7 +119,7 @@ def write_record(preset: Preset) -> Path:
     lasted = {name: each["seconds"] for name, each in left.items() if each}
     seconds = {stage.name: lasted.pop(stage.name) for stage in paper()}
     notes = dict(faces.notes)
-    if "roles" in notes:  # without the way to a missing data set
+    if "roles" in notes:  # without the instructions for a missing data set
         notes["roles"] = {role: name.split(".")[0] for role, name in notes["roles"].items()}
     return write_json(
         figures_dir(preset.name) / "run.json",

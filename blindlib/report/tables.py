@@ -1,4 +1,4 @@
-"""Result rows -> Table 1 and Table 2, the published value beside ours, as CSV, Markdown and LaTeX."""
+"""Build Table 1 and Table 2 from result rows, published values beside ours, as CSV, Markdown and LaTeX."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from blindlib.settings import CEILINGS, UNBIASED
 
 DOMAINS = (
     *("ID", "Gender", "Ethnicity", "Emotion (NN)", "Emotion (SVM)", "Emotion (RF)"),
-    "Emotion (whitened)",  # the probe that validation subjects select of NN, SVM and linear on both views
+    "Emotion (whitened)",  # the probe selected on validation subjects from NN, SVM and linear on both views
 )
 _METHODS = ("x", "SN", "LNTL", "LNTL demographic", "LEACE", "INLP", "NAP", "Obliviator", "PCA", "random", "centre loss")
 REPRESENTATIONS = (
@@ -50,9 +50,9 @@ _KEYS = ["representation", "task", "probe", "protocol", "rotation", "seed"]
 
 
 def by_domain(results: pd.DataFrame) -> pd.DataFrame:
-    """Select the balanced accuracies that stand in Table 1, with the row that each belongs to as `domain`.
+    """Select the balanced accuracies of Table 1, with the row of each as `domain`.
 
-    `top_share` is the share of a probe's answers that are the most frequent one, in percent; empty for verification.
+    `top_share` is the share of a probe's most frequent prediction, in percent; empty for verification.
     """
     share = results[results["metric"] == "top_share"].set_index(_KEYS)["value"].rename("top_share")
     kept = results[(results["metric"] == "balanced_accuracy") & (results["protocol"] == "B")]
@@ -65,9 +65,9 @@ def by_domain(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def diff_of(rows: pd.DataFrame, domain: str, name: str) -> tuple[float, float, pd.Series]:
-    """`metrics.paired_diff` of a representation in a domain: its Diff, the half-width, and the values by rotation.
+    """Return `metrics.paired_diff` of a representation in a domain: Diff, its half-width, and the values by rotation.
 
-    `rows` come from `by_domain`. Only rotations that have both x and the representation count; without any, and for x
+    `rows` come from `by_domain`. Only rotations with both x and the representation count; without any, and for x
     itself, the numbers are NaN.
     """
     cells = rows[rows["domain"] == domain]
@@ -81,12 +81,12 @@ def diff_of(rows: pd.DataFrame, domain: str, name: str) -> tuple[float, float, p
 
 
 def table1(results: pd.DataFrame) -> pd.DataFrame:
-    """Result rows of `measure`, of any representations -> Table 1, tidy: a row for each of them and domain.
+    """Build Table 1, tidy, from result rows of `measure`: a row for each representation and domain, in percent.
 
-    In percent. `half_width`: 95 % t-interval over rotations (or folds), each of other people; `diff_half_width`: the
-    same of Diff, paired by rotation. What a score of chance may hide stands beside it: `top_share`, the share of the
-    probe's most frequent answer, and `effective_rank` of the representation, in dimensions. Where x, SN or LNTL have no
-    data in a domain, a row has empty numbers.
+    `half_width`: 95 % t-interval over rotations (or folds), each of other subjects; `diff_half_width`: that of Diff,
+    paired by rotation. A score near chance may be a collapse, which `top_share`, the share of the probe's most frequent
+    prediction, and `effective_rank` of the representation, in dimensions, show. Where x, SN or LNTL have no data in a
+    domain, a row has empty numbers.
     """
     rows = by_domain(results)
     cells = summarise(rows, ["domain", "representation", "protocol", "provenance"])
@@ -110,27 +110,27 @@ def table1(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _place(column: str):
-    """Value -> its place in a column's order; values that the order does not name share the place after the last."""
+    """Return a map of values to their place in a column's order; unknown values share the place after the last."""
     return lambda value: [*ORDER[column], value].index(value)
 
 
 def _with_counts(table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
-    """The table with these columns; counts are whole numbers that may be missing."""
+    """Return the table with these columns; counts are integers that may be missing."""
     counts = [name for name in columns if name.startswith("n_") or name == "seeds"]
     return table.reindex(columns=list(columns)).astype(dict.fromkeys(counts, "Int64")).reset_index(drop=True)
 
 
 def cell(mean: float, half_width: float, published: float, digits: str = ".1f") -> str:
-    """`mean ± half-width [published]`: `no data` for a missing mean, and no ± or [] around what is missing."""
+    """Format `mean ± half-width [published]`: `no data` for a missing mean; other missing parts are omitted."""
     ours = "no data" if pd.isna(mean) else f"{mean:.1f}" if pd.isna(half_width) else f"{mean:.1f} ± {half_width:.1f}"
     return ours if pd.isna(published) else f"{ours} [{published:{digits}}]"
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Lay out Table 1 as the paper does: domains down, representations across, ours with interval, published beside.
+    """Lay out Table 1 as in the paper: domains down, representations across, with intervals and published values.
 
-    The last two lines show a collapse: of the representation (effective rank), and of a probe (the largest share of its
-    predictions that one class has in any emotion probe, in %).
+    The last two rows show a collapse: of the representation (effective rank), and of a probe (the largest share of
+    predictions of one class in any emotion probe, in %).
     """
     names = sorted(table["representation"].unique(), key=_place("representation"))
     lines = []
@@ -154,7 +154,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _collapse(shown: pd.DataFrame, like: dict) -> list[dict]:
-    """The lines of `readable` that tell a collapse, with the columns of `like`; none where nothing was measured."""
+    """Return the rows of `readable` that show a collapse, with the columns of `like`; none without measurements."""
     emotion = shown["domain"].str.startswith("Emotion")
     collapse = {
         "Effective rank": shown.groupby("representation")["effective_rank"].first(),
@@ -170,7 +170,7 @@ def _collapse(shown: pd.DataFrame, like: dict) -> list[dict]:
 
 
 def of_cell(rows: pd.DataFrame, representation: str, bias: float) -> pd.DataFrame:
-    """The study's rows of one representation and bias, by rotation and seed, each with its draws."""
+    """Return the study's rows of one representation and bias, by rotation and seed, each with its draws."""
     if rows.empty:
         return rows
     kept = rows[(rows["representation"] == representation) & np.isclose(rows["bias"], bias)]
@@ -178,7 +178,7 @@ def of_cell(rows: pd.DataFrame, representation: str, bias: float) -> pd.DataFram
 
 
 def _means(rows: pd.DataFrame, *columns: str) -> dict[str, float]:
-    """Mean and half-width (`…_hw`, 95 % t-interval) over rotations, each the mean of its seeds and draws."""
+    """Return mean and half-width (`…_hw`, 95 % t-interval) over rotations, each the mean of its seeds and draws."""
     rotations, means = rows.groupby("rotation")[list(columns)].mean(), {}
     for name in columns:
         means[name], means[f"{name}_hw"] = interval(rotations[name])
@@ -186,20 +186,20 @@ def _means(rows: pd.DataFrame, *columns: str) -> dict[str, float]:
 
 
 def summary(rows: pd.DataFrame) -> dict[str, float]:
-    """Mean and half-width of every measure of Table 2 over some rows of the study, in percent.
+    """Return mean and half-width of every measure of Table 2 over some rows of the study, in percent.
 
-    Eq. Opp. is the absolute value of the mean gap, with the gap's interval: the mean of absolute gaps would be above 0
-    by noise alone.
+    Eq. Opp. is the absolute value of the mean gap, with the gap's interval: noise alone makes mean absolute gaps
+    positive.
     """
     means = _means(rows, "acc", "tpr_smiling", "tpr_not_smiling", "gap")
     return means | {"eq_opp": abs(means["gap"]), "eq_opp_hw": means["gap_hw"]}
 
 
 def table2(rows: pd.DataFrame, bias: float, faces: FaceTable) -> pd.DataFrame:
-    """Table 2: a row for each representation and training set; without data its numbers are empty.
+    """Build Table 2: a row for each representation and training set; without data its numbers are empty.
 
-    `rows` come from `fairness.measure_fairness` (a representation that the paper does not have comes last), `bias` is
-    the biased set's, and `faces` say what kind of data a number stands on.
+    `rows` come from `fairness.measure_fairness` (representations that the paper lacks come last), `bias` is that of the
+    biased set, and `faces` has the provenance of the numbers.
     """
     known = {name for name, _ in CELLS}
     others = [name for name in dict.fromkeys(rows.get("representation", ())) if name not in known]
@@ -218,7 +218,7 @@ def table2(rows: pd.DataFrame, bias: float, faces: FaceTable) -> pd.DataFrame:
 
 
 def readable2(table: pd.DataFrame) -> pd.DataFrame:
-    """Table 2 as the paper lays it out, ours ± half-width and the [published] value."""
+    """Lay out Table 2 as in the paper, ours ± half-width and the [published] value."""
     lines = []
     for _, row in table.iterrows():
         line = {"Representation": printed_name(row["representation"]), "Training": row["training"]}
@@ -233,7 +233,7 @@ def readable2(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def caption(table: str, preset: str, provenance: str) -> str:
-    """What stands over `table1`, `table2` or `claims`: what its numbers are, and of what faces."""
+    """Return the caption of `table1`, `table2` or `claims`: the meaning of its numbers, and the faces behind them."""
     words = {"synthetic": "Rendered faces", "substitute": "Other faces than the paper's", "real": "The paper's data"}
     faces = words[provenance]
     texts = {
@@ -247,11 +247,11 @@ def caption(table: str, preset: str, provenance: str) -> str:
     return texts[table] + (" It tests the software: its numbers mean nothing." if "smoke" in preset else "")
 
 
-COUNTS = ("Subjects", "Trained", "Tested", "Data")  # columns of a laid-out table that stand under its LaTeX
+COUNTS = ("Subjects", "Trained", "Tested", "Data")  # columns of a laid-out table that its LaTeX note states
 
 
 def _note(laid_out: pd.DataFrame) -> str:
-    """The columns of counts as a sentence: which rows have which."""
+    """State the columns of counts in a sentence: which rows have which."""
     columns = [name for name in COUNTS if name in laid_out]
     groups = laid_out.groupby(columns, sort=False) if columns else ()
     parts = []
@@ -262,7 +262,7 @@ def _note(laid_out: pd.DataFrame) -> str:
 
 
 def _pages(laid_out: pd.DataFrame) -> list[pd.DataFrame]:
-    """A laid-out table without its counts; Table 1 in parts: the paper's columns, then all others."""
+    """Split a laid-out table, without its counts: of Table 1 the paper's columns, then all others."""
     rest = laid_out.drop(columns=[name for name in COUNTS if name in laid_out])
     if "Domain" not in rest:
         return [rest]
@@ -272,7 +272,7 @@ def _pages(laid_out: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def _screens(laid_out: pd.DataFrame) -> list[pd.DataFrame]:
-    """A laid-out table as one reads it on a screen: Table 1 in two, the paper's columns, then all others as lines."""
+    """Split a laid-out table for a screen: of Table 1 the paper's columns, then all others as rows."""
     if "Domain" not in laid_out:
         return [laid_out]
     paper_s = _pages(laid_out)[0].join(laid_out[[name for name in COUNTS if name in laid_out]])
@@ -287,19 +287,19 @@ def paper_part(laid_out: pd.DataFrame) -> pd.DataFrame:
 
 
 def other_part(laid_out: pd.DataFrame) -> pd.DataFrame:
-    """Lay out the representations of Table 1 that the paper does not have, a line each."""
+    """Lay out the representations of Table 1 that the paper lacks, a row each."""
     return _screens(laid_out)[-1]
 
 
 def thinned(curves: pd.DataFrame) -> pd.DataFrame:
-    """Keep of ROC curves the points at which the true accept rate changes: what a figure shows of them."""
+    """Select the points of ROC curves at which the true accept rate changes, enough for a figure."""
     return curves[curves.groupby("representation")["tar"].diff() != 0]
 
 
 def save_table(table: pd.DataFrame, laid_out: pd.DataFrame, folder: Path, name: str, caption: str) -> None:
     """Write `name`.csv (tidy), `name`.md and `name`.tex (laid out; see `latex`), each atomically.
 
-    Under the Markdown stands what each representation is.
+    The Markdown ends with the meaning of each representation.
     """
     file = {suffix: below(folder, f"{name}.{suffix}", "table") for suffix in ("csv", "md", "tex")}
     write_csv(file["csv"], table, float_format="%.1f")

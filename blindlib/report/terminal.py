@@ -9,9 +9,9 @@ from blindlib.report.tables import MEASURES, cell
 
 
 def summary_text(figures: Path, width: int = 120) -> str:
-    """Lay out Table 1, Table 2 and the verdicts of a folder of figures for a terminal, published values in brackets.
+    """Lay out Table 1, Table 2 and the verdicts of a folder of figures for a terminal, with published values.
 
-    Columns beyond `width` are left out: those of other methods than the paper's.
+    Columns beyond `width` are omitted: those of other methods than the paper's.
     """
     one, two, claims = (pd.read_csv(figures / f"{name}.csv") for name in ("table1", "table2", "claims"))
     names = list(dict.fromkeys(one["representation"]))
@@ -34,7 +34,7 @@ def summary_text(figures: Path, width: int = 120) -> str:
 
 
 def _verdicts(claims: pd.DataFrame) -> list[list[str]]:
-    """Lay out a line for each claim: its verdict in each `column`, with estimate and interval."""
+    """Lay out a row for each claim: its verdict in each `column`, with estimate and interval."""
     names = list(dict.fromkeys(claims["column"]))
     rows = [["", *names]]
     for claim, group in claims.groupby("id", sort=False):

@@ -1,1 +1,1 @@
-"""SynthFaces: a parametric face renderer with known ground truth, nobody's face; `roles` makes the people."""
+"""Render SynthFaces: parametric faces with known ground truth, of no real person; `roles` makes the subjects."""

@@ -1,4 +1,4 @@
-"""SynthFaces for others: pictures on disk beside a manifest that any loader of CSV files reads."""
+"""Export SynthFaces as image files beside a manifest in CSV."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ _PART = 256
 
 
 def compiler_lacks() -> str | None:
-    """What `compiled` rendering on a CPU needs and is not here: a C++ compiler, or the headers of Python; or None."""
+    """Return what `compiled` rendering on a CPU lacks, a C++ compiler or Python's headers, or None."""
     compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
     header = Path(sysconfig.get_path("include")) / "Python.h"
     return compiler if shutil.which(compiler) is None else None if header.exists() else str(header)
@@ -39,26 +39,25 @@ def export(
     device: str = "cpu",
     compiled: bool = False,
 ) -> Path:
-    """Render people into `folder`/identity/number.png with `manifest.csv` and `factors.parquet` (the ground truth).
+    """Render subjects into `folder`/identity/number.png with `manifest.csv` and `factors.parquet` (the ground truth).
 
-    The folder appears in one step when all is done. Returns the manifest, as `data.readers.manifest` reads it.
+    The folder appears in one step when all is done. Returns the manifest for `data.readers.manifest`.
 
     Parameters
     ----------
     identities : int
-        People; genders and groups alternate. Another `seed` is another population.
+        Number of subjects; genders and groups alternate. Another `seed` renders other subjects.
     images : int
-        Everyday photographs of each; not used if posed.
+        Found images of each subject; ignored if `posed`.
     posed, compound : bool
-        One studio photograph of every basic expression instead, neutral first; of the fifteen compound ones too.
+        Render one posed image of every basic expression instead, neutral first; `compound` adds the fifteen others.
     size, device, compiled
         As in `render`.
 
     Raises
     ------
     InputError
-        If the folder exists, a number is out of range, compound expressions are asked for without `posed`, or there is
-        no compiler for `compiled`.
+        If the folder exists, a number is out of range, `compound` lacks `posed`, or `compiled` lacks a compiler.
     """
     if identities < 1 or images < 1:
         raise InputError("identities, images", f"are {identities} and {images}", "use 1 or more")

@@ -1,4 +1,4 @@
-"""Expressions as FACS action units: the prototypes of Du, Tao & Martínez (PNAS 2014, table 1) and how people vary."""
+"""Define expressions as FACS action units (Du, Tao & Martínez, PNAS 2014, table 1), and how subjects vary them."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ ACTION_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 15, 17, 20, 23, 24, 25, 26)
 
 @dataclass(frozen=True)
 class Prototype:
-    """The action units of an expression."""
+    """Define the action units of an expression."""
 
-    always: tuple[int, ...]  # seen in more than 70 % of the people who showed it
-    often: dict[int, float]  # each further unit, and the share of people who showed it
+    always: tuple[int, ...]  # used by more than 70 % of the subjects who posed it
+    often: dict[int, float]  # each further unit, and the share of subjects who used it
 
 
 BASIC = {
@@ -45,20 +45,20 @@ PROTOTYPES = {**BASIC, **COMPOUND}
 
 
 def personal_style(rng: np.random.Generator) -> np.ndarray:
-    """How strongly one person moves each action unit: factors around 1, (16,)."""
+    """Draw how strongly one subject moves each action unit: factors around 1, (16,)."""
     return np.exp(rng.normal(0, 0.25, len(ACTION_UNITS)))
 
 
 def draw_units(
     emotion: str, style: np.ndarray, rng: np.random.Generator, strength: tuple[float, float] = (0.45, 1.0)
 ) -> np.ndarray:
-    """Intensities (16,) of one photograph's action units: 0 (absent) to 1.25, in the order of `ACTION_UNITS`.
+    """Draw the intensities (16,) of one image's action units: 0 (absent) to 1.25, in the order of `ACTION_UNITS`.
 
-    `style` (16,) is the person's `personal_style`, `strength` the range of the expression's overall intensity, 0 to 1
-    of FACS's range A to E. Every unit also twitches a little, so neutral faces differ.
+    `style` (16,) is the subject's `personal_style`, `strength` the range of the expression's overall intensity, 0 to 1
+    of FACS's range A to E. Every unit also varies slightly at random, so neutral faces differ.
 
-    Source: Du, Tao & Martínez 2014, table 1: units of more than 70 % always, rarer ones with their share as chance.
-    AU 11 is left out: the renderer has no separate nasolabial deepener. Intensities and twitches are our choice.
+    Source: Du, Tao & Martínez 2014, table 1: units of more than 70 % always, rarer ones by their share. AU 11 is
+    omitted: the renderer has no separate nasolabial deepener. Intensities and variation are our choice.
     """
     prototype = PROTOTYPES[emotion]
     overall = rng.uniform(*strength)

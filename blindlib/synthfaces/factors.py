@@ -1,4 +1,4 @@
-"""What a face is: a vector of named factors. Identity stays with a person; the rest belongs to one photograph."""
+"""Define a face by named factors: those of identity belong to a subject, the others to one image."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ GROUPS = ("A", "B", "C")
 
 @dataclass(frozen=True)
 class Trait:
-    """Distribution of an identity factor: normal, clipped at ±2.5 s.d., in the renderer's units.
+    """Define an identity factor's distribution: normal, clipped at ±2.5 s.d., in the renderer's units.
 
     Half the width of a face is about 1. The distributions of the genders and of the groups overlap.
     """
@@ -86,9 +86,9 @@ TRAITS = {
 IDENTITY = tuple(TRAITS)
 UNITS = tuple(f"au{unit:02d}" for unit in ACTION_UNITS)
 PHOTOGRAPH = (
-    *("au_lean", "yaw", "pitch", "roll", "scale", "shift_x", "shift_y", "gaze_x", "gaze_y"),  # how the person stands
-    *("light_x", "light_y", "key", "ambient", "warmth"),  # how the face is lit
-    *("exposure", "blur", "noise", "jpeg"),  # what the camera does
+    *("au_lean", "yaw", "pitch", "roll", "scale", "shift_x", "shift_y", "gaze_x", "gaze_y"),  # pose
+    *("light_x", "light_y", "key", "ambient", "warmth"),  # light
+    *("exposure", "blur", "noise", "jpeg"),  # camera
     *(f"{part}_{channel}" for part in ("back", "back2", "cloth") for channel in "rgb"),
     "back_mix",
 )
@@ -96,7 +96,7 @@ FACTORS = (*IDENTITY, *UNITS, *PHOTOGRAPH)
 
 
 def draw_identity(rng: np.random.Generator, gender: str, group: str) -> dict[str, float]:
-    """Identity factors of one person: a draw from every trait's distribution for the gender and the group."""
+    """Draw the identity factors of one subject from every trait's distribution for the gender and the group."""
     side, k = (1 if gender == "male" else -1), GROUPS.index(group)
     z = np.clip(rng.normal(size=len(TRAITS)), -2.5, 2.5)
     person = {
@@ -109,14 +109,14 @@ def draw_identity(rng: np.random.Generator, gender: str, group: str) -> dict[str
 
 @dataclass(frozen=True)
 class Studio:
-    """How freely photographs vary: standard deviations, angles in degrees, the rest in the renderer's units."""
+    """Define how images vary: standard deviations, angles in degrees, the rest in the renderer's units."""
 
     yaw: float
     pitch: float
     roll: float
     shift: float
     light: float  # of the key light's direction
-    quality: float  # 0 is a studio camera, 1 a street photograph: blur, noise, JPEG, exposure
+    quality: float  # from 0, a studio camera, to 1, a found photograph: blur, noise, JPEG, exposure
     plain: bool  # whether the background is grey
     strength: tuple[float, float]  # range of an expression's strength
 
@@ -131,7 +131,7 @@ def _clip(value: float, low: float, high: float) -> float:
 
 
 def draw_photograph(rng: np.random.Generator, studio: Studio) -> dict[str, float]:
-    """The factors of one photograph but its expression."""
+    """Draw the factors of one image, without its expression."""
     q, plain = studio.quality, studio.plain
     back = rng.uniform(0.45, 0.6) * np.ones(3) if plain else rng.uniform(0.15, 0.8) + rng.normal(0, 0.09, 3)
     back2 = back + (rng.normal(0, 0.02) if plain else rng.normal(0, 0.16) + rng.normal(0, 0.05, 3))

@@ -1,4 +1,4 @@
-"""What is painted on the face: eyes, brows, mouth, nostrils. Each returns masks that the skin is composited with."""
+"""Draw facial features, eyes, brows, mouth and nostrils, as masks for the composition with the skin."""
 
 import torch
 
@@ -6,7 +6,7 @@ from blindlib.synthfaces.fields import band, bell, edge, hump
 
 
 def eyes(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> dict[str, torch.Tensor]:
-    """Eyes under their lids.
+    """Return the masks of the eyes and their lids.
 
     Returns
     -------
@@ -49,9 +49,9 @@ def eyes(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> dict[str, to
 
 
 def brows(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> torch.Tensor:
-    """Mask of the eyebrows: AU 1 lifts the inner ends, AU 2 the outer, AU 4 lowers them and draws them together.
+    """Return the mask of the eyebrows: AU 1 lifts the inner ends, AU 2 the outer; AU 4 lowers and joins them.
 
-    With AU 1, AU 4 draws the inner ends together but no longer down: the oblique brows of sadness and fear.
+    With AU 1, AU 4 joins the inner ends without lowering them: the oblique brows of sadness and fear.
     """
     side = torch.where(x > 0, 1.0, -1.0)
     inner = f["brow_inner"] - 0.07 * f["au04"] - 0.03 * f["au09"]
@@ -68,7 +68,7 @@ def brows(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> torch.Tenso
 
 
 def mouth(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> dict[str, torch.Tensor]:
-    """Lips and what is between them.
+    """Return the masks of the lips and the inside of the mouth.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def mouth(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> dict[str, t
     dome = (1 - m2).clamp_min(0)
     centre = f["mouth_y"] + side * f["lean_mouth"] * mx.abs().clamp(0, 1) + 0.045 * f["au17"]
     centre = centre + m2 * (0.19 * smile - 0.165 * droop - 0.05 * stretch - 0.05 * f["au17"] + 0.015)
-    snarl = f["au10"] * (1 - m2 * m2).clamp_min(0)  # lifts the lip's middle evenly: a squared mouth
+    snarl = f["au10"] * (1 - m2 * m2).clamp_min(0)  # lifts the middle of the lip evenly: a square mouth
     centre = centre + 0.05 * snarl
     centre = centre - 0.03 * f["au12"]
     bite = (0.95 - 0.62 * press - 0.25 * stretch).clamp_min(0.22)
@@ -126,7 +126,7 @@ def mouth(f: dict, x: torch.Tensor, y: torch.Tensor, soft: float) -> dict[str, t
 
 
 def nostrils(f: dict, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Mask of the nostrils; AU 9 and 10 lift and widen them."""
+    """Return the mask of the nostrils; AU 9 and 10 lift and widen them."""
     flare = 1 + 0.18 * f["au09"] + 0.08 * f["au10"] + 0.05 * f["au12"]
     up = 0.03 * f["au09"] + 0.012 * f["au10"]
     ax = (x - 2 * f["lean_nose"]).abs()

@@ -1,4 +1,4 @@
-"""The small vocabulary of the renderer: bells, edges, bands and lattice noise, element by element on (B, H, W)."""
+"""Define the renderer's element-wise functions on (B, H, W): bells, edges, bands and lattice noise."""
 
 import torch
 
@@ -6,34 +6,34 @@ _MASK = 0xFFFFFFFF
 
 
 def bell(x, y, sx, sy):
-    """Gaussian bump exp(−(x/sx)² − (y/sy)²)."""
+    """Return the Gaussian exp(−(x/sx)² − (y/sy)²)."""
     return _fall((x / sx).square_() + (y / sy).square_())
 
 
 def hump(x, width):
-    """Gaussian bump in one coordinate, exp(−(x/width)²)."""
+    """Return the Gaussian of one coordinate, exp(−(x/width)²)."""
     return _fall((x / width).square_())
 
 
 def _fall(x: torch.Tensor) -> torch.Tensor:
-    """Return exp(−x) in the place of x, capped at 80: beyond 87 the result is denormal and exp ten times slower."""
+    """Compute exp(−x) in place, with x capped at 80: beyond 87 the result is denormal and exp ten times slower."""
     return x.clamp_max_(80).neg_().exp_()
 
 
 def edge(x, width):
-    """Smooth step: 0 below −width, 1 above +width, cubic between."""
+    """Return a smooth step: 0 below −width, 1 above +width, cubic between."""
     t = (x * (0.5 / width)).add_(0.5).clamp_(0, 1)
     square = t * t
     return t.mul_(-2).add_(3).mul_(square)
 
 
 def band(x, half, width):
-    """1 where |x| < half, with soft borders of the given width."""
+    """Return 1 where |x| < half, with soft borders of the given width."""
     return edge(half - x.abs(), width)
 
 
 def scramble(x: torch.Tensor) -> torch.Tensor:
-    """Hash int64 values below 2³² to int64 values below 2³²: the same on every device.
+    """Hash int64 values below 2³² to int64 values below 2³²; the result is the same on every device.
 
     Source: the output function of PCG (O'Neill 2014), twice over a multiply and add.
     """
@@ -43,7 +43,7 @@ def scramble(x: torch.Tensor) -> torch.Tensor:
 
 
 def lattice(seed: torch.Tensor, side: int, channels: int) -> torch.Tensor:
-    """Noise textures: seed (B,) int64 -> (B, channels, side, side), about standard normal."""
+    """Draw noise textures: seed (B,) int64 -> (B, channels, side, side), about standard normal."""
     return grain(seed, channels, side, side, 0)
 
 
@@ -55,10 +55,10 @@ def grain(
     salt: int = 0x5BD1E995,
     window: tuple[int, int, int] | None = None,
 ) -> torch.Tensor:
-    """Noise independent in every cell and channel: seed (B,) int64 -> (B, channels, height, width).
+    """Draw noise, independent in every cell and channel: seed (B,) int64 -> (B, channels, height, width).
 
-    About standard normal: the sum of a hash's four bytes, centred and scaled. Another `salt` is other noise. With a
-    `window` (top, left, side) only these cells come back, the same as in the whole: (B, channels, side, side).
+    It is about standard normal, the sum of a hash's four bytes, centred and scaled. Another `salt` draws other noise.
+    With a `window` (top, left, side) only these cells are returned, as in the whole: (B, channels, side, side).
     """
     cell = torch.arange(channels * height * width, device=seed.device).view(1, channels, height, width)
     if window is not None:
@@ -70,6 +70,6 @@ def grain(
 
 
 def look_up(texture: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Texture (B, C, S, S) at coordinates in [−1, 1], bilinear, mirrored beyond: (B, C, H, W)."""
+    """Sample a texture (B, C, S, S) at coordinates in [−1, 1], bilinear, mirrored beyond: (B, C, H, W)."""
     grid = torch.stack([x.expand_as(y), y.expand_as(x)], -1)
     return torch.nn.functional.grid_sample(texture, grid, align_corners=True, padding_mode="reflection")

@@ -1,9 +1,8 @@
-"""From pixels to the face: camera, pose, the head's surface, its bumps and its normals.
+"""Map pixels to the face: camera, pose, the head's surface, its bumps and its normals.
 
 Coordinates. Camera: p right, q up, in units of half a face's width. Face: X to the viewer's right, Y up, Z towards the
-viewer, origin between the eyes' height and the nose's root. A pixel's ray is met with the head's ellipsoid in closed
-form; what stands out from it (nose, brow, cheeks, lips, chin) moves the meeting point along the ray, so noses turn with
-the head.
+viewer, origin between the eyes' height and the nose's root. A pixel's ray meets the head's ellipsoid in closed form.
+Its relief (nose, brow, cheeks, lips, chin) moves the meeting point along the ray, so that noses turn with the head.
 """
 
 import math
@@ -18,9 +17,9 @@ HALF_VIEW = 1.98  # units from the image's centre to its border
 def camera(
     f: dict, size: int, device: torch.device, rows: slice = slice(None), columns: slice = slice(None)
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Camera coordinates p, q of a frame's pixels, shift, scale and roll undone: (B, H, W) each, H = W = `size`.
+    """Return camera coordinates p, q of a frame's pixels, without shift, scale and roll: (B, size, size) each.
 
-    With `rows` and `columns`, only of those.
+    With `rows` and `columns`, return only those.
     """
     line = ((torch.arange(size, device=device) + 0.5) / size * 2 - 1) * HALF_VIEW
     u, v = line[columns].view(1, 1, -1) - f["shift_x"], -line[rows].view(1, -1, 1) - f["shift_y"]
@@ -29,7 +28,7 @@ def camera(
 
 
 def meet(f: dict, p: torch.Tensor, q: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Where rays meet the head.
+    """Intersect rays with the head.
 
     Returns
     -------
@@ -72,13 +71,13 @@ def meet(f: dict, p: torch.Tensor, q: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 def _protrusion(f: dict, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """The large part of the relief, nose and brows, for the parallax: (B, H, W)."""
+    """Return the large part of the relief, nose and brows, for the parallax: (B, H, W)."""
     along = ((y - 0.25) / (f["nose_y"] - 0.25)).clamp(0, 1.15)
     return (f["nose_bridge"] + (f["nose_tip"] - f["nose_bridge"]) * along) * bell(x, y + 0.15, 0.2, 0.34)
 
 
 def bumps(f: dict, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Relief over the ellipsoid, towards the viewer: (B, H, W)."""
+    """Return the relief over the ellipsoid, towards the viewer: (B, H, W)."""
     ax = x.abs()
     along = ((y - 0.3) / (f["nose_y"] - 0.3)).clamp(0, 1)
     under = edge(y - f["nose_y"] + 0.05, 0.14)
@@ -108,18 +107,18 @@ def bumps(f: dict, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def nasolabial(f: dict, ax: torch.Tensor, y: torch.Tensor, width: float) -> torch.Tensor:
-    """The folds from the nose's wings past the mouth's corners, 1 at their bottom: (B, H, W)."""
+    """Return the folds from the nose's wings past the mouth's corners, 1 at their bottom: (B, H, W)."""
     at = f["nose_width"] + 0.08 + (f["nose_y"] - y).clamp(0, 0.6) * (0.42 + 0.22 * f["au12"])
     return hump(ax - at, width) * hump(y - f["nose_y"] + 0.22, 0.24)
 
 
 def nasolabial_pull(f: dict) -> torch.Tensor:
-    """How far the units that deepen these folds are drawn, about 0 to 2: (B, 1, 1)."""
+    """Return the activity of the units that deepen these folds, about 0 to 2: (B, 1, 1)."""
     return f["au12"] + 1.3 * f["au09"] + f["au10"]
 
 
 def _wrinkles(f: dict, ax: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Lines of the skin: forehead (AU 1, 2, age), between the brows (AU 4), nose root (AU 9), crow's feet (AU 6)."""
+    """Return wrinkles: forehead (AU 1, 2, age), between the brows (AU 4), nose root (AU 9), crow's feet (AU 6)."""
     old = ((f["age"] - 30) / 45).clamp(0, 1)
     fore = (0.5 * old + 0.75 * f["au01"] + 0.5 * f["au02"]) * torch.cos((y - 0.3 * ax * ax) * 48)
     fore = fore * bell(ax, y - f["brow_y"] - 0.34, 0.5, 0.16)
@@ -132,7 +131,7 @@ def _wrinkles(f: dict, ax: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def normals(depth: torch.Tensor, step: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Unit normals of a height field in the camera's frame by central differences: nx, ny, nz, (B, H, W) each."""
+    """Return the unit normals nx, ny, nz of a height field in the camera's frame, (B, H, W) each."""
     padded = torch.nn.functional.pad(depth[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
     gx = (padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]) / (2 * step)
     gy = (padded[:, :-2, 1:-1] - padded[:, 2:, 1:-1]) / (2 * step)

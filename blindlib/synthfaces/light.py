@@ -1,4 +1,4 @@
-"""Light on the face: a directional key and an ambient as second-order spherical harmonics, gloss and soft shadows."""
+"""Light the face: a directional key and an ambient as second-order spherical harmonics, gloss and soft shadows."""
 
 import torch
 
@@ -8,14 +8,14 @@ from blindlib.synthfaces.skin import rgb
 
 
 def direction(f: dict) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Unit vector towards the key light, camera's frame: three tensors (B, 1, 1)."""
+    """Return the unit vector towards the key light, camera's frame: three tensors (B, 1, 1)."""
     z = 0.8
     norm = torch.rsqrt(f["light_x"].square() + f["light_y"].square() + z * z)
     return f["light_x"] * norm, f["light_y"] * norm, z * norm
 
 
 def irradiance(f: dict, nx: torch.Tensor, ny: torch.Tensor, nz: torch.Tensor) -> torch.Tensor:
-    """Irradiance of key and ambient on normals (B, H, W), for red, green, blue: (B, 3, H, W).
+    """Return the irradiance of key and ambient on normals (B, H, W), for red, green, blue: (B, 3, H, W).
 
     A directional light's irradiance max(0, c), c = n · l, is 1/4 + c/2 + 5/32 (3c² − 1) in spherical harmonics of
     order two (Ramamoorthi & Hanrahan 2001). Blood scatters red light under the skin: red gets the softer falloff.
@@ -31,7 +31,7 @@ def irradiance(f: dict, nx: torch.Tensor, ny: torch.Tensor, nz: torch.Tensor) ->
 
 
 def gloss(f: dict, nx, ny, nz, shine: torch.Tensor) -> torch.Tensor:
-    """Blinn-Phong highlight (B, H, W): a broad one of the skin and a narrow one where `shine` says (lips, eyes)."""
+    """Return Blinn-Phong highlights (B, H, W): broad on skin, and narrow by `shine` (lips, eyes)."""
     lx, ly, lz = direction(f)
     norm = torch.rsqrt(lx * lx + ly * ly + (lz + 1).square())
     c = ((nx * lx + ny * ly + nz * (lz + 1)) * norm).clamp(0, 1)
@@ -40,7 +40,7 @@ def gloss(f: dict, nx, ny, nz, shine: torch.Tensor) -> torch.Tensor:
 
 
 def shadows(f: dict, x: torch.Tensor, y: torch.Tensor, mouth: dict, hair: torch.Tensor) -> torch.Tensor:
-    """Soft shadows as a factor (B, H, W): nose on cheek and lip, brow on lids, lip on chin, fringe on brow, folds."""
+    """Return soft shadows as a factor (B, H, W): nose on cheek and lip, brow on lids, lip on chin, fringe, folds."""
     ax = x.abs()
     fall = f["key"] * (0.6 + 0.5 * f["light_y"].clamp_min(0))
     nose = bell(x + 0.30 * f["light_x"], y - f["nose_y"] + 0.13 + 0.1 * f["light_y"], 0.19, 0.075)

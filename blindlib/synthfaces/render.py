@@ -1,4 +1,4 @@
-"""Factors -> photographs: batched tensors on CPU or CUDA, the same bytes for the same factors and seeds."""
+"""Render images from factors by batched tensors on CPU or CUDA; the same factors and seeds give the same bytes."""
 
 from collections.abc import Callable
 from functools import cache
@@ -13,28 +13,28 @@ from blindlib.synthfaces import features, geometry, light, scene, sensor, skin
 from blindlib.synthfaces.factors import FACTORS
 from blindlib.synthfaces.fields import edge, lattice
 
-RENDERER_VERSION = 2  # raised whenever the same factors would give another picture
-SIZE, LARGEST = 112, 1024  # sides in pixels, multiples of 8; of the largest, 8 faces take some 2 GB
+RENDERER_VERSION = 2  # raised when the same factors would give another image
+SIZE, LARGEST = 112, 1024  # sides in pixels, multiples of 8; 8 faces of the largest need some 2 GB
 FACE_WINDOW = (32, 24, 64)  # top, left, side: from the brows to the chin; on JPEG's 8 x 8 grid
 _MARGIN = 3  # pixels around a window: normals need one, the blur two
 Window = tuple[int, int, int]
-_CHUNK = {"cpu": 32, "compiled": 32, "cuda": 512}  # images at a time; on a CPU what stays in its caches
+_CHUNK = {"cpu": 32, "compiled": 32, "cuda": 512}  # images at a time; on a CPU as many as fit in its caches
 
 
 def compose(
     vector: torch.Tensor, person: torch.Tensor, shot: torch.Tensor, size: int, window: Window | None = None
 ) -> torch.Tensor:
-    """Photographs as float grey levels, 0 to 255.
+    """Compute images as float grey levels, 0 to 255.
 
     Parameters
     ----------
     vector : Tensor (B, F), float32
         The factors, in the order of `FACTORS`.
     person, shot : Tensor (B,), int64
-        Seeds below 2³² of the person's skin and hair, and of the photograph's background and noise.
+        Seeds below 2³² of the subject's skin and hair, and of the image's background and noise.
 
     window : (top, left, side) or None
-        The part of the frame that is wanted, in pixels, all multiples of 8; None is the whole frame.
+        The part of the frame to render, in pixels, all multiples of 8; None is the whole frame.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def compose(
     rows, columns, kept_rows, kept_columns = _slices(size, window)
     f = {name: vector[:, n].view(-1, 1, 1) for n, name in enumerate(FACTORS)}
     f["jaw_drop"] = f["au26"]
-    f["nose_y"] = f["nose_y"] + 0.045 * f["au09"] + 0.015 * f["au10"]  # a wrinkled nose is a shorter one
+    f["nose_y"] = f["nose_y"] + 0.045 * f["au09"] + 0.015 * f["au10"]  # a wrinkled nose is shorter
     p, q = geometry.camera(f, size, vector.device, rows, columns)
     hit = geometry.meet(f, p, q)
     noise = lattice(person, 48, 3)
@@ -64,7 +64,7 @@ def compose(
 
 
 def _slices(size: int, window: Window | None) -> tuple[slice, slice, slice, slice]:
-    """Rows and columns to draw, the window with its margin, and where the window lies in what was drawn."""
+    """Return the rows and columns to draw, the window with its margin, and the window's place in them."""
     if window is None:
         return (slice(None),) * 4
     top, left, side = window
@@ -75,7 +75,7 @@ def _slices(size: int, window: Window | None) -> tuple[slice, slice, slice, slic
 
 
 def _face(f: dict, hit: dict, noise: torch.Tensor, hair: torch.Tensor, step: float) -> torch.Tensor:
-    """The lit face alone, linear: (B, 3, H, W). `step` is a pixel's side in the face's units."""
+    """Return the lit face alone, linear: (B, 3, H, W). `step` is a pixel's side in the face's units."""
     x, y = hit["X"], hit["Y"]
     eye, lips = features.eyes(f, x, y, 0.7 * step), features.mouth(f, x, y, 0.7 * step)
     brow, stubble = features.brows(f, x, y, 0.7 * step), skin.stubble(f, x, y)
@@ -111,7 +111,7 @@ def render(
     compiled: bool = False,
     done: Callable[[int], object] = lambda count: None,
 ) -> np.ndarray:
-    """Photographs of some factor rows.
+    """Render the images of some factor rows.
 
     Parameters
     ----------
@@ -120,11 +120,11 @@ def render(
     size : int
         Side in pixels, a multiple of 8, at most `LARGEST`.
     window : (top, left, side) or None
-        Draw only these pixels of the frame, such as `FACE_WINDOW`: three multiples of 8, for JPEG's blocks. They are
-        the same picture as that part of the whole frame, to a grey level, in less than half the time.
+        Draw only these pixels of the frame, such as `FACE_WINDOW`: three multiples of 8, for JPEG's blocks. They differ
+        from that part of the whole frame by a grey level at most, and take less than half the time.
     device : {"cpu", "cuda"}
     compiled : bool
-        Fuse the element-wise work with torch.compile: needs a C++ compiler, costs some 20 seconds, then runs about
+        Fuse element-wise operations with torch.compile: this needs a C++ compiler and some 20 seconds, then runs about
         three times as fast.
     done : callable
         Called with the number of faces just rendered.
@@ -132,13 +132,13 @@ def render(
     Returns
     -------
     uint8 array (N, size, size, 3), or (N, side, side, 3) of a window, RGB
-        The same rows give the same bytes on the same machine, whatever stands beside them; compiled or not, and on
-        another device, they differ by a grey level at most.
+        The same rows give the same bytes on the same machine, whatever the other rows. With `compiled`, or on another
+        device, they differ by a grey level at most.
 
     Raises
     ------
     InputError
-        If `size` or the window is off that grid or the frame, the device is not here, or a column is missing.
+        If `size` or the window is no such multiple or leaves the frame, or the device or a column is absent.
     """
     if not 0 < size <= LARGEST or size % 8:
         remedy = f"use a multiple of 8, from 8 to {LARGEST}: JPEG works on blocks of 8 x 8"

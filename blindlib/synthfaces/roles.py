@@ -1,10 +1,10 @@
-"""The paper's four data roles, filled from SynthFaces, and the people that train its backbone: nobody has two roles.
+"""Make the subjects of the paper's four data roles and of its backbone from SynthFaces; no subject has two roles.
 
-demographics   DiveFace-like: 2 genders x 3 groups, balanced, street photographs; gender and group are labelled
-emotion        CFEE-like: posed, frontal, one photograph of each expression; the expression is labelled
-verification   LFW-like: street photographs and pairs in folds; nothing but identity is labelled
-attractive     CelebA-like: street photographs; `attractive` and `smiling` are labelled
-backbone       street photographs of others, each with a habitual expression, for the backbone alone
+demographics   DiveFace-like: 2 genders x 3 groups, balanced, found images; gender and group are labelled
+emotion        CFEE-like: posed, frontal, one image of each expression; the expression is labelled
+verification   LFW-like: found images and pairs in folds; only identity is labelled
+attractive     CelebA-like: found images; `attractive` and `smiling` are labelled
+backbone       found images of other subjects, each with a habitual expression, for the backbone alone
 """
 
 from collections.abc import Callable, Iterable
@@ -30,7 +30,7 @@ from blindlib.synthfaces.factors import (
 )
 from blindlib.synthfaces.render import RENDERER_VERSION
 
-EVERYDAY = {  # what found photographs show; our choice: most people are photographed smiling or neutral
+EVERYDAY = {  # expressions of found images; our choice: most photographs show smiling or neutral faces
     "neutral": 0.42,
     "happiness": 0.38,
     "surprise": 0.06,
@@ -39,11 +39,11 @@ EVERYDAY = {  # what found photographs show; our choice: most people are photogr
     "disgust": 0.025,
     "fear": 0.025,
 }
-HABITS = dict.fromkeys(EVERYDAY, 0.11) | {"neutral": 0.22, "happiness": 0.23}  # of the backbone's people: our choice
-HABIT_SHARE = 0.8  # of a person's photographs that show their habit
+HABITS = dict.fromkeys(EVERYDAY, 0.11) | {"neutral": 0.22, "happiness": 0.23}  # of the backbone's subjects: our choice
+HABIT_SHARE = 0.8  # of a subject's images that show their habit
 UNSMILING = {"neutral": 0.72, "surprise": 0.08, "sadness": 0.08, "anger": 0.08, "disgust": 0.04}
-# Attractiveness: weights of visible traits in s.d. of the person's own gender and group, so that no gender and no group
-# is rated higher; smiling does not count. Noise is the annotators', in s.d. of the weighted sum.
+# Attractiveness: weights of visible traits in s.d. of the subject's own gender and group, so that ratings favour no
+# gender and no group; smiling does not count. Noise is the annotators', in s.d. of the weighted sum.
 BEAUTY = {"nose_y": 1.0, "head_width": -1.0, "age": -0.8, "mottle": -0.5, "eye_size": 0.5}
 ANNOTATOR_NOISE = 0.35
 _BASIC = [(emotion, POSED) for emotion in BASIC]
@@ -52,9 +52,9 @@ _BASIC = [(emotion, POSED) for emotion in BASIC]
 def _album(
     role: str, people: int, shots: list[tuple[str, Studio]] | int, seed: int, habit=None, *, first: int = 0
 ) -> pd.DataFrame:
-    """Rows of a role's people from number `first` on; genders and groups alternate.
+    """Make the rows of a role's subjects from number `first` on; genders and groups alternate.
 
-    `shots` is what every person shows, or a number of photographs drawn by the person's `habit`.
+    `shots` lists the images of every subject, or is a number of images drawn by the subject's `habit`.
     """
     rows = []
     for number in range(first, first + people):
@@ -89,30 +89,30 @@ def _pick(rng: np.random.Generator, shares: dict[str, float]) -> str:
 
 
 def _everyday(rng: np.random.Generator) -> Callable[[], str]:
-    """What anybody shows in a found photograph."""
+    """Return a function that draws the expression of a found image."""
     return lambda: _pick(rng, EVERYDAY)
 
 
 def _smiling_or_not(rng: np.random.Generator) -> Callable[[], str]:
-    """Half of the photographs smile; the others show anything but happiness."""
+    """Return a function that draws expressions, half of them happiness and the others not."""
     return lambda: "happiness" if rng.random() < 0.5 else _pick(rng, UNSMILING)
 
 
 def _habitual(rng: np.random.Generator) -> Callable[[], str]:
-    """Most photographs show the expression that the person is known for."""
+    """Return a function that draws a subject's expressions, most of them one habitual expression."""
     habit = _pick(rng, HABITS)
     return lambda: habit if rng.random() < HABIT_SHARE else _pick(rng, EVERYDAY)
 
 
 def make_roles(config: SynthSettings, seed: int) -> pd.DataFrame:
-    """Everything that is true of every photograph of the four roles.
+    """Make the ground truth of every image of the four roles.
 
     Returns
     -------
     DataFrame
-        A row a photograph: `role`, `image`, `identity`, `emotion`, `gender`, `ethnicity`, `smiling`, `attractive`
-        (missing outside their role), the columns `FACTORS`, the seeds `person` and `shot`, and `sha256` of all that
-        the picture depends on. It is the ground truth: it holds what a role's data set would not label, too.
+        A row an image: `role`, `image`, `identity`, `emotion`, `gender`, `ethnicity`, `smiling`, `attractive` (missing
+        outside their role), the columns `FACTORS`, the seeds `person` and `shot`, and `sha256` of all that the image
+        depends on. It includes labels that a role's data set would not have.
     """
     verified = config.folds * config.fold_people
     parts = {
@@ -127,16 +127,16 @@ def make_roles(config: SynthSettings, seed: int) -> pd.DataFrame:
 
 
 def label_attractiveness(album: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """The album with `smiling` (shows happiness) and `attractive`: a weighted sum of visible traits and noise, above 0.
+    """Label `smiling` (shows happiness) and `attractive`: a weighted sum of visible traits and noise, above 0.
 
-    Each photograph has another annotator, as in CelebA. Smiling and other expressions do not count.
+    Each image has another annotator, as in CelebA. Smiling and other expressions do not count.
     """
     side = np.where(album["gender"] == "male", 1, -1)
     group = album["ethnicity"].map(GROUPS.index).to_numpy()
     score = np.zeros(len(album))
     for name, weight in BEAUTY.items():
         trait = TRAITS[name]
-        expected = side * trait.male + np.array(trait.groups)[group]  # of the person's gender and group
+        expected = side * trait.male + np.array(trait.groups)[group]  # of the subject's gender and group
         score += weight * ((album[name] - trait.mean) / trait.sd - expected)
     scale = np.sqrt(np.square(list(BEAUTY.values())).sum())
     noise = np.random.default_rng(derive_seed(seed, "synthfaces", "annotators")).normal(size=len(album))
@@ -146,24 +146,24 @@ def label_attractiveness(album: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def make_album(people: int, shots: list[tuple[str, Studio]] | int, seed: int) -> pd.DataFrame:
-    """Photographs of people of no role: of everybody the same `shots`, or a number of everyday ones each."""
+    """Make images of subjects of no role: the same `shots` of every subject, or a number of found images each."""
     album = _album("people", people, shots, seed, _everyday)
     album["image"] = album["image"].str.removeprefix("people/")
     return _finish(album)
 
 
 def make_more_posed(people: int, first: int, seed: int) -> pd.DataFrame:
-    """Who come next in the role `emotion` of `make_roles`, from number `first` on: whom a larger world has as well."""
+    """Make further subjects of the role `emotion` of `make_roles`, from number `first` on, as a larger data set has."""
     return _finish(_album("emotion", people, _BASIC, seed, first=first).assign(role="emotion"))
 
 
 def make_training_people(people: int, images: int, seed: int) -> pd.DataFrame:
-    """Photographs of the people who train the backbone and appear nowhere else; columns as `make_roles`."""
+    """Make images of the subjects that train the backbone and have no other role; columns as in `make_roles`."""
     return _finish(_album("backbone", people, images, seed, _habitual).assign(role="backbone"))
 
 
 def make_sheet(people: int, seed: int, emotions: Iterable[str] = BASIC) -> pd.DataFrame:
-    """Posed photographs of the expressions (the basic ones) of people who have no role, person by person, for figures.
+    """Make posed images of the expressions (the basic ones) of subjects of no role, by subject, for figures.
 
     `emotions` are any of `expressions.PROTOTYPES`.
     """
@@ -171,14 +171,14 @@ def make_sheet(people: int, seed: int, emotions: Iterable[str] = BASIC) -> pd.Da
 
 
 def _finish(album: pd.DataFrame) -> pd.DataFrame:
-    """The album with `sha256`: of the factors and the seeds, all that a picture depends on."""
+    """Add `sha256` to an album: of the factors and the seeds, all that an image depends on."""
     rows = zip(album[[*FACTORS]].to_numpy(np.float32), album[["person", "shot"]].to_numpy(), strict=True)
     keys = [digest(RENDERER_VERSION, factors.tobytes().hex(), seeds.tolist()) for factors, seeds in rows]
     return pd.concat([album, pd.Series(keys, album.index, name="sha256")], axis=1)
 
 
 def make_pairs(album: pd.DataFrame, folds: int, pairs: int, seed: int) -> pd.DataFrame:
-    """LFW's protocol: folds that share no person, each with as many pairs of one person as of two.
+    """Make pairs by LFW's protocol: folds share no subject, and have equally many pairs of one and of two subjects.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What surrounds the face: background, neck, clothes, ears, hair."""
+"""Draw what surrounds the face: background, neck, clothes, ears, hair."""
 
 import torch
 
@@ -7,7 +7,7 @@ from blindlib.synthfaces.skin import rgb
 
 
 def background(f: dict, p: torch.Tensor, q: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    """Two colours out of focus: a slope and soft shapes: (B, 3, H, W), linear."""
+    """Draw two colours out of focus, a slope and soft shapes: (B, 3, H, W), linear."""
     one, two = (torch.stack([f[f"{n}_{c}"] for c in "rgb"], 1) for n in ("back", "back2"))
     shapes = look_up(noise[:, :1, :9, :9].contiguous(), p / 2.6, q / 2.6)[:, 0]
     share = (0.5 - 0.22 * q + 0.65 * f["back_mix"] * shapes).clamp(0, 1)[:, None]
@@ -15,7 +15,7 @@ def background(f: dict, p: torch.Tensor, q: torch.Tensor, noise: torch.Tensor) -
 
 
 def body(f: dict, p: torch.Tensor, q: torch.Tensor, back: torch.Tensor, skin: torch.Tensor, chin: torch.Tensor):
-    """Neck and clothes over the background: (B, 3, H, W). `skin` (B, 3, 1, 1) is already lit."""
+    """Draw neck and clothes over the background: (B, 3, H, W). `skin` (B, 3, 1, 1) is already lit."""
     off = 0.25 * f["yaw"] * 0.0174533
     ap = (p - off).abs()
     neck = edge(f["neck"] + 0.10 * (-q - 1.5).clamp_min(0) - ap, 0.04) * edge(-q - 0.6, 0.1)
@@ -32,7 +32,7 @@ def body(f: dict, p: torch.Tensor, q: torch.Tensor, back: torch.Tensor, skin: to
 
 
 def ears(f: dict, p: torch.Tensor, q: torch.Tensor, back: torch.Tensor, skin: torch.Tensor) -> torch.Tensor:
-    """Ears beside the head: (B, 3, H, W)."""
+    """Draw ears beside the head: (B, 3, H, W)."""
     yaw = f["yaw"] * 0.0174533
     side = torch.where(p > 0, 1.0, -1.0)
     at = f["head_width"] + 0.015 - 0.15 * yaw.abs() - side * yaw * 0.2
@@ -44,7 +44,7 @@ def ears(f: dict, p: torch.Tensor, q: torch.Tensor, back: torch.Tensor, skin: to
 
 
 def hair_masks(f: dict, p, q, x, y, head: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Hair behind the head and hair on it: two masks (B, H, W)."""
+    """Return the masks of hair behind the head and on it: (B, H, W) each."""
     length, volume = f["hair_length"], f["hair_volume"].clamp(0.02, 0.4)
     long = edge(length - 0.1, 0.25)
     yaw = f["yaw"] * 0.0174533
@@ -68,7 +68,7 @@ def hair_masks(f: dict, p, q, x, y, head: torch.Tensor) -> tuple[torch.Tensor, t
 
 
 def hair_shade(f: dict, p, q, noise: torch.Tensor) -> torch.Tensor:
-    """Light on hair: strands, a bright band on top, darkness near the neck: (B, H, W), multiplies the colour."""
+    """Return the light on hair: strands, a bright band on top, darkness near the neck: (B, H, W), a factor."""
     curl = f["curl"].clamp(0, 1)
     angle = torch.atan2(p, q + 0.6)
     radius = torch.sqrt(p * p + (q + 0.3).square())

@@ -1,4 +1,4 @@
-"""The camera behind the lens: exposure, blur, noise, JPEG, grey levels."""
+"""Simulate the camera: exposure, blur, noise, JPEG, grey levels."""
 
 import torch
 
@@ -17,9 +17,9 @@ _LUMA = (
 
 
 def expose(linear: torch.Tensor, f: dict) -> torch.Tensor:
-    """Linear light -> display values, 0 to 255, with a shoulder instead of a hard clip: (B, 3, H, W).
+    """Convert linear light to display values, 0 to 255, with a shoulder instead of a hard clip: (B, 3, H, W).
 
-    The camera meters the face, as real ones do: dark skin gets a longer exposure.
+    Like real cameras, it meters the face: dark skin gets a longer exposure.
     """
     metered = f["exposure"] * (1 + 0.8 * (f["melanin"] - 0.3).clamp(0, 0.6))
     light = linear.clamp_min(0) * metered[:, None]
@@ -28,7 +28,7 @@ def expose(linear: torch.Tensor, f: dict) -> torch.Tensor:
 
 
 def blur(image: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-    """Gaussian blur of five taps each way, sigma (B, 1, 1) in pixels, about 1.2 at most: (B, 3, H, W)."""
+    """Apply a Gaussian blur of five taps each way, sigma (B, 1, 1) in pixels, about 1.2 at most: (B, 3, H, W)."""
     s2 = 2 * sigma[:, None].clamp_min(0.05).square()
     near, far = torch.exp(-1 / s2), torch.exp(-4 / s2)
     total = 1 + 2 * near + 2 * far
@@ -42,7 +42,7 @@ def blur(image: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
 
 
 def smooth_round(x: torch.Tensor) -> torch.Tensor:
-    """Rounding without its jumps, x − sin(2πx)/2π: two machines that differ in the last bit give the same picture.
+    """Round without jumps, x − sin(2πx)/2π, so that a difference in the last bit does not change an image.
 
     Source: in the spirit of differentiable JPEG (Shin & Song 2017).
     """
@@ -57,7 +57,7 @@ def _dct(device) -> torch.Tensor:
 
 
 def jpeg(image: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
-    """JPEG's loss on 8 x 8 blocks at quality (B, 1, 1), 50 to 100; height and width are multiples of 8."""
+    """Apply JPEG's loss on 8 x 8 blocks at quality (B, 1, 1), 50 to 100; height and width are multiples of 8."""
     count, _, height, width = image.shape
     y = 0.299 * image[:, 0] + 0.587 * image[:, 1] + 0.114 * image[:, 2]
     planes = torch.stack([y - 128, (image[:, 2] - y) * 0.564, (image[:, 0] - y) * 0.713], 1)
@@ -82,7 +82,7 @@ def photograph(
     columns: slice = slice(None),
     window: tuple[int, int, int] | None = None,
 ) -> torch.Tensor:
-    """Linear light -> float grey levels 0 to 255 as a camera stores them.
+    """Convert linear light to float grey levels 0 to 255 of a stored image.
 
     Parameters
     ----------
@@ -91,9 +91,9 @@ def photograph(
     size : int
         Side of the whole frame; H and W unless there is a window.
     rows, columns : slice
-        Where in `linear` the window lies: its margin feeds the blur and is cut before noise and JPEG.
+        The window's place in `linear`: its margin is used by the blur and cut before noise and JPEG.
     window : (top, left, side) or None
-        Where in the frame the window lies, on JPEG's grid.
+        The window's place in the frame, on JPEG's grid.
     """
     image = blur(expose(linear, f), f["blur"] * (size / 112))[:, :, rows, columns]
     image = image + grain(seed, 3, size, size, window=window) * f["noise"][:, None]

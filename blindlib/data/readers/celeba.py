@@ -1,4 +1,4 @@
-"""CelebA: attractiveness, smiling, gender and identity of 202,599 aligned photographs, in torchvision's file set."""
+"""Load CelebA: attractiveness, smiling, gender and identity of 202,599 aligned photographs, as torchvision has them."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from blindlib.data.checks import Listing, read_lines
 from blindlib.data.facetable import FaceTable, make_facetable
 
 ATTRIBUTES, IDENTITIES, PARTITION = "list_attr_celeba.txt", "identity_CelebA.txt", "list_eval_partition.txt"
-PUBLISHED = {  # MD5, as torchvision's CelebA asks
+PUBLISHED = {  # MD5, as in torchvision's CelebA
     ATTRIBUTES: "75e246fa4810816ffd6ee81facbd244c",
     IDENTITIES: "32bd1bd63d3c78cd57e08160ec5ed1e2",
     PARTITION: "d32c9cbf5e040fd4025c592c306e6668",
@@ -22,11 +22,11 @@ _REMEDY = "see CelebA in DATA.md: `blindlib data fetch celeba` prints where its 
 
 
 def load_celeba(root: Path) -> FaceTable:
-    """Load CelebA from a folder that holds its three lists and `img_align_celeba/`. Raises InputError without them.
+    """Load CelebA from a folder with its three lists and `img_align_celeba/`. Raises InputError without them.
 
-    `attractive`, `smiling`, `gender` (of `Male`): labels that annotators gave. `notes` counts images listed,
-    absent, by official partition, people who stand in two partitions, and lists that are the published ones. The
-    partition itself is not used: five parts of the people bring intervals (**decision**).
+    Annotators labelled `attractive`, `smiling` and `gender` (of `Male`). `notes` counts the images listed, absent and
+    in each official partition, subjects in two partitions, and lists that equal the published ones. The partition is
+    not used: five parts of the subjects yield the intervals (**decision**).
 
     Source: Liu et al., ICCV 2015.
     """
@@ -35,7 +35,7 @@ def load_celeba(root: Path) -> FaceTable:
         listing.rows[column] = listing.rows["image"].map(_read_numbers(root / name))
         listing.refuse(listing.rows[column].isna(), f"{{image}} is not in {name}", "fetch both again")
     outer = root / "img_align_celeba"
-    folder = next((f for f in (outer / outer.name, outer) if f.is_dir()), None)  # some archives unpack it twice
+    folder = next((f for f in (outer / outer.name, outer) if f.is_dir()), None)  # some archives repeat the folder
     if folder is None:
         raise InputError(outer, "CelebA's aligned images not found", _REMEDY)
     frame, counts = listing.keep_present(folder)
@@ -66,7 +66,7 @@ def _read_attributes(path: Path) -> Listing:
 
 
 def _read_numbers(path: Path) -> pd.Series:
-    """Read a file name and a number a line -> numbers, as text, by file name."""
+    """Read a file name and a number a line; return the numbers, as text, by file name."""
     lines = read_lines(path, "CelebA's list", _REMEDY)
     rows = lines.rows["text"].str.extract(r"^(?P<image>\S+)\s+(?P<number>[0-9]+)$")
     lines.refuse(rows["number"].isna(), "expected a file and its number, got {text!r}")

@@ -1,4 +1,4 @@
-"""CFEE: 230 posed subjects, each with a photograph of neutral, six basic and fifteen compound emotions."""
+"""Load CFEE: 230 posed subjects, each with a photograph of neutral, six basic and fifteen compound emotions."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from blindlib.data.facetable import FaceTable, make_facetable
 from blindlib.settings import BASIC_EMOTIONS, COMPOUND_EMOTIONS
 
 CATEGORIES = "categories.csv"
-SUBJECTS = 230  # fewer are a part of it, and no table of the paper's
+SUBJECTS = 230  # with fewer it is a subset, and not the paper's data
 _BASIC = ("neutral", *BASIC_EMOTIONS)
 _CODED = re.compile(r"^(?P<code>[0-9]{2})_(?P<subject>[0-9]{3})_[0-9]+\.(jpe?g|png)$", re.IGNORECASE)
 _ADJECTIVES = ("happy", "sad", "fearful", "angry", "surprised", "disgusted")
@@ -23,12 +23,12 @@ _REMEDY = "see CFEE in DATA.md: `blindlib data fetch cfee` prints how to ask for
 def load_cfee(root: Path, *, everything: bool = False) -> FaceTable:
     """Load CFEE as distributed, with `categories.csv` (see DATA.md), or sorted by hand: `subject/emotion/any.jpg`.
 
-    Neutral and the six basic emotions are read, or everything: the fifteen compound ones too. `emotion` is what the
-    subject was asked to show; `real` with all 230. `notes` counts photographs passed over: of compound emotions unless
-    asked for, and of the four categories that the distribution holds beyond the paper's 22. Raises InputError without
-    photographs, and for one that has no known emotion or stands there twice.
+    By default neutral and the six basic emotions are loaded; `everything` adds the fifteen compound ones. `emotion` is
+    the emotion that the subject posed. The provenance is `real` with all 230. `notes` counts photographs ignored: of
+    compound emotions, and of the four categories beyond the paper's 22. Raises InputError without photographs, and for
+    one that has no known emotion or occurs twice.
 
-    Source: Du, Tao & Martínez, PNAS 2014. The layout as distributed is read off public code, not off the data.
+    Source: Du, Tao & Martínez, PNAS 2014. The distributed layout is known from public code, not from the data.
     """
     files = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not files:
@@ -48,7 +48,7 @@ def load_cfee(root: Path, *, everything: bool = False) -> FaceTable:
 
 
 def emotion_of(words: str) -> str:
-    """Return a category's name as the face table has it: `Happy` -> `happiness`, `Sadly_Angry` -> `sadly angry`."""
+    """Return a category's name in the face table: `Happy` -> `happiness`, `Sadly_Angry` -> `sadly angry`."""
     plain = " ".join(re.split(r"[\s_-]+", words.strip().lower()))
     return _WORDS.get(plain, plain)
 
@@ -66,7 +66,7 @@ def _read_codes(root: Path) -> dict[int, str]:
 
 
 def _read_name(root: Path, file: str, emotion_of_code: dict[int, str] | None) -> tuple[str, str]:
-    """Return a file's subject and emotion, by the code in its name; without codes by the folders that it lies in."""
+    """Return a file's subject and emotion, by the code in its name; without codes by its folders."""
     if emotion_of_code is None:
         folders = file.split("/")
         if len(folders) != 3 or emotion_of(folders[1]) not in (*_BASIC, *COMPOUND_EMOTIONS):

@@ -1,4 +1,4 @@
-"""DiveFace: 24,000 people in six groups of gender and ethnicity, by the lists that its authors publish."""
+"""Load DiveFace: 24,000 subjects in six groups of gender and ethnicity, by its authors' published lists."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from blindlib.common.files import sha256
 from blindlib.data.checks import Listing, read_lines
 from blindlib.data.facetable import FaceTable, make_facetable
 
-BALANCED = 3  # images of a person in the balanced set: its first three lines, as the authors' script takes them
+BALANCED = 3  # images of a subject in the balanced set: the first three lines, as in the authors' script
 # First digits of the SHA-256 of the lists at commit 208b53e of BiDAlab/DiveFace.
 PUBLISHED = {
     "Group1_Male": "6d934942",
@@ -22,13 +22,13 @@ _REMEDY = "see DiveFace in DATA.md: the lists are public, the images were MegaFa
 
 
 def load_diveface(root: Path, *, everything: bool = False) -> FaceTable:
-    """Load DiveFace from a folder that holds the six lists (or has them in `files/`) and the images.
+    """Load DiveFace from a folder with the six lists (or with them in `files/`) and the images.
 
-    Three images of each person are read (the balanced set), or everything.
+    By default three images of each subject are loaded (the balanced set), with `everything` all.
 
-    `gender`, and `ethnicity` by the lists' own names `group 1` (East Asian), `group 2` (Sub-Saharan and South
-    Indian), `group 3` (Caucasian, in the authors' words). `real` with all six lists as published. `notes` counts
-    images listed, absent, and which lists are.
+    `gender`, and `ethnicity` by the lists' own names `group 1` (East Asian), `group 2` (Sub-Saharan and South Indian),
+    `group 3` (Caucasian, in the authors' words). The provenance is `real` with all six lists as published. `notes`
+    counts images listed and absent, and published lists.
 
     Source: Morales et al. 2021 (arXiv 1902.00334); github.com/BiDAlab/DiveFace.
     """
@@ -52,7 +52,7 @@ def _read_list(name: str, root: Path, everything: bool) -> Listing:
     lines = listing.rows["text"]
     broken = ~lines.str.fullmatch(r"[^/\\]+/[^/\\]+\.jpe?g", case=False)
     listing.refuse(broken, "expected 'identity/file.jpg', got {text!r}", "mend that line")
-    layouts = ("images/", f"{name}/", f"images/{name}/", "")  # the one in which one of the first images is there
+    layouts = ("images/", f"{name}/", f"images/{name}/", "")  # the first that has one of the first images is used
     base = next((b for b in layouts if any((root / b / line).is_file() for line in lines.head(300))), "images/")
     rows = pd.DataFrame({"image": base + lines, "identity": lines.str.split("/").str[0]})
     return Listing(path, rows if everything else rows[rows.groupby("identity").cumcount() < BALANCED], _REMEDY)

@@ -1,4 +1,4 @@
-"""FairFace: gender and ethnicity of 97,698 photographs of unnamed people (an open substitute for DiveFace)."""
+"""Load FairFace: gender and ethnicity of 97,698 photographs of unnamed subjects (an open substitute for DiveFace)."""
 
 from pathlib import Path
 
@@ -17,8 +17,8 @@ _REMEDY = "see FairFace in DATA.md: `blindlib data fetch fairface` prints where 
 def load_fairface(root: Path) -> FaceTable:
     """Load FairFace from a folder with one or both label files and the images. Raises InputError without them.
 
-    `gender` and `ethnicity` (seven groups, in the annotators' words). FairFace names nobody: every photograph
-    counts as a person of its own, so it can train no triplets, and a person photographed twice is not noticed.
+    `gender` and `ethnicity` (seven groups, in the annotators' words). FairFace has no identities: every photograph
+    counts as a subject of its own, so it trains no triplets, and two images of one subject are not detected.
 
     Source: Kärkkäinen & Joo, WACV 2021; CC BY 4.0.
     """

@@ -1,4 +1,4 @@
-"""Labeled Faces in the Wild: images, the pairs of View 2, and the public label files."""
+"""Load Labeled Faces in the Wild: images, the pairs of View 2, and the public label files."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from blindlib.data.facetable import FaceTable, make_facetable
 from blindlib.settings import EMOTIONS
 
 FOLDERS = ("lfw", "lfw_funneled", "lfw-deepfunneled")
-# The public legend.csv names thousands of images that a subset of LFW lacks; only that very file may do so.
+# The public legend.csv names thousands of images that a subset of LFW lacks; no other file may.
 PUBLIC_LEGEND = "a4be0fc5afa10e44fdc717bf2fe5b3e2c916c07335aec254111c74b40ec75eb0"
 _SCORES = ["Male", "Asian", "White", "Black", "Indian", "Smiling", "Attractive Man", "Attractive Woman"]
 _GENDER = {"male": "male_names.txt", "female": "female_names.txt"}
@@ -25,11 +25,11 @@ _FETCH = (
 
 
 def load_lfw(root: Path) -> FaceTable:
-    """Load LFW's images with whatever label files lie beside them. Raises InputError without images.
+    """Load LFW's images with the label files beside them. Raises InputError without images.
 
-    `emotion` of `legend.csv` (most likely a machine's labels); `gender`, `ethnicity`, `smiling` and `attractive` of
-    `lfw_attributes.txt` (a machine's scores, not labels). Where `male_names.txt` and `female_names.txt` are here,
-    `gender` is theirs alone: people looked at the images. `notes` says what the label readers ignored.
+    `emotion` comes from `legend.csv` (most likely labelled by a machine); `gender`, `ethnicity`, `smiling` and
+    `attractive` from `lfw_attributes.txt` (scores by a machine). With `male_names.txt` and `female_names.txt`, which
+    annotators made, `gender` is theirs alone. `notes` counts what the label readers ignored.
 
     Source: Huang et al. 2007 (images); Kumar et al. 2009 (attributes); muxspace/facial_expressions (emotions);
     Afifi & Abdelhamed, arXiv 1706.04277 (gender).
@@ -54,14 +54,14 @@ def load_lfw(root: Path) -> FaceTable:
 
 
 def image_paths(person: pd.Series, number: pd.Series) -> pd.Series:
-    """Return LFW's own paths: `Aaron_Peirsol`, 3 -> `Aaron_Peirsol/Aaron_Peirsol_0003.jpg`."""
+    """Return LFW's paths: `Aaron_Peirsol`, 3 -> `Aaron_Peirsol/Aaron_Peirsol_0003.jpg`."""
     return person + "/" + person + "_" + number.astype(int).map("{:04d}".format) + ".jpg"
 
 
 def _read_emotions(path: Path, images: pd.Series) -> tuple[pd.DataFrame, dict]:
-    """Read emotions by image of the public facial_expressions set, and counts of what was passed over.
+    """Read emotions by image of the public facial_expressions set, and counts of ignored rows.
 
-    An image with two different labels gets none. Foreign rows have no LFW name.
+    An image with two different labels gets none. Rows of other sources have no LFW name.
 
     Source: github.com/muxspace/facial_expressions at 5fb9c13.
     """
@@ -92,10 +92,10 @@ def _read_emotions(path: Path, images: pd.Series) -> tuple[pd.DataFrame, dict]:
 def _read_attributes(path: Path, images: pd.Series) -> tuple[pd.DataFrame, dict]:
     """Read labels by image of Columbia's 73 scores (tab-separated below a comment line), and counts of rows.
 
-    Gender and ethnicity of a person's mean scores; smiling, and attractive as that gender, of the image's score. The
-    three ethnic groups follow DiveFace's coarse ones (**decision**): Asian, White, and Black or Indian.
+    Gender and ethnicity depend on a subject's mean scores; smiling, and attractive as that gender, on the image's
+    score. The three ethnic groups follow DiveFace's coarse ones (**decision**): Asian, White, and Black or Indian.
 
-    Source: Kumar et al., ICCV 2009. The scores are predictions; no one asked the people.
+    Source: Kumar et al., ICCV 2009. The scores are predictions; the subjects did not label themselves.
     """
     text = read_lines(path, "attribute scores", _SEE).rows["text"]
     header = text.index[text.str.startswith("#\tperson\t")]
@@ -123,14 +123,14 @@ def _read_attributes(path: Path, images: pd.Series) -> tuple[pd.DataFrame, dict]
 
 
 def _read_gender(root: Path, images: pd.Series) -> tuple[pd.DataFrame, dict]:
-    """Read gender by image of two lists of file names, and counts. An image that stands in both lists gets none.
+    """Read gender by image of two lists of file names, and counts. An image in both lists gets none.
 
-    Source: Afifi & Abdelhamed, arXiv 1706.04277: annotators' words for how people look.
+    Source: Afifi & Abdelhamed, arXiv 1706.04277: gender as annotators perceived it.
     """
     named = []
     for gender, file in _GENDER.items():
         listing = read_lines(root / file, "gender list", "lay both lists into the folder, or neither; see DATA.md")
-        name = listing.rows["text"].str.removesuffix(".jpg") + ".jpg"  # as published, one lacks it
+        name = listing.rows["text"].str.removesuffix(".jpg") + ".jpg"  # one published name lacks it
         listing.refuse(~name.str.fullmatch(r".+_[0-9]{4}\.jpg"), "expected Name_0001.jpg, got {text!r}")
         named.append(pd.DataFrame({"name": name.unique(), "gender": gender}))
     rows = pd.concat(named)
@@ -149,8 +149,8 @@ def _read_gender(root: Path, images: pd.Series) -> tuple[pd.DataFrame, dict]:
 def read_pairs(path: Path, faces: FaceTable) -> pd.DataFrame:
     """Read View 2's pairs of these faces. Raises InputError for a broken line, an absent image, a wrong count.
 
-    `pairs.txt` is a line `folds<TAB>n`, then for each fold n lines `name i j` (same person) and n lines
-    `name i other j` (different persons).
+    `pairs.txt` is a line `folds<TAB>n`, then for each fold n lines `name i j` (one subject) and n lines
+    `name i other j` (two subjects).
 
     Returns a row a pair: `fold` (from 0), `left`, `right` (row numbers in `faces`), `same` (bool).
 

@@ -1,4 +1,4 @@
-"""Manifest: a CSV of image paths and labels beside your own images."""
+"""Load a manifest: a CSV of image paths and labels beside the user's images."""
 
 from pathlib import Path
 from posixpath import normpath
@@ -14,7 +14,7 @@ _TRUTH = {"1": True, "true": True, "0": False, "false": False}
 
 
 def load_manifest(path: Path) -> FaceTable:
-    """Load a folder that holds `faces.csv`, or the CSV itself; named by its folder, a substitute for the paper's data.
+    """Load a folder with `faces.csv`, or the CSV itself; its provenance is `substitute`, its name the folder's.
 
     Its columns are `image` (a path below the CSV's folder) and `identity`, and any of `emotion`, `gender`, `ethnicity`,
     `smiling`, `attractive` (1/0 or true/false). An empty cell is a missing label. Raises InputError for other columns.
@@ -26,7 +26,7 @@ def load_manifest(path: Path) -> FaceTable:
     if unknown:
         remedy = f"rename or drop them; known: {', '.join(_COLUMNS)}"
         raise InputError(path, f"has the unknown columns {unknown}", remedy, line=1)
-    for column in rows:  # else 'Ann' and 'Ann ' were two people
+    for column in rows:  # otherwise 'Ann' and 'Ann ' would be two subjects
         rows[column] = rows[column].str.strip()
     for column in ("image", "identity"):
         listing.refuse(rows[column] == "", f"no {column} in this row", "fill it in")

@@ -1,4 +1,4 @@
-"""SynthFaces as a data set: the album of factors beside the face table; pictures are rendered when asked for."""
+"""Load SynthFaces as a data set: an album of factors and its face table; images are rendered on demand."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from blindlib.synthfaces.roles import make_more_posed, make_pairs, make_roles
 
 
 def load_synth(config: SynthSettings, root: Path) -> tuple[FaceTable, pd.DataFrame]:
-    """Make the album and its face table, labels only where the role's data set has them, and the pairs.
+    """Make the album and its face table, with the labels of each role's data set only, and the pairs.
 
-    The folder gets `album.parquet`, the ground truth of every picture; the name of an image starts with its role:
-    `demographics/`, `emotion/`, `verification/` or `attractive/`. The pairs are as `readers.lfw.read_pairs` gives them.
+    The folder gets `album.parquet`, the ground truth of every image. An image's name starts with its role:
+    `demographics/`, `emotion/`, `verification/` or `attractive/`. The pairs are as by `readers.lfw.read_pairs`.
     """
     album = make_roles(config, config.seed).sort_values("image", ignore_index=True)
     write_parquet(root / "album.parquet", album)
@@ -38,7 +38,7 @@ def load_synth(config: SynthSettings, root: Path) -> tuple[FaceTable, pd.DataFra
 
 
 def load_more_posed(config: SynthSettings, people: int, root: Path) -> FaceTable:
-    """Posed people who would come next in the world that `load_synth` makes; their album is in `root`."""
+    """Return the posed subjects that follow those of `load_synth`, as in a larger data set; the album is in `root`."""
     album = make_more_posed(people, config.emotion, config.seed)
     write_parquet(root / "album.parquet", album)
     frame = album[["image", "identity", "emotion", "sha256"]]
@@ -47,7 +47,7 @@ def load_more_posed(config: SynthSettings, people: int, root: Path) -> FaceTable
 
 
 def read_album(faces: FaceTable) -> pd.DataFrame:
-    """The factors and the ground truth of a SynthFaces table, row by row. Raises InputError without its own album."""
+    """Return factors and ground truth of a SynthFaces table, row by row. Raises InputError without its own album."""
     path, remedy = faces.root / "album.parquet", made_by("01_data_prep")
     album = parsed(path, remedy, pd.read_parquet)
     if list(album["sha256"]) != list(faces.frame["sha256"]):
