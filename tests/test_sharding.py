@@ -17,25 +17,26 @@ pytestmark = pytest.mark.slow
 SHARD = 4
 SCRIPT = f"""
 import dataclasses, functools, os
-import torch
-from blindlib import presets
-from blindlib.__main__ import main
-from blindlib.backbones import store
-from blindlib.backbones.registry import BACKBONES, embed_frames
 
-@functools.cache
 def network():
-    from blindlib.backbones.vggface2 import VGGFace2ResNet50
+    import torch
     from blindlib.backbones.compactnet import fold_norms
+    from blindlib.backbones.vggface2 import VGGFace2ResNet50
 
     torch.manual_seed(0)
     return fold_norms(VGGFace2ResNet50("keras").eval()).to(memory_format=torch.channels_last)
 
-BACKBONES["resnet50"] = dataclasses.replace(BACKBONES["resnet50"], weights=lambda: "seed 0",
-    encode=lambda chips: embed_frames(network(), chips))
-store.SHARD = {SHARD}
-presets.PRESETS["open"] = dataclasses.replace(presets.PRESETS["open"], backbone=os.environ["BACKBONE"])
 if __name__ == "__main__":  # spawned workers import this file
+    from blindlib import presets
+    from blindlib.__main__ import main
+    from blindlib.backbones import store
+    from blindlib.backbones.registry import BACKBONES, embed_frames
+
+    network = functools.cache(network)
+    BACKBONES["resnet50"] = dataclasses.replace(BACKBONES["resnet50"], weights=lambda: "seed 0",
+        encode=lambda chips: embed_frames(network(), chips))
+    store.SHARD = {SHARD}
+    presets.PRESETS["open"] = dataclasses.replace(presets.PRESETS["open"], backbone=os.environ["BACKBONE"])
     main()
 """
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
