@@ -200,9 +200,9 @@ def _run(stages: list[Stage], todo: list[Stage], preset: Preset, known: dict[str
                 number = f"{stages.index(stage) + 1}/{len(stages)} {stage.title}"
                 about = f", about {_words(expected[stage.name])}" if stage.name in expected else ""
                 alone = not stage.shares or sum(each.shares for each in todo) == 1
-                print(f"{number}{about}", flush=True)
+                print(f"{number}{about}\n", end="", flush=True)  # in one piece: another stage may print too
                 seconds = _execute(stage, preset, kernel, known[stage.name], bars=alone and sys.stderr.isatty())
-                print(f"{number}: {_words(seconds)}", flush=True)
+                print(f"{number}: {_words(seconds)}\n", end="", flush=True)
         finally:
             begun[stage.name].set()
 
