@@ -119,7 +119,7 @@ def readied(notebook: dict, base: Path, source: Path) -> dict:
         if cell["cell_type"] == "markdown":
             cell["source"] = with_files(code, base, source)
         elif any("image/png" in output.get("data", {}) for output in cell["outputs"]):
-            drawn = [says[name] for name in re.findall(r"\bplots\w*\.(\w+)\(", code) if says.get(name)]
+            drawn = [says[name] for name in re.findall(r"(?:\b|_)plots\w*\.(\w+)\(", code) if says.get(name)]
             drawn = [words[5].upper() + words[6:] if words.startswith("Draw ") else words for words in drawn]
             cell["metadata"]["mystnb"] = {"image": {"alt": drawn[0] if drawn else "Figure drawn by the cell above"}}
     return notebook
