@@ -19,8 +19,8 @@ def command(tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["blindlib", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
             main()
-        told = capsys.readouterr().err.splitlines()
-        return ended.value.code, [line for line in told if line.strip() and "%|" not in line]
+        printed = capsys.readouterr().err.splitlines()
+        return ended.value.code, [line for line in printed if line.strip() and "%|" not in line]
 
     return run
 

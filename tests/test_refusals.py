@@ -76,8 +76,8 @@ def test_a_file_in_the_way_of_a_folder_is_one_line(tmp_path, monkeypatch, capsys
     monkeypatch.setattr(sys, "argv", ["blindlib", "paper", "--preset", "smoke"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    told = capsys.readouterr().err.splitlines()
-    assert ended.value.code == 1 and len(told) == 1 and told[0].startswith("error: ") and "build" in told[0]
+    printed = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 1 and len(printed) == 1 and printed[0].startswith("error: ") and "build" in printed[0]
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), InputError("f", "is bad", "mend it")])

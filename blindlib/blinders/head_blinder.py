@@ -67,7 +67,7 @@ class HeadBlinder(Blinder):
         Raises
         ------
         ValueError
-            If lengths differ, X is not finite or does not vary, y has fewer than two classes, an identity is missing,
+            If lengths differ, X is not finite, y has fewer than two classes, an identity is missing,
             or the task has no labels; if `validation` comes without `identity`, has too few subjects or shares one with
             training; if a parameter is out of range, or training ends in NaN.
         """
@@ -116,7 +116,7 @@ class HeadBlinder(Blinder):
         """Train a bank, one head for every split and λ of the settings; select λ with a budget (percent). Return self.
 
         For the task `demographic` the identity tolerance is unlimited. Raises InputError if a split has fewer than two
-        classes, its x does not vary, or training ends in NaN.
+        classes, or training ends in NaN.
         """
         budget = 100.0 if budget is not None and self.task == "demographic" else budget
         self._fit(data, budget=budget)
